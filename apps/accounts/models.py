@@ -1,0 +1,190 @@
+"""Who may do what: people, the organizations they belong to, and what they did."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, ClassVar
+from zoneinfo import available_timezones
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.models import PermissionsMixin
+from django.core.exceptions import ValidationError
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Lower
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from apps.kit.models import IdentifiedModel
+
+if TYPE_CHECKING:
+    from apps.customers.models import CustomerQuerySet
+    from apps.keys.models import ProviderKeyQuerySet
+
+
+def validate_time_zone(name: str) -> None:
+    """Refuse what is not a name of the IANA time zone database."""
+    if name not in available_timezones():
+        raise ValidationError(_("“%(name)s” is not a time zone."), params={"name": name}, code="time_zone")
+
+
+class UserManager(BaseUserManager["User"]):
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        """A person who signs in with `email`; without a password, by invitation or reset only."""
+        user = self.model(email=self.normalize_email(email).lower(), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        """A person who sees the platform admin: for whoever runs the installation, not for operators."""
+        return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
+
+    def get_by_natural_key(self, username: str | None) -> "User":
+        return self.get(email__iexact=username)
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """A person, known by e-mail address. What they may see follows from their memberships."""
+
+    email = models.EmailField(_("e-mail address"), max_length=254)
+    name = models.CharField(_("name"), max_length=120, blank=True)
+    is_active = models.BooleanField(default=True)
+    is_staff = models.BooleanField(default=False)
+    joined_at = models.DateTimeField(default=timezone.now)
+
+    objects = UserManager()
+
+    USERNAME_FIELD = "email"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    class Meta:
+        constraints = [models.UniqueConstraint(Lower("email"), name="user_email_unique")]
+
+    def __str__(self) -> str:
+        return self.name or self.email
+
+
+class Organization(IdentifiedModel):
+    """The tenant: an operator that resells LLM usage. All data hangs off one."""
+
+    class LimiterOutage(models.TextChoices):
+        REFUSE_CAPPED = "refuse_capped", _("Refuse customers with a spend cap, serve the others")
+        SERVE_ALL = "serve_all", _("Serve everybody")
+        REFUSE_ALL = "refuse_all", _("Refuse everybody")
+
+    name = models.CharField(_("name"), max_length=120)
+    slug = models.SlugField(max_length=63, unique=True)
+    time_zone = models.CharField(_("time zone"), max_length=64, default="UTC", validators=[validate_time_zone])
+    default_markup_percent = models.DecimalField(
+        _("default markup"), max_digits=9, decimal_places=4, default=0, validators=[MinValueValidator(-100)]
+    )
+    on_limiter_outage = models.CharField(
+        max_length=20, choices=LimiterOutage, default=LimiterOutage.REFUSE_CAPPED
+    )
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    if TYPE_CHECKING:
+        customers: CustomerQuerySet
+        provider_keys: ProviderKeyQuerySet
+        members: models.Manager["Member"]
+        invitations: models.Manager["Invitation"]
+        audit_events: models.Manager["AuditEvent"]
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(default_markup_percent__gte=-100), name="organization_markup_leaves_a_price"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Role(models.TextChoices):
+    """What a member of an organization may do; each role may do all that the ones after it may."""
+
+    OWNER = "owner", _("Owner")
+    ADMIN = "admin", _("Admin")
+    BILLING = "billing", _("Billing")
+    VIEWER = "viewer", _("Viewer")
+
+    def includes(self, needed: "Role") -> bool:
+        """Whether a member with this role may do what `needed` is asked for."""
+        ranks = list(Role)
+        return ranks.index(self) <= ranks.index(needed)
+
+
+class Member(IdentifiedModel):
+    """A person in an organization."""
+
+    organization = models.ForeignKey(Organization, models.CASCADE, related_name="members")
+    user = models.ForeignKey(User, models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=10, choices=Role, default=Role.VIEWER)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organization", "user"], name="member_once")]
+
+    def __str__(self) -> str:
+        return f"{self.user} at {self.organization}"
+
+    def may(self, needed: Role) -> bool:
+        """Whether this member's role includes `needed`."""
+        return Role(self.role).includes(needed)
+
+
+class BaseInvitation(IdentifiedModel):
+    """A link sent by e-mail, good once and until `expires_at`. Only the hash of its token is stored."""
+
+    email = models.EmailField(_("e-mail address"))
+    token_hash = models.BinaryField(max_length=32, unique=True, editable=False)
+    invited_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    expires_at = models.DateTimeField()
+    accepted_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return self.email
+
+
+class Invitation(BaseInvitation):
+    """An invitation to work at an organization."""
+
+    organization = models.ForeignKey(Organization, models.CASCADE, related_name="invitations")
+    role = models.CharField(max_length=10, choices=Role, default=Role.VIEWER)
+
+
+class AuditEvent(models.Model):
+    """A change that matters: who, what, before and after; never a secret. Rows are only ever added."""
+
+    organization = models.ForeignKey(Organization, models.CASCADE, related_name="audit_events")
+    customer_id = models.UUIDField(null=True, blank=True)  # whom it concerns; customers are a room above
+    actor = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="+")
+    actor_label = models.CharField(max_length=254)  # the actor's e-mail then, or "command line"
+    action = models.CharField(max_length=64)  # such as "customer.add"
+    target_type = models.CharField(max_length=32)
+    target_id = models.CharField(max_length=64)
+    target_label = models.CharField(max_length=254, blank=True)
+    changes = models.JSONField(default=dict)  # {"field": [before, after]}
+    ip = models.GenericIPAddressField(null=True, blank=True)
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["organization", "-at"], name="audit_newest_first"),
+            models.Index(fields=["organization", "customer_id", "-at"], name="audit_of_customer"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.target_label}"
+
+    @classmethod
+    def check_fields(cls, names: Iterable[str]) -> None:
+        """Fail loudly when a secret is about to be written down."""
+        if secrets := {"secret", "password", "token", "ciphertext", "key_hash"}.intersection(names):
+            raise ValueError(f"never audited: {', '.join(sorted(secrets))}")

@@ -1,0 +1,111 @@
+"""Customers of an operator: whom it sells to, what they may use, and their people."""
+
+from typing import TYPE_CHECKING, Self
+
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from apps.accounts.models import BaseInvitation, Organization, User
+from apps.kit.fields import AmountField
+from apps.kit.models import IdentifiedModel
+
+if TYPE_CHECKING:
+    from apps.keys.models import ProxyKeyQuerySet
+
+
+class CustomerQuerySet(models.QuerySet["Customer"]):
+    def live(self) -> Self:
+        """Customers whose calls are let through."""
+        return self.filter(suspended_at=None)
+
+
+class Customer(IdentifiedModel):
+    """A client of an organization. An empty limit means none; 0 lets nothing through."""
+
+    organization = models.ForeignKey(Organization, models.CASCADE, related_name="customers")
+    name = models.CharField(_("name"), max_length=120)
+    slug = models.SlugField(max_length=63)
+    email = models.EmailField(_("e-mail address"), blank=True)
+    markup_percent = models.DecimalField(  # None: the organization's default
+        _("markup"), max_digits=9, decimal_places=4, null=True, blank=True, validators=[MinValueValidator(-100)]
+    )
+    requests_per_minute = models.PositiveIntegerField(_("requests a minute"), null=True, blank=True)
+    tokens_per_minute = models.PositiveBigIntegerField(_("tokens a minute"), null=True, blank=True)
+    max_concurrent = models.PositiveIntegerField(_("requests at once"), null=True, blank=True)
+    daily_cap = AmountField(_("spend a day"), null=True, blank=True, validators=[MinValueValidator(0)])
+    monthly_cap = AmountField(_("spend a month"), null=True, blank=True, validators=[MinValueValidator(0)])
+    suspended_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = CustomerQuerySet.as_manager()
+
+    LIMITS = ("requests_per_minute", "tokens_per_minute", "max_concurrent", "daily_cap", "monthly_cap")
+
+    if TYPE_CHECKING:
+        proxy_keys: ProxyKeyQuerySet
+        members: models.Manager["CustomerMember"]
+        invitations: models.Manager["CustomerInvitation"]
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["organization", "slug"], name="customer_slug_unique"),
+            models.CheckConstraint(
+                condition=Q(daily_cap=None) | Q(daily_cap__gte=0), name="customer_daily_cap_not_negative"
+            ),
+            models.CheckConstraint(
+                condition=Q(monthly_cap=None) | Q(monthly_cap__gte=0), name="customer_monthly_cap_not_negative"
+            ),
+            models.CheckConstraint(
+                condition=Q(markup_percent=None) | Q(markup_percent__gte=-100),
+                name="customer_markup_leaves_a_price",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_suspended(self) -> bool:
+        return self.suspended_at is not None
+
+
+class CustomerRole(models.TextChoices):
+    """What a member of a customer may do; each role may do all that the ones after it may."""
+
+    ADMIN = "admin", _("Admin")
+    DEVELOPER = "developer", _("Developer")
+    VIEWER = "viewer", _("Viewer")
+
+    def includes(self, needed: "CustomerRole") -> bool:
+        """Whether a member with this role may do what `needed` is asked for."""
+        ranks = list(CustomerRole)
+        return ranks.index(self) <= ranks.index(needed)
+
+
+class CustomerMember(IdentifiedModel):
+    """A person of a customer: sees that customer's portal and nothing else."""
+
+    customer = models.ForeignKey(Customer, models.CASCADE, related_name="members")
+    user = models.ForeignKey(User, models.CASCADE, related_name="customer_memberships")
+    role = models.CharField(max_length=10, choices=CustomerRole, default=CustomerRole.ADMIN)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["customer", "user"], name="customer_member_once")]
+
+    def __str__(self) -> str:
+        return f"{self.user} at {self.customer}"
+
+    def may(self, needed: CustomerRole) -> bool:
+        """Whether this member's role includes `needed`."""
+        return CustomerRole(self.role).includes(needed)
+
+
+class CustomerInvitation(BaseInvitation):
+    """An invitation to a customer's portal."""
+
+    customer = models.ForeignKey(Customer, models.CASCADE, related_name="invitations")
+    role = models.CharField(max_length=10, choices=CustomerRole, default=CustomerRole.ADMIN)

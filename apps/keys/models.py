@@ -1,0 +1,103 @@
+"""The operator's provider keys, in the vault, and the customers' proxy keys that stand for them."""
+
+from datetime import datetime
+from typing import Self
+
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from apps.accounts.models import Organization, User
+from apps.customers.models import Customer
+from apps.kit.models import IdentifiedModel
+
+provider_slug = RegexValidator(r"^[a-z0-9][a-z0-9-]{0,39}$", _("Lower-case letters, digits and hyphens."))
+
+
+class ProviderKeyQuerySet(models.QuerySet["ProviderKey"]):
+    def live(self) -> Self:
+        """Keys that calls may be sent with."""
+        return self.filter(disabled_at=None)
+
+
+class ProviderKey(IdentifiedModel):
+    """An operator's secret for a provider. Encrypted by `vault.py`, never shown again."""
+
+    organization = models.ForeignKey(Organization, models.CASCADE, related_name="provider_keys")
+    provider = models.CharField(max_length=40, validators=[provider_slug])  # see providers.py, or one's own
+    name = models.CharField(_("name"), max_length=80)
+    base_url = models.CharField(_("base URL"), max_length=500, blank=True)  # "": the provider's own
+    ciphertext = models.BinaryField(editable=False)  # nonce + AES-256-GCM of the secret under the row's data key
+    wrapped_key = models.BinaryField(editable=False)  # nonce + AES-256-GCM of the data key under a KEK
+    kek_id = models.CharField(max_length=40, editable=False)
+    last_four = models.CharField(max_length=4, editable=False)
+    created_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    disabled_at = models.DateTimeField(null=True, blank=True)
+
+    objects = ProviderKeyQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["organization", "provider", "name"], name="provider_key_name_unique")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.provider}/{self.name} (…{self.last_four})"
+
+
+class CustomerProviderKey(models.Model):
+    """The provider key that a customer's calls to a provider are sent with: one a provider."""
+
+    customer = models.ForeignKey(Customer, models.CASCADE, related_name="provider_key_links")
+    provider = models.CharField(max_length=40)  # the key's own, beside it for the constraint
+    provider_key = models.ForeignKey(ProviderKey, models.PROTECT, related_name="customer_links")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["customer", "provider"], name="one_key_a_provider")]
+
+    def __str__(self) -> str:
+        return f"{self.customer} → {self.provider_key}"
+
+
+class ProxyKeyQuerySet(models.QuerySet["ProxyKey"]):
+    def live(self, at: datetime) -> Self:
+        """Keys that are accepted at `at`."""
+        return self.filter(Q(revoked_at=None) | Q(revoked_at__gt=at)).filter(
+            Q(expires_at=None) | Q(expires_at__gt=at)
+        )
+
+
+class ProxyKey(IdentifiedModel):
+    """A customer's secret for our proxy. Only its SHA-256 is stored; the key is shown once."""
+
+    customer = models.ForeignKey(Customer, models.CASCADE, related_name="proxy_keys")
+    organization = models.ForeignKey(Organization, models.CASCADE, related_name="+")  # the customer's
+    name = models.CharField(_("name"), max_length=80)
+    key_hash = models.BinaryField(max_length=32, unique=True, editable=False)
+    last_four = models.CharField(max_length=4, editable=False)
+    created_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    expires_at = models.DateTimeField(_("expires"), null=True, blank=True)  # the first instant without it
+    revoked_at = models.DateTimeField(null=True, blank=True)  # in the future: replaced, and good until then
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)  # kept by the roll-up
+    replaced_by = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="replaces")
+
+    objects = ProxyKeyQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(expires_at=None) | Q(expires_at__gt=F("created_at")), name="proxy_key_expires_later"
+            )
+        ]
+        indexes = [models.Index(fields=["customer", "-created_at"], name="proxy_key_newest_first")]
+
+    def __str__(self) -> str:
+        return f"{self.name} (tg_live_…{self.last_four})"
+
+    def is_live(self, at: datetime) -> bool:
+        """Whether the key is accepted at `at`."""
+        return all(end is None or at < end for end in (self.revoked_at, self.expires_at))

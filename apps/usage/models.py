@@ -1,0 +1,257 @@
+"""What was used: requests by the million, the batches they came in, and their hourly sums."""
+
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from apps.accounts.models import Organization
+from apps.kit.fields import AmountField
+
+TOKEN_KINDS = (  # disjoint: a token is of exactly one kind
+    "input",
+    "cache_read",
+    "cache_write_5m",
+    "cache_write_1h",
+    "cache_write",
+    "input_audio",
+    "input_image",
+    "output",
+    "reasoning",
+    "output_audio",
+    "output_image",
+)
+
+
+class Spool(models.Model):
+    """How far a process's spool has been shipped: kept here so that it moves with the rows it describes."""
+
+    id = models.UUIDField(primary_key=True)
+    segment = models.PositiveIntegerField(default=1)
+    offset = models.PositiveBigIntegerField(default=0)
+    created_at = models.DateTimeField(default=timezone.now)
+    closed_at = models.DateTimeField(null=True)  # its process is gone and all it held is shipped
+
+    def __str__(self) -> str:
+        return f"{self.id} {self.segment}:{self.offset}"
+
+
+class Batch(models.Model):
+    """Requests that were shipped in one transaction, and whether they are in the roll-ups."""
+
+    spool = models.ForeignKey(Spool, models.PROTECT, related_name="batches")
+    segment = models.PositiveIntegerField()
+    start = models.PositiveBigIntegerField()
+    end = models.PositiveBigIntegerField()
+    rows = models.PositiveIntegerField()
+    first_started_at = models.DateTimeField()
+    last_started_at = models.DateTimeField()
+    shipped_at = models.DateTimeField(default=timezone.now)
+    rolled_up_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["spool", "segment", "start"], name="batch_shipped_once"),
+        ]
+        indexes = [
+            models.Index(fields=["id"], name="batch_to_roll_up", condition=models.Q(rolled_up_at=None)),
+        ]
+
+    def __str__(self) -> str:
+        return f"batch {self.pk}: {self.rows} requests"
+
+
+class DeadLetter(models.Model):
+    """A frame of a spool that could not be shipped: kept whole, with the reason, for the operator to see."""
+
+    spool_id = models.UUIDField()
+    segment = models.PositiveIntegerField()
+    start = models.PositiveBigIntegerField()
+    frame = models.BinaryField()
+    reason = models.CharField(max_length=500)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["spool_id", "segment", "start"], name="dead_letter_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+class Result(models.IntegerChoices):
+    """How a request ended."""
+
+    SERVED = 0, _("Served")
+    FAILED = 1, _("Failed")  # the provider answered an error, or could not be reached
+    REFUSED = 2, _("Refused")  # by us, before the provider was called
+    CANCELLED = 3, _("Cancelled")  # the client went away before the end
+    UNFINISHED = 4, _("Unfinished")  # our process died: what the provider did is not known
+
+
+class UsageSource(models.IntegerChoices):
+    """Where the token counts come from."""
+
+    NONE = 0, _("None")
+    REPORTED = 1, _("Reported")
+    ESTIMATED = 2, _("Estimated")
+
+
+class Request(models.Model):
+    """One metered call. Partitioned by month of `started_at`; the table is made in migration 0001 by SQL.
+
+    `cost` is what the provider charges, `price` what the customer pays, both in USD; None where
+    the model's price was not known. Token counts are disjoint (see TOKEN_KINDS).
+    """
+
+    pk = models.CompositePrimaryKey("started_at", "id")
+    id = models.UUIDField()
+    started_at = models.DateTimeField()
+    organization = models.ForeignKey(Organization, models.DO_NOTHING, related_name="+", db_constraint=False)
+    customer_id = models.UUIDField()
+    proxy_key_id = models.UUIDField()
+    provider_key_id = models.UUIDField(null=True)
+    batch_id = models.BigIntegerField()
+    provider = models.TextField()
+    endpoint = models.TextField()  # the operation, such as "chat.completions"
+    model = models.TextField()  # as asked for; "" where the call names none
+    model_served = models.TextField()  # as the answer names it, else as asked for
+    is_streamed = models.BooleanField()
+    result = models.SmallIntegerField(choices=Result)
+    status = models.SmallIntegerField()  # HTTP status given to the client; 0 where it got none
+    error_code = models.TextField()
+    error_message = models.TextField()
+    latency_ms = models.IntegerField()
+    first_token_ms = models.IntegerField(null=True)
+    usage_source = models.SmallIntegerField(choices=UsageSource)
+    input_tokens = models.BigIntegerField()
+    cache_read_tokens = models.BigIntegerField()
+    cache_write_5m_tokens = models.BigIntegerField()
+    cache_write_1h_tokens = models.BigIntegerField()
+    cache_write_tokens = models.BigIntegerField()
+    input_audio_tokens = models.BigIntegerField()
+    input_image_tokens = models.BigIntegerField()
+    output_tokens = models.BigIntegerField()
+    reasoning_tokens = models.BigIntegerField()
+    output_audio_tokens = models.BigIntegerField()
+    output_image_tokens = models.BigIntegerField()
+    cost = AmountField(null=True)
+    price = AmountField(null=True)
+    price_id = models.BigIntegerField(null=True)  # the ModelPrice that applied
+    markup_percent = models.DecimalField(max_digits=9, decimal_places=4)
+    end_user = models.TextField(null=True)
+    properties = models.JSONField()  # {lower-case name: value}
+    session_id = models.TextField(null=True)
+    session_path = models.TextField(null=True)
+    session_name = models.TextField(null=True)
+    client_request_id = models.TextField(null=True)
+    provider_request_id = models.TextField(null=True)
+    client_ip = models.GenericIPAddressField(null=True)
+
+    class Meta:
+        managed = False
+        db_table = "usage_request"
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class UsageMeasures(models.Model):
+    """What is summed for an hour. Refused requests count in `requests` and `refused`, nowhere else."""
+
+    requests = models.BigIntegerField(default=0)
+    refused = models.BigIntegerField(default=0)
+    failed = models.BigIntegerField(default=0)
+    cancelled = models.BigIntegerField(default=0)
+    unfinished = models.BigIntegerField(default=0)
+    streamed = models.BigIntegerField(default=0)
+    unpriced = models.BigIntegerField(default=0)  # served with usage, but the model's price was not known
+    estimated = models.BigIntegerField(default=0)  # whose tokens were estimated by us
+    input_tokens = models.BigIntegerField(default=0)
+    cache_read_tokens = models.BigIntegerField(default=0)
+    cache_write_5m_tokens = models.BigIntegerField(default=0)
+    cache_write_1h_tokens = models.BigIntegerField(default=0)
+    cache_write_tokens = models.BigIntegerField(default=0)
+    input_audio_tokens = models.BigIntegerField(default=0)
+    input_image_tokens = models.BigIntegerField(default=0)
+    output_tokens = models.BigIntegerField(default=0)
+    reasoning_tokens = models.BigIntegerField(default=0)
+    output_audio_tokens = models.BigIntegerField(default=0)
+    output_image_tokens = models.BigIntegerField(default=0)
+    cost = AmountField(default=0)
+    price = AmountField(default=0)
+    latency_ms = models.BigIntegerField(default=0)  # sum over requests not refused
+    first_token_ms = models.BigIntegerField(default=0)  # sum over `first_tokens` requests
+    first_tokens = models.BigIntegerField(default=0)
+    first_at = models.DateTimeField()
+    last_at = models.DateTimeField()
+
+    class Meta:
+        abstract = True
+
+
+class HourlyUsage(UsageMeasures):
+    """Sums for an hour (UTC) by everything that a request is grouped by, but for its properties."""
+
+    organization = models.ForeignKey(Organization, models.CASCADE, related_name="hourly_usage")
+    hour = models.DateTimeField()
+    customer_id = models.UUIDField()
+    proxy_key_id = models.UUIDField()
+    provider = models.TextField()
+    model = models.TextField()  # as served
+    end_user = models.TextField(null=True)  # None: the requests that name no user
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "hour", "customer_id", "proxy_key_id", "provider", "model", "end_user"],
+                name="hourly_usage_once",
+                nulls_distinct=False,
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["customer_id", "hour"], name="hourly_usage_of_customer"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.hour:%Y-%m-%d %H}h {self.model}"
+
+
+class HourlyPropertyUsage(UsageMeasures):
+    """Sums for an hour (UTC) by the value of a property and the end user, for `Plan=premium` and the like."""
+
+    organization = models.ForeignKey(Organization, models.CASCADE, related_name="hourly_property_usage")
+    hour = models.DateTimeField()
+    customer_id = models.UUIDField()
+    name = models.TextField()  # lower-case
+    value = models.TextField()
+    end_user = models.TextField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "hour", "customer_id", "name", "value", "end_user"],
+                name="hourly_property_usage_once",
+                nulls_distinct=False,
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["customer_id", "name", "hour"], name="hourly_property_of_customer"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.hour:%Y-%m-%d %H}h {self.name}={self.value}"
+
+
+class PropertyName(models.Model):
+    """How a property's name was written when it was first seen; names are the same whatever their case."""
+
+    organization = models.ForeignKey(Organization, models.CASCADE, related_name="property_names")
+    name = models.TextField()  # lower-case
+    label = models.TextField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organization", "name"], name="property_name_once")]
+
+    def __str__(self) -> str:
+        return self.label

@@ -1,0 +1,61 @@
+"""What the proxy writes down about a call: an intent before the provider is called, an outcome at its end.
+
+Both are MessagePack arrays, told apart by a tag, in the frames of a spool. The shipper joins
+them by id into one row of `usage_request`. Fields may be added at the end, with a default:
+spools written before must stay readable. Knows no Django: the hot path imports it.
+"""
+
+from decimal import Decimal
+
+import msgspec
+
+from apps.pricing.rating import Tokens
+
+SERVED, FAILED, REFUSED, CANCELLED, UNFINISHED = range(5)  # models.Result
+NONE, REPORTED, ESTIMATED = range(3)  # models.UsageSource
+
+
+class Intent(msgspec.Struct, array_like=True, tag="i", gc=False):
+    """That a call was let in: all that is known before the provider is called. Ids are the 16 bytes of a UUID."""
+
+    id: bytes
+    started_at_us: int  # microseconds since 1970, UTC
+    organization_id: bytes
+    customer_id: bytes
+    proxy_key_id: bytes
+    provider_key_id: bytes | None
+    provider: str
+    endpoint: str
+    model: str
+    is_streamed: bool
+    markup_percent: Decimal
+    end_user: str | None = None
+    properties: list[tuple[str, str]] = []  # names as sent
+    session_id: str | None = None
+    session_path: str | None = None
+    session_name: str | None = None
+    client_request_id: str | None = None
+    client_ip: str | None = None
+
+
+class Outcome(msgspec.Struct, array_like=True, tag="o", gc=False):
+    """How the call of that intent ended. `cost` and `price` in USD, exact; None: the price is not known."""
+
+    id: bytes
+    result: int
+    status: int
+    latency_ms: int
+    model_served: str = ""  # "": as asked for
+    first_token_ms: int | None = None
+    usage_source: int = NONE
+    tokens: Tokens = Tokens()
+    cost: Decimal | None = None
+    price: Decimal | None = None
+    price_id: int | None = None
+    error_code: str = ""
+    error_message: str = ""
+    provider_request_id: str | None = None
+
+
+encode = msgspec.msgpack.Encoder().encode
+decode = msgspec.msgpack.Decoder(Intent | Outcome).decode

@@ -1,0 +1,19 @@
+"""The Celery application, and when its periodic tasks run."""
+
+import os
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+app = Celery("tollgate")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+
+EVERY_MINUTE = 60.0
+
+app.conf.beat_schedule = {  # a late, doubled or killed run is harmless: see each task
+    "roll up what was shipped": {"task": "usage.roll_up", "schedule": 2.0, "options": {"expires": 10}},
+    "make next months' partitions": {"task": "usage.make_partitions", "schedule": 60 * EVERY_MINUTE},
+    "tell that a worker lives": {"task": "ops.beat", "schedule": 10.0, "options": {"expires": 10}},
+}
