@@ -1,0 +1,50 @@
+"""What every test has: an empty Redis, and no network."""
+
+import socket
+import sys
+from collections.abc import Iterator
+from ipaddress import ip_address
+
+import pytest
+from django.conf import settings
+from redis import Redis
+
+
+class NetworkRefused(Exception):
+    """A test reached for a host other than this one."""
+
+
+def _is_here(host: str | bytes | None) -> bool:
+    name = host.decode() if isinstance(host, bytes) else host
+    if not name or name == "localhost":
+        return True
+    try:
+        return ip_address(name.partition("%")[0]).is_loopback
+    except ValueError:
+        return False
+
+
+def _refuse_network(event: str, args: tuple[object, ...]) -> None:
+    if event in ("socket.connect", "socket.sendto"):
+        sock, address = args
+        is_internet = isinstance(sock, socket.socket) and sock.family in (socket.AF_INET, socket.AF_INET6)
+        if is_internet and not _is_here(address[0]):  # type: ignore[index]
+            raise NetworkRefused(f"tests reach no network: {address}")
+    elif event == "socket.getaddrinfo" and not _is_here(args[0]):  # type: ignore[arg-type]
+        raise NetworkRefused(f"tests resolve no names: {args[0]}")
+
+
+sys.addaudithook(_refuse_network)
+
+
+@pytest.fixture(scope="session")
+def _redis_of_session() -> Iterator[Redis]:
+    with Redis.from_url(settings.REDIS_URL) as client:
+        yield client
+
+
+@pytest.fixture(autouse=True)
+def redis(_redis_of_session: Redis) -> Redis:
+    """The tests' own Redis, empty at the start of each test."""
+    _redis_of_session.flushdb()
+    return _redis_of_session

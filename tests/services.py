@@ -1,0 +1,70 @@
+"""Real PostgreSQL and Redis for the tests, started before the settings are read (`-p tests.services`).
+
+With DATABASE_URL or REDIS_URL set, that server is used instead: pytest-django makes databases
+`test_…` of its own in the one, and the other's databases 0 to 15 are emptied. Under xdist the workers share
+PostgreSQL, where pytest-django gives each a database, and each has a Redis of its own.
+"""
+
+import contextlib
+import os
+import re
+import tempfile
+from collections.abc import Generator
+
+import pytest
+
+from apps.ops.embedded import ephemeral_home, start_postgres, start_redis
+
+_running = contextlib.ExitStack()
+
+
+@pytest.hookimpl(wrapper=True)  # a wrapper comes before pytest-django's hook, which reads the settings
+def pytest_load_initial_conftests() -> Generator[None]:
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    _set_values_of_tests()
+    _offer_servers(worker)
+    return (yield)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure() -> None:
+    _running.close()
+
+
+def _set_values_of_tests() -> None:
+    os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
+    os.environ["TOLLGATE_TESTING"] = "1"
+    os.environ["SECRET_KEY"] = "only-for-tests-" + "x" * 50
+    os.environ["TOLLGATE_VAULT_KEYS"] = "tests:dGVzdHMtdGVzdHMtdGVzdHMtdGVzdHMtdGVzdHMtMDE="
+    os.environ["EMAIL_URL"] = "memorymail://"
+    os.environ["DEBUG"] = "0"
+    data = _running.enter_context(tempfile.TemporaryDirectory(prefix="tollgate-tests-"))
+    os.environ["TOLLGATE_DATA"] = data
+
+
+def _offer_servers(worker: str) -> None:
+    needs_postgres = not os.environ.get("DATABASE_URL")
+    given_redis = os.environ.get("REDIS_URL", "")
+    needs_redis = not given_redis or "TOLLGATE_TESTS_OWN_REDIS" in os.environ  # the controller's isn't shared
+    if needs_postgres or needs_redis:
+        home = _running.enter_context(ephemeral_home())
+    if needs_postgres:
+        with (home.data / "postgres.log").open("wb") as log:
+            postgres = start_postgres(home, output=log, is_ephemeral=True)
+        _running.callback(postgres.stop)
+        os.environ["DATABASE_URL"] = postgres.url
+    if needs_redis:
+        with (home.data / "redis.log").open("wb") as log:
+            redis = start_redis(home, output=log, is_ephemeral=True)
+        _running.callback(redis.stop)
+        os.environ["REDIS_URL"] = redis.url
+        os.environ["TOLLGATE_TESTS_OWN_REDIS"] = "1"
+    elif worker:
+        os.environ["REDIS_URL"] = _numbered(given_redis, int(worker.removeprefix("gw")) % 16)
+
+
+def _numbered(url: str, database: int) -> str:
+    """The URL of a Redis with its database's number: `redis://host/3`, `unix:///path?db=3`."""
+    if url.startswith("unix:"):
+        return f"{url.partition('?')[0]}?db={database}"
+    return re.sub(r"(://[^/?]+)(/\d*)?", rf"\g<1>/{database}", url, count=1)
