@@ -1,15 +1,15 @@
 """Who may do what: people, the organizations they belong to, and what they did."""
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 from zoneinfo import available_timezones
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.core.exceptions import ValidationError
+from django.core.serializers.json import DjangoJSONEncoder
 from django.core.validators import MinValueValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -75,7 +75,9 @@ class Organization(IdentifiedModel):
 
     name = models.CharField(_("name"), max_length=120)
     slug = models.SlugField(max_length=63, unique=True)
-    time_zone = models.CharField(_("time zone"), max_length=64, default="UTC", validators=[validate_time_zone])
+    time_zone = models.CharField(
+        _("time zone"), max_length=64, default="UTC", validators=[validate_time_zone]
+    )
     default_markup_percent = models.DecimalField(
         _("default markup"), max_digits=9, decimal_places=4, default=0, validators=[MinValueValidator(-100)]
     )
@@ -140,7 +142,7 @@ class BaseInvitation(IdentifiedModel):
 
     email = models.EmailField(_("e-mail address"))
     token_hash = models.BinaryField(max_length=32, unique=True, editable=False)
-    invited_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
+    invited_by = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="+")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     expires_at = models.DateTimeField()
     accepted_at = models.DateTimeField(null=True, blank=True)
@@ -158,19 +160,34 @@ class Invitation(BaseInvitation):
     organization = models.ForeignKey(Organization, models.CASCADE, related_name="invitations")
     role = models.CharField(max_length=10, choices=Role, default=Role.VIEWER)
 
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                F("organization"), Lower("email"), condition=Q(accepted_at=None), name="invitation_open_once"
+            )
+        ]
+
 
 class AuditEvent(models.Model):
-    """A change that matters: who, what, before and after; never a secret. Rows are only ever added."""
+    """A change that matters: who, what, before and after; never a secret.
 
-    organization = models.ForeignKey(Organization, models.CASCADE, related_name="audit_events")
+    Rows are only ever added: a trigger refuses the rest. They go when their organization goes, by the
+    database's own cascade, and no other way; people and customers may go, so they are kept as ids.
+    """
+
+    organization = models.ForeignKey(  # the constraint, with its cascade, is in migration 0002
+        Organization, models.DO_NOTHING, related_name="audit_events", db_constraint=False
+    )
     customer_id = models.UUIDField(null=True, blank=True)  # whom it concerns; customers are a room above
-    actor = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="+")
+    actor_id = models.BigIntegerField(
+        null=True, blank=True
+    )  # the user who did it; None: a command or process
     actor_label = models.CharField(max_length=254)  # the actor's e-mail then, or "command line"
     action = models.CharField(max_length=64)  # such as "customer.add"
     target_type = models.CharField(max_length=32)
     target_id = models.CharField(max_length=64)
     target_label = models.CharField(max_length=254, blank=True)
-    changes = models.JSONField(default=dict)  # {"field": [before, after]}
+    changes = models.JSONField(default=dict, encoder=DjangoJSONEncoder)  # {"field": [before, after]}
     ip = models.GenericIPAddressField(null=True, blank=True)
     at = models.DateTimeField(default=timezone.now)
 
@@ -182,9 +199,3 @@ class AuditEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.action} {self.target_label}"
-
-    @classmethod
-    def check_fields(cls, names: Iterable[str]) -> None:
-        """Fail loudly when a secret is about to be written down."""
-        if secrets := {"secret", "password", "token", "ciphertext", "key_hash"}.intersection(names):
-            raise ValueError(f"never audited: {', '.join(sorted(secrets))}")

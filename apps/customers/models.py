@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Self
 
 from django.core.validators import MinValueValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
+from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -30,7 +31,12 @@ class Customer(IdentifiedModel):
     slug = models.SlugField(max_length=63)
     email = models.EmailField(_("e-mail address"), blank=True)
     markup_percent = models.DecimalField(  # None: the organization's default
-        _("markup"), max_digits=9, decimal_places=4, null=True, blank=True, validators=[MinValueValidator(-100)]
+        _("markup"),
+        max_digits=9,
+        decimal_places=4,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(-100)],
     )
     requests_per_minute = models.PositiveIntegerField(_("requests a minute"), null=True, blank=True)
     tokens_per_minute = models.PositiveBigIntegerField(_("tokens a minute"), null=True, blank=True)
@@ -52,11 +58,14 @@ class Customer(IdentifiedModel):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["organization", "slug"], name="customer_slug_unique"),
+            # so that rows which point at a customer can be held to its organization (keys, migration 0002)
+            models.UniqueConstraint(fields=["organization", "id"], name="customer_of_organization"),
             models.CheckConstraint(
                 condition=Q(daily_cap=None) | Q(daily_cap__gte=0), name="customer_daily_cap_not_negative"
             ),
             models.CheckConstraint(
-                condition=Q(monthly_cap=None) | Q(monthly_cap__gte=0), name="customer_monthly_cap_not_negative"
+                condition=Q(monthly_cap=None) | Q(monthly_cap__gte=0),
+                name="customer_monthly_cap_not_negative",
             ),
             models.CheckConstraint(
                 condition=Q(markup_percent=None) | Q(markup_percent__gte=-100),
@@ -109,3 +118,13 @@ class CustomerInvitation(BaseInvitation):
 
     customer = models.ForeignKey(Customer, models.CASCADE, related_name="invitations")
     role = models.CharField(max_length=10, choices=CustomerRole, default=CustomerRole.ADMIN)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                F("customer"),
+                Lower("email"),
+                condition=Q(accepted_at=None),
+                name="customer_invitation_open_once",
+            )
+        ]

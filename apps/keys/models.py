@@ -29,11 +29,16 @@ class ProviderKey(IdentifiedModel):
     provider = models.CharField(max_length=40, validators=[provider_slug])  # see providers.py, or one's own
     name = models.CharField(_("name"), max_length=80)
     base_url = models.CharField(_("base URL"), max_length=500, blank=True)  # "": the provider's own
-    ciphertext = models.BinaryField(editable=False)  # nonce + AES-256-GCM of the secret under the row's data key
+    ciphertext = models.BinaryField(
+        editable=False
+    )  # nonce + AES-256-GCM of the secret under the row's data key
     wrapped_key = models.BinaryField(editable=False)  # nonce + AES-256-GCM of the data key under a KEK
     kek_id = models.CharField(max_length=40, editable=False)
-    last_four = models.CharField(max_length=4, editable=False)
-    created_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
+    last_four = models.CharField(max_length=4, editable=False)  # "": too short to show any of it
+    last_opened_on = models.DateField(
+        null=True, editable=False
+    )  # the last day (UTC) that the audit log has it
+    created_by = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="+")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     disabled_at = models.DateTimeField(null=True, blank=True)
 
@@ -41,7 +46,13 @@ class ProviderKey(IdentifiedModel):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["organization", "provider", "name"], name="provider_key_name_unique")
+            models.UniqueConstraint(
+                fields=["organization", "provider", "name"], name="provider_key_name_unique"
+            ),
+            # so that a customer's link can be held to the key's organization and provider (migration 0002)
+            models.UniqueConstraint(
+                fields=["organization", "provider", "id"], name="provider_key_of_organization"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -49,11 +60,15 @@ class ProviderKey(IdentifiedModel):
 
 
 class CustomerProviderKey(models.Model):
-    """The provider key that a customer's calls to a provider are sent with: one a provider."""
+    """The provider key that a customer's calls to a provider are sent with: one a provider.
 
+    Foreign keys in migration 0002 see to it that customer and key belong to the same `organization`.
+    """
+
+    organization = models.ForeignKey(Organization, models.CASCADE, related_name="+")
     customer = models.ForeignKey(Customer, models.CASCADE, related_name="provider_key_links")
     provider = models.CharField(max_length=40)  # the key's own, beside it for the constraint
-    provider_key = models.ForeignKey(ProviderKey, models.PROTECT, related_name="customer_links")
+    provider_key = models.ForeignKey(ProviderKey, models.RESTRICT, related_name="customer_links")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["customer", "provider"], name="one_key_a_provider")]
@@ -74,11 +89,13 @@ class ProxyKey(IdentifiedModel):
     """A customer's secret for our proxy. Only its SHA-256 is stored; the key is shown once."""
 
     customer = models.ForeignKey(Customer, models.CASCADE, related_name="proxy_keys")
-    organization = models.ForeignKey(Organization, models.CASCADE, related_name="+")  # the customer's
+    organization = models.ForeignKey(
+        Organization, models.CASCADE, related_name="+"
+    )  # the customer's; held to it
     name = models.CharField(_("name"), max_length=80)
     key_hash = models.BinaryField(max_length=32, unique=True, editable=False)
     last_four = models.CharField(max_length=4, editable=False)
-    created_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
+    created_by = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="+")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     expires_at = models.DateTimeField(_("expires"), null=True, blank=True)  # the first instant without it
     revoked_at = models.DateTimeField(null=True, blank=True)  # in the future: replaced, and good until then
@@ -90,7 +107,8 @@ class ProxyKey(IdentifiedModel):
     class Meta:
         constraints = [
             models.CheckConstraint(
-                condition=Q(expires_at=None) | Q(expires_at__gt=F("created_at")), name="proxy_key_expires_later"
+                condition=Q(expires_at=None) | Q(expires_at__gt=F("created_at")),
+                name="proxy_key_expires_later",
             )
         ]
         indexes = [models.Index(fields=["customer", "-created_at"], name="proxy_key_newest_first")]

@@ -1,0 +1,184 @@
+"""What changes provider keys, and which customers' calls are sent with them."""
+
+import re
+from datetime import datetime
+from urllib.parse import urlsplit
+
+from django.db import transaction
+
+from apps.accounts import audit
+from apps.accounts.models import Organization, User
+from apps.customers.models import Customer
+from apps.customers.services import notify_grants
+from apps.keys.errors import ProviderKeyInUse, ProviderKeyRefused
+from apps.keys.models import CustomerProviderKey, ProviderKey
+from apps.keys.providers import PROVIDERS
+from apps.keys.vault import place_of, vault
+from apps.kit.notify import notify
+
+SECRET = re.compile(r"[\x21-\x7e]{1,4096}")  # what can stand in a header: no spaces, no line ends
+SHORTEST_TO_SHOW_FOUR_OF = 12
+
+
+@transaction.atomic
+def add_provider_key(
+    organization: Organization, *, provider: str, name: str, secret: str, base_url: str = "", by: User | None
+) -> ProviderKey:
+    """Put a provider's secret into the vault.
+
+    provider: a slug of providers.py, or one's own, which needs a `base_url`; that goes before the provider's.
+    secret: without the white space around it; it is never to be had again but by the proxy.
+    Raises ValidationError, ProviderKeyRefused.
+    """
+    key = ProviderKey(
+        organization=organization,
+        provider=provider,
+        name=name.strip(),
+        base_url=_clean_base_url(base_url),
+        created_by=by,
+    )
+    if not base_url and provider not in PROVIDERS:
+        raise ProviderKeyRefused(
+            f"“{provider}” is a provider of your own: give the base URL its calls go to."
+        )
+    _seal(key, secret)
+    key.full_clean()
+    key.save(force_insert=True)
+    changes = audit.difference({}, audit.fields_of(key, ("provider", "name", "base_url")))
+    audit.record(organization, "provider_key.add", key, actor=by, changes=changes)
+    return key
+
+
+@transaction.atomic
+def replace_provider_key(key: ProviderKey, *, secret: str, by: User | None) -> ProviderKey:
+    """Put another secret in the key's place; the next calls of every customer that uses it are sent with it."""
+    key = _lock(key)
+    old = key.last_four
+    _seal(key, secret)
+    key.last_opened_on = None
+    key.save(update_fields=["ciphertext", "wrapped_key", "kek_id", "last_four", "last_opened_on"])
+    _changed(key, "provider_key.replace", {"last_four": (old, key.last_four)}, by=by)
+    return key
+
+
+@transaction.atomic
+def disable_provider_key(key: ProviderKey, *, by: User | None, at: datetime) -> ProviderKey:
+    """Send no calls with the key from now on; those who use it are refused until they are given another."""
+    key = _lock(key)
+    if key.disabled_at is None:
+        _set_disabled(key, at, "provider_key.disable", by=by)
+    return key
+
+
+@transaction.atomic
+def enable_provider_key(key: ProviderKey, *, by: User | None) -> ProviderKey:
+    """Send calls with the key again."""
+    key = _lock(key)
+    if key.disabled_at is not None:
+        _set_disabled(key, None, "provider_key.enable", by=by)
+    return key
+
+
+@transaction.atomic
+def delete_provider_key(key: ProviderKey, *, by: User | None) -> None:
+    """Forget the secret for good. Raises ProviderKeyInUse while customers' calls are sent with it."""
+    key = _lock(key)
+    if users := list(
+        key.customer_links.values_list("customer__name", flat=True).order_by("customer__name")[:4]
+    ):
+        named = ", ".join(users[:3]) + (" and others" if len(users) > 3 else "")
+        raise ProviderKeyInUse(f"{named} use this key. Give them another one first, or replace its secret.")
+    audit.record(key.organization, "provider_key.delete", key, actor=by)
+    key.delete()
+
+
+@transaction.atomic
+def assign_provider_key(customer: Customer, key: ProviderKey, *, by: User | None) -> CustomerProviderKey:
+    """Send the customer's calls to the key's provider with it, instead of the one before.
+
+    Raises ProviderKeyRefused for a key of another organization.
+    """
+    if key.organization_id != customer.organization_id:
+        raise ProviderKeyRefused("There is no such provider key.")
+    Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
+    _lock(key)  # so that it is not deleted meanwhile
+    link = customer.provider_key_links.filter(provider=key.provider).select_related("provider_key").first()
+    old = str(link.provider_key) if link else None
+    if link and link.provider_key_id == key.pk:
+        return link
+    link = link or CustomerProviderKey(
+        organization=customer.organization, customer=customer, provider=key.provider
+    )
+    link.provider_key = key
+    link.save()
+    changes = {"provider_key": (old, str(key))}
+    _linked(customer, key, "provider_key.assign", changes, by=by)
+    return link
+
+
+@transaction.atomic
+def unassign_provider_key(customer: Customer, provider: str, *, by: User | None) -> None:
+    """Let the customer's calls to `provider` through no more."""
+    Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
+    link = customer.provider_key_links.filter(provider=provider).select_related("provider_key").first()
+    if link:
+        link.delete()
+        changes = {"provider_key": (str(link.provider_key), None)}
+        _linked(customer, link.provider_key, "provider_key.unassign", changes, by=by)
+
+
+def _seal(key: ProviderKey, secret: str) -> None:
+    secret = secret.strip()
+    if not SECRET.fullmatch(secret):
+        raise ProviderKeyRefused("A provider key is one line of visible ASCII characters, without spaces.")
+    sealed = vault().seal(secret, place_of(key))
+    key.ciphertext, key.wrapped_key, key.kek_id = sealed.ciphertext, sealed.wrapped_key, sealed.kek_id
+    key.last_four = secret[-4:] if len(secret) >= SHORTEST_TO_SHOW_FOUR_OF else ""
+
+
+def _clean_base_url(url: str) -> str:
+    """The URL without a slash at its end. Raises ProviderKeyRefused for what could not be a provider's."""
+    url = url.strip().rstrip("/")
+    if not url:
+        return ""
+    try:
+        parts = urlsplit(url)
+        port_is_valid = parts.port is None or parts.port > 0  # `port` raises beyond 65535
+    except ValueError:
+        parts, port_is_valid = urlsplit(""), False
+    is_plain = parts.scheme in ("http", "https") and bool(parts.hostname) and port_is_valid
+    if (
+        not is_plain
+        or parts.query
+        or parts.fragment
+        or "@" in parts.netloc
+        or not url.isascii()
+        or " " in url
+    ):
+        raise ProviderKeyRefused(
+            "The base URL looks like https://host/v1, without a user name, query or fragment."
+        )
+    return url
+
+
+def _set_disabled(key: ProviderKey, at: datetime | None, action: str, *, by: User | None) -> None:
+    changes = {"disabled_at": (key.disabled_at, at)}
+    key.disabled_at = at
+    key.save(update_fields=["disabled_at"])
+    _changed(key, action, changes, by=by)
+
+
+def _changed(key: ProviderKey, action: str, changes: audit.Changes, *, by: User | None) -> None:
+    audit.record(key.organization, action, key, actor=by, changes=changes)
+    notify("tollgate_grants", f"organization:{key.organization_id}")
+
+
+def _linked(
+    customer: Customer, key: ProviderKey, action: str, changes: audit.Changes, *, by: User | None
+) -> None:
+    audit.record(customer.organization, action, key, actor=by, changes=changes, customer=customer)
+    notify_grants(customer_id=customer.pk)
+
+
+def _lock(key: ProviderKey) -> ProviderKey:
+    return ProviderKey.objects.select_for_update(of=("self",)).select_related("organization").get(pk=key.pk)
