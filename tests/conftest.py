@@ -9,6 +9,8 @@ import pytest
 from django.conf import settings
 from redis import Redis
 
+from tests.cast import cast as cast  # the fixture
+
 
 class NetworkRefused(Exception):
     """A test reached for a host other than this one."""
