@@ -105,7 +105,9 @@ def launch(
     try:
         while not is_ready():
             if process.poll() is not None:
-                raise ServerError(f"The {name} server ended at once, with status {process.returncode}.")
+                raise ServerError(
+                    f"The {name} server ended at once, with status {process.returncode}.\n{_said(process)}"
+                )
             if time.monotonic() > deadline:
                 raise ServerError(f"The {name} server wasn't ready within {START_WITHIN_S:.0f} s.")
             time.sleep(0.02)
@@ -113,3 +115,8 @@ def launch(
         server.stop()
         raise
     return server
+
+
+def _said(process: subprocess.Popen[bytes]) -> str:
+    """What a process that ended has printed to our pipe, if that is where it prints."""
+    return process.stdout.read().decode(errors="replace").strip() if process.stdout else ""

@@ -1,0 +1,59 @@
+# Needs Python 3.11 or newer, and nothing else: all the rest goes into .venv.
+
+PORT ?= 8000
+WORKERS ?= 1
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+UV_VERSION := 0.13.8
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test browser lint format bench lock clean
+
+help:  ## what there is to do
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+
+install: .venv/.installed  ## make .venv and install what the lock names (run and test do it first)
+
+# The stamp is the lock's hash: a lock that is merely newer installs nothing.
+.venv/.installed: requirements-dev.lock Makefile
+	@hash="$$(cksum requirements-dev.lock) $(UV_VERSION)"; \
+	if [ "$$(cat $@ 2>/dev/null)" = "$$hash" ]; then touch $@; exit 0; fi; \
+	set -e; \
+	[ -x $(BIN)/python ] || $(PYTHON) -m venv .venv; \
+	[ "$$($(BIN)/uv --version 2>/dev/null | cut -d' ' -f2)" = "$(UV_VERSION)" ] || \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION); \
+	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements-dev.lock; \
+	echo "$$hash" > $@
+
+run: install  ## run all of it at http://localhost:8000 (PORT=8001 to change; Ctrl-C to stop)
+	@exec $(BIN)/python manage.py up --port $(PORT) --workers $(WORKERS)
+
+test: install  ## the whole suite, in parallel, on a PostgreSQL and a Redis of its own
+	$(BIN)/python -m pytest -n auto -m "not browser"
+
+browser: install  ## the pages in a real browser (needs Chromium)
+	$(BIN)/python -m pytest -m browser
+
+lint: install  ## ruff, djade, import-linter, mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	git ls-files '*.html' | xargs -r $(BIN)/djade --check --target-version 5.2
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+
+format: install  ## put code and templates in order
+	$(BIN)/ruff check --fix --exit-zero .
+	$(BIN)/ruff format .
+	git ls-files '*.html' | xargs -r $(BIN)/djade --target-version 5.2
+
+bench: install  ## the proxy's cost beside nginx, on this machine
+	$(BIN)/python -m tests.benchmarks
+
+lock: install  ## write the locks anew from pyproject.toml
+	$(BIN)/uv pip compile pyproject.toml -o requirements.lock $(LOCK_OPTIONS)
+	$(BIN)/uv pip compile pyproject.toml --extra dev -o requirements-dev.lock $(LOCK_OPTIONS)
+
+LOCK_OPTIONS := --quiet --universal --python-version 3.11 --no-emit-index-url --generate-hashes --no-header
+
+clean:  ## forget .venv and the data of `make run`
+	rm -rf .venv .tollgate

@@ -1,0 +1,36 @@
+"""uvicorn as we want it, for the proxy and for the sandbox. Knows no Django."""
+
+import argparse
+import socket
+from typing import Any
+
+import uvicorn
+
+STREAMS_MAY_TAKE_S = 10
+
+
+def add_listen_arguments(parser: argparse.ArgumentParser, *, port: int) -> None:
+    """`--fd` for a socket that a parent bound, or `--host` and `--port`."""
+    parser.add_argument("--fd", type=int, help="a listening socket, inherited")
+    parser.add_argument("--host", default="127.0.0.1", help="on which address (127.0.0.1)")
+    parser.add_argument("--port", type=int, default=port, help=f"on which port ({port})")
+
+
+def serve(app: Any, *, fd: int | None, host: str, port: int, **settings: Any) -> None:
+    """Serve an ASGI application until SIGTERM; streams get a few seconds to end."""
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        loop="uvloop",
+        ws="none",
+        access_log=False,
+        log_config=None,
+        log_level="warning",
+        server_header=False,
+        timeout_graceful_shutdown=STREAMS_MAY_TAKE_S,
+        backlog=2048,
+        **settings,
+    )
+    inherited = [socket.socket(fileno=fd)] if fd is not None else None
+    uvicorn.Server(config).run(sockets=inherited)
