@@ -3,7 +3,6 @@
 PORT ?= 8000
 WORKERS ?= 1
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
-UV_VERSION := 0.13.8
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
@@ -14,16 +13,21 @@ help:  ## what there is to do
 
 install: .venv/.installed  ## make .venv and install what the lock names (run and test do it first)
 
-# The stamp is the lock's hash: a lock that is merely newer installs nothing.
-.venv/.installed: requirements-dev.lock Makefile
-	@hash="$$(cksum requirements-dev.lock) $(UV_VERSION)"; \
-	if [ "$$(cat $@ 2>/dev/null)" = "$$hash" ]; then touch $@; exit 0; fi; \
-	set -e; \
-	[ -x $(BIN)/python ] || $(PYTHON) -m venv .venv; \
-	[ "$$($(BIN)/uv --version 2>/dev/null | cut -d' ' -f2)" = "$(UV_VERSION)" ] || \
-		$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION); \
+# The stamp holds the lock's checksum: a lock that is merely newer installs nothing. pip only installs
+# uv, the lock's own, and uv the rest; all of it is checked against the lock's hashes.
+.venv/.installed: requirements-dev.lock
+	@set -e; \
+	sum="$$(cksum requirements-dev.lock)"; \
+	if [ "$$(cat $@ 2>/dev/null)" = "$$sum" ]; then touch $@; exit 0; fi; \
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'; \
+	if ! [ -x $(BIN)/uv ]; then \
+		echo "installing into .venv"; \
+		$(PYTHON) -m venv --clear .venv; \
+		awk '/^[^ ]/ {is_uv = /^uv==/} is_uv' requirements-dev.lock > .venv/uv.lock; \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.lock; \
+	fi; \
 	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements-dev.lock; \
-	echo "$$hash" > $@
+	echo "$$sum" > $@
 
 run: install  ## run all of it at http://localhost:8000 (PORT=8001 to change; Ctrl-C to stop)
 	@exec $(BIN)/python manage.py up --port $(PORT) --workers $(WORKERS)

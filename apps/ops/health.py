@@ -27,10 +27,11 @@ def note_worker() -> None:
 
 def checks() -> dict[str, str]:
     """What readiness needs, each "ok" or what is wrong with it."""
+    postgresql = _postgresql()
     redis, worker = _redis_and_worker()
     return {
-        "postgresql": (database := _postgresql()),
-        "migrations": _migrations(database),
+        "postgresql": postgresql,
+        "migrations": _migrations(postgresql),
         "redis": redis,
         "worker": worker,
     }

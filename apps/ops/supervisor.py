@@ -29,16 +29,11 @@ class Child:
 
     name: str
     process: subprocess.Popen[bytes]
+    output: IO[bytes]  # the reading end of the pipe that it prints to
     stop_signal: signal.Signals
     stage: int
     colour: str
     unfinished_line: bytes = field(default=b"", repr=False)
-
-    @property
-    def output(self) -> IO[bytes]:
-        """The reading end of the pipe that it prints to."""
-        assert self.process.stdout is not None
-        return self.process.stdout
 
     @property
     def is_running(self) -> bool:
@@ -128,7 +123,9 @@ class Supervisor:
     def _take(
         self, name: str, process: subprocess.Popen[bytes], stop_signal: signal.Signals, stage: int
     ) -> Child:
-        child = Child(name, process, stop_signal, stage, next(self._colours))
+        if process.stdout is None:
+            raise ValueError(f"{name} doesn't print to us")
+        child = Child(name, process, process.stdout, stop_signal, stage, next(self._colours))
         self.children.append(child)
         os.set_blocking(child.output.fileno(), False)
         self._selector.register(child.output, selectors.EVENT_READ, child)

@@ -47,7 +47,7 @@ def main(arguments: Sequence[str]) -> int:
         with open_installation(data_folder(), f"process {os.getpid()}, port {options.port}") as installation:
             _run(installation, options)
     except (AlreadyRuns, ServerError, UpError) as error:
-        print(f"tollgate: {error}", file=sys.stderr)
+        sys.stderr.write(f"tollgate: {error}\n")
         return 1
     return 0
 
@@ -77,7 +77,7 @@ def _run(installation: Installation, options: Options) -> None:
             _wait_until_ready(supervisor, options)
             supervisor.say(_welcome(installation, options))
             dead = supervisor.watch()
-            raise UpError(f"{dead.name} {dead.end}; stopping the rest")
+            raise UpError(f"{dead.name} {dead.end}; the rest was stopped")
         except Stopped:
             supervisor.say("stopping")
 

@@ -16,7 +16,7 @@ LOCK = 7_017_473  # any number that nobody else takes
 
 
 class Command(BaseCommand):
-    help = "Make everything ready to serve: tables, price list, static files, demo data. Repeating it is harmless."
+    help = "Make all ready to serve: tables, static files, list prices, demo data. Repeating it is harmless."
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
