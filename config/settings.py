@@ -75,6 +75,8 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "apps.ops.health.HealthMiddleware",
+    "apps.ops.client_address.ClientAddressMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -85,6 +87,8 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "apps.accounts.middleware.remember_client",
+    "apps.accounts.middleware.ThrottleMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
 ]
 
@@ -125,7 +129,11 @@ CACHES = {
         "KEY_PREFIX": "tollgate:cache",
     }
 }
-SILENCED_SYSTEM_CHECKS = ["django_ratelimit.W001"]  # the check doesn't know Django's own Redis cache; it is atomic
+RATELIMIT_IP_META_KEY = "apps.kit.client_address.client_address"
+SILENCED_SYSTEM_CHECKS = [
+    "django_ratelimit.W001",  # it doesn't know Django's own Redis cache, which is atomic
+    "auth.W004",  # e-mail addresses are unique, in whatever case: by a constraint that the check doesn't see
+]
 
 # Background work.
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
@@ -159,7 +167,10 @@ ACCOUNT_FORMS = {"signup": "apps.accounts.forms.SignUpForm"}
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
-ACCOUNT_EMAIL_VERIFICATION = env.str("TOLLGATE_EMAIL_VERIFICATION", default="optional")
+SIGN_UP_IS_OPEN = env.bool("TOLLGATE_SIGN_UP", default=True)
+ACCOUNT_EMAIL_VERIFICATION = env.str(  # who has no mail server yet must get in without
+    "TOLLGATE_EMAIL_VERIFICATION", default="mandatory" if env.str("EMAIL_URL", default="") else "optional"
+)
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
@@ -167,6 +178,9 @@ INVITATION_LIFETIME = timedelta(days=7)
 
 # E-mail: printed unless EMAIL_URL says where to send it.
 vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
+if EMAIL_BACKEND == "django.core.mail.backends.console.EmailBackend":  # noqa: F821 set by the line above
+    EMAIL_BACKEND = "apps.kit.mail.StderrBackend"
+EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Tollgate <tollgate@localhost>")
 
 # Browsers.

@@ -9,5 +9,5 @@ urlpatterns = [
     path("console/", include("apps.console.urls")),
     path("portal/", include("apps.portal.urls")),
     path("", include("apps.accounts.urls")),
-    path("", include("apps.ops.urls")),
+    path("", include("apps.customers.urls")),
 ]

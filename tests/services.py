@@ -10,6 +10,7 @@ import os
 import re
 import tempfile
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 
@@ -40,6 +41,7 @@ def _set_values_of_tests() -> None:
     os.environ["DEBUG"] = "0"
     data = _running.enter_context(tempfile.TemporaryDirectory(prefix="tollgate-tests-"))
     os.environ["TOLLGATE_DATA"] = data
+    Path(data, "static").mkdir()  # as collectstatic would; WhiteNoise warns where there is none
 
 
 def _offer_servers(worker: str) -> None:
