@@ -99,7 +99,7 @@ def at_once(times: int, action: Callable[[], T]) -> list[T | Exception]:
         barrier.wait()
         try:
             return action()
-        except Exception as error:  # noqa: BLE001 what was raised is the outcome
+        except Exception as error:  # what was raised is the outcome
             return error
         finally:
             connection.close()

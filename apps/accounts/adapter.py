@@ -1,5 +1,33 @@
+"""Where allauth's ways of doing things are not ours."""
+
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.models import EmailConfirmation
+from django.conf import settings
+from django.http import HttpRequest
+from django.urls import reverse
+
+from apps.kit.client_address import client_address
 
 
 class AccountAdapter(DefaultAccountAdapter):
-    """Who may sign up, and where people go after signing in."""
+    """Who may sign up, and what the e-mails say.
+
+    Links are made from TOLLGATE_URL, not from the request's Host header, which the sender chooses.
+    """
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        return bool(settings.SIGN_UP_IS_OPEN)
+
+    def get_client_ip(self, request: HttpRequest) -> str:
+        return client_address(request)
+
+    def format_email_subject(self, subject: str) -> str:
+        return str(subject)
+
+    def get_email_confirmation_url(self, request: HttpRequest, emailconfirmation: EmailConfirmation) -> str:
+        return settings.PUBLIC_URL + reverse("account_confirm_email", args=[emailconfirmation.key])
+
+    def get_reset_password_from_key_url(self, key: str) -> str:
+        uidb36, _, token = key.partition("-")
+        path = reverse("account_reset_password_from_key", kwargs={"uidb36": uidb36, "key": token})
+        return settings.PUBLIC_URL + path

@@ -1,3 +1,10 @@
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from apps.accounts import views
+
+urlpatterns = [
+    path("invitations/<str:token>/", views.invitation_accept, name="invitation-accept"),
+    path(
+        "organizations/<uuid:organization_id>/switch/", views.organization_switch, name="organization-switch"
+    ),
+]

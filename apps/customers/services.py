@@ -174,7 +174,7 @@ def remove_customer_member(member: CustomerMember, *, by: User | None) -> None:
 
 
 def lock(customer: Customer) -> Customer:
-    """The customer as it is now, held until the transaction ends: changes to it happen one after the other."""
+    """The customer as it is now, held until the transaction ends: changes happen one after the other."""
     return (
         Customer.objects.select_for_update(of=("self",), no_key=True)
         .select_related("organization")

@@ -103,7 +103,7 @@ def wire_of(slug: str) -> Wire:
 
 
 def base_url_of(slug: str, own: str = "") -> str:
-    """Where calls go: `own`, the key's base URL, if it has one, else the provider's; "" if neither is known."""
+    """Where calls go: `own`, the key's base URL, or else the provider's; "" if neither is known."""
     if own:
         return own
     return PROVIDERS[slug].base_url if slug in PROVIDERS else ""

@@ -34,7 +34,7 @@ def looks_valid(key: str | bytes) -> bool:
 
 
 def digest(key: str | bytes) -> bytes:
-    """What is stored and looked up in the key's place: SHA-256 of all of it (192 random bits need no salt)."""
+    """What is stored and looked up in the key's place: SHA-256 of it all (192 random bits need no salt)."""
     return hashlib.sha256(_bytes(key)).digest()
 
 

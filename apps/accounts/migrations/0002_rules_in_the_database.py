@@ -20,7 +20,8 @@ END $$;
 CREATE TRIGGER tollgate_grants_deleted AFTER DELETE ON accounts_organization
     FOR EACH ROW EXECUTE FUNCTION tollgate_notify_grants('organization', 'id');
 CREATE TRIGGER tollgate_grants_updated AFTER UPDATE ON accounts_organization
-    FOR EACH ROW WHEN (OLD IS DISTINCT FROM NEW) EXECUTE FUNCTION tollgate_notify_grants('organization', 'id');
+    FOR EACH ROW WHEN (OLD IS DISTINCT FROM NEW)
+    EXECUTE FUNCTION tollgate_notify_grants('organization', 'id');
 """
 NO_NOTIFY = """
 DROP TRIGGER tollgate_grants_deleted ON accounts_organization;

@@ -6,7 +6,8 @@ NOTIFY = """
 CREATE TRIGGER tollgate_grants_deleted AFTER DELETE ON customers_customer
     FOR EACH ROW EXECUTE FUNCTION tollgate_notify_grants('customer', 'id');
 CREATE TRIGGER tollgate_grants_updated AFTER UPDATE ON customers_customer
-    FOR EACH ROW WHEN (OLD IS DISTINCT FROM NEW) EXECUTE FUNCTION tollgate_notify_grants('customer', 'id');
+    FOR EACH ROW WHEN (OLD IS DISTINCT FROM NEW)
+    EXECUTE FUNCTION tollgate_notify_grants('customer', 'id');
 """
 NO_NOTIFY = """
 DROP TRIGGER tollgate_grants_deleted ON customers_customer;

@@ -51,7 +51,7 @@ def add_provider_key(
 
 @transaction.atomic
 def replace_provider_key(key: ProviderKey, *, secret: str, by: User | None) -> ProviderKey:
-    """Put another secret in the key's place; the next calls of every customer that uses it are sent with it."""
+    """Put another secret in the place of the one before, for the next call of whoever uses the key."""
     key = _lock(key)
     old = key.last_four
     _seal(key, secret)

@@ -28,7 +28,8 @@ def mint_proxy_key(
 ) -> tuple[ProxyKey, str]:
     """A new key for the customer, and the key in clear, which is not to be had again.
 
-    expires_at: the first instant without it, after `at` (default: now). Raises ValidationError, ProxyKeyRefused.
+    expires_at: the first instant without it, after `at` (default: now).
+    Raises ValidationError, ProxyKeyRefused.
     """
     at = at or timezone.now()
     if expires_at is not None and expires_at <= at:
