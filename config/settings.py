@@ -128,7 +128,6 @@ CACHES = {
         "KEY_PREFIX": "tollgate:cache",
     }
 }
-RATELIMIT_IP_META_KEY = "apps.kit.client_address.client_address"
 SILENCED_SYSTEM_CHECKS = [
     "django_ratelimit.W001",  # it doesn't know Django's own Redis cache, which is atomic
     "auth.W004",  # e-mail addresses are unique, in whatever case: by a constraint that the check doesn't see

@@ -6,8 +6,6 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
 
-from apps.kit.client_address import client_address
-
 
 class AccountAdapter(DefaultAccountAdapter):
     """Who may sign up, and what the e-mails say.
@@ -17,9 +15,6 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return bool(settings.SIGN_UP_IS_OPEN)
-
-    def get_client_ip(self, request: HttpRequest) -> str:
-        return client_address(request)
 
     def format_email_subject(self, subject: str) -> str:
         return str(subject)

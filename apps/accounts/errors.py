@@ -4,7 +4,7 @@ Refused
 ├── NotAllowed                the actor's role does not reach so far
 ├── LastOwner                 an organization always has an owner
 ├── AlreadyMember             invited, but in already
-├── NameTaken                 an organization of this name (as an address) exists
+├── NameTaken                 there is an organization, or a customer of it, that is called so in commands
 └── InvitationUnusable        used, withdrawn, expired, or meant for somebody else
     └── AccountExists         the invited person has an account: sign in instead of making one
 """

@@ -4,6 +4,7 @@
 """
 
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -11,7 +12,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.accounts import audit
-from apps.accounts.errors import AlreadyMember
+from apps.accounts.errors import AlreadyMember, NameTaken
 from apps.accounts.invitations import Token, claim, new_person_for, send_invitation
 from apps.accounts.models import Organization, User
 from apps.customers.models import Customer, CustomerInvitation, CustomerMember, CustomerRole
@@ -30,15 +31,19 @@ def notify_grants(*, customer_id: object) -> None:
 def add_customer(
     organization: Organization, *, name: str, by: User | None, slug: str = "", **fields: Any
 ) -> Customer:
-    """A new customer with `fields` from FIELDS; limits left out are none. Raises ValidationError."""
+    """A new customer with `fields` from FIELDS; limits left out are none.
+
+    slug: how commands call it; if "", made from the name, with a number where that is taken.
+    Raises ValidationError; NameTaken when `slug` is taken.
+    """
     _check_fields(fields)
     Organization.objects.select_for_update(no_key=True).get(
         pk=organization.pk
     )  # of two of a name, one gets the slug
+    if slug and _is_taken(organization, slug):
+        raise NameTaken(f"{organization} has a customer “{slug}” already. Choose another name.")
     customer = Customer(organization=organization, name=name.strip(), **fields)
-    customer.slug = slug or free_slug(
-        name, is_taken=lambda slug: organization.customers.filter(slug=slug).exists(), otherwise="customer"
-    )
+    customer.slug = slug or free_slug(name, is_taken=partial(_is_taken, organization), otherwise="customer")
     customer.full_clean()
     customer.save(force_insert=True)
     changes = audit.difference({}, audit.fields_of(customer, FIELDS))
@@ -171,6 +176,10 @@ def remove_customer_member(member: CustomerMember, *, by: User | None) -> None:
     """Shut `member` out of the portal, from their next click on; their account stays."""
     _record(member.customer, "customer_member.remove", member, by=by, changes={"role": (member.role, None)})
     member.delete()
+
+
+def _is_taken(organization: Organization, slug: str) -> bool:
+    return organization.customers.filter(slug=slug).exists()
 
 
 def lock(customer: Customer) -> Customer:

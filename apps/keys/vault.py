@@ -110,7 +110,7 @@ class Vault:
     def _unwrap(self, sealed: Sealed, place: Place) -> bytes:
         if sealed.kek_id not in self._keks:
             raise UnknownVaultKey(
-                f"Sealed under the vault key “{sealed.kek_id}”. TOLLGATE_VAULT_KEYS has none of this id: add it again."
+                f"Sealed under the vault key “{sealed.kek_id}”: add it to TOLLGATE_VAULT_KEYS again."
             )
         return _decrypt(self._wrapping_key(sealed.kek_id, place), sealed.wrapped_key, place.bind(b"key"))
 

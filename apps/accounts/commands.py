@@ -1,0 +1,32 @@
+"""What commands that are about an organization share."""
+
+from argparse import ArgumentParser
+from uuid import UUID
+
+from django.core.management.base import CommandError
+
+from apps.accounts.models import Organization
+from apps.kit.commands import Command
+
+
+class OrganizationCommand(Command):
+    """A command with `--organization`, the slug of the one it is about."""
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("--organization", required=True, metavar="SLUG", help="whose it is, such as acme")
+
+
+def organization_of(slug: str) -> Organization:
+    """The organization of that slug. Raises CommandError."""
+    if organization := Organization.objects.filter(slug=slug).first():
+        return organization
+    raise CommandError(f"There is no organization “{slug}”.")
+
+
+def uuid_of(text: str) -> UUID:
+    """An id as commands print it; as a `type=` of an argument. Raises ValueError."""
+    return UUID(text)
+
+
+uuid_of.__name__ = "id"  # argparse says "invalid id value"

@@ -1,0 +1,56 @@
+"""Moving the vault to a new key-encryption key."""
+
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from django.db import transaction
+
+from apps.accounts import audit
+from apps.keys.errors import VaultError
+from apps.keys.models import ProviderKey
+from apps.keys.vault import place_of, sealed_in, vault
+
+
+@dataclass
+class Rotation:
+    """What a run did."""
+
+    newest: str  # the id of the key that now seals everything it could open
+    rotated: int = 0
+    failed: dict[UUID, str] = field(default_factory=dict)  # provider keys that did not open, and why
+    unused: list[str] = field(default_factory=list)  # ids that seal nothing any more: they may leave the ring
+
+
+def rotate_vault() -> Rotation:
+    """Wrap each row's data key under the ring's newest key, a row a transaction.
+
+    The secrets themselves are not opened, and a reader finds the row before or after, never between. A run
+    beside another, or after one that was killed, does what is left. A row that does not open is told of and
+    left as it is.
+    """
+    rotation = Rotation(newest=vault().newest_id)
+    stale = ProviderKey.objects.exclude(kek_id=rotation.newest)
+    for key_id in list(stale.values_list("pk", flat=True).order_by("pk")):
+        try:
+            rotation.rotated += _rotate(key_id, rotation.newest)
+        except VaultError as error:
+            rotation.failed[key_id] = str(error)
+    in_use = set(ProviderKey.objects.values_list("kek_id", flat=True).distinct())
+    rotation.unused = sorted(vault().kek_ids - in_use - {rotation.newest})
+    return rotation
+
+
+@transaction.atomic
+def _rotate(key_id: UUID, newest: str) -> bool:
+    """Whether the row was rotated: not when it is gone, or another run came first."""
+    rows = ProviderKey.objects.select_for_update(of=("self",)).select_related("organization")
+    key = rows.filter(pk=key_id).exclude(kek_id=newest).first()
+    if key is None:
+        return False
+    old, sealed = key.kek_id, vault().rewrap(sealed_in(key), place_of(key))
+    key.wrapped_key, key.kek_id = sealed.wrapped_key, sealed.kek_id
+    key.save(update_fields=["wrapped_key", "kek_id"])
+    audit.record(
+        key.organization, "provider_key.rotate", key, actor=None, changes={"vault_key": (old, key.kek_id)}
+    )
+    return True
