@@ -13,7 +13,7 @@ GetResponse = Callable[[HttpRequest], HttpResponse]
 
 
 def remember_client(get_response: GetResponse) -> GetResponse:
-    """Let the audit log know where what is done in this request comes from (ops sees past the proxies)."""
+    """Let the audit log know where what is done in this request comes from."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         token = audit.client_address.set(request.META["REMOTE_ADDR"])
