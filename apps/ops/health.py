@@ -11,12 +11,21 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from redis import Redis, RedisError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 WORKER_KEY = "tollgate:worker"
 WORKER_SEEN_WITHIN_S = 45
 PATIENCE_S = 2.0
 
-_redis = Redis.from_url(settings.REDIS_URL, socket_timeout=PATIENCE_S, socket_connect_timeout=PATIENCE_S)
+
+def connect(url: str) -> Redis:
+    """A client that tells soon when Redis doesn't answer."""
+    patience = {"socket_timeout": PATIENCE_S, "socket_connect_timeout": PATIENCE_S}
+    return Redis.from_url(url, **patience, retry=Retry(NoBackoff(), 0))
+
+
+_redis = connect(settings.REDIS_URL)
 _are_migrations_done = False
 
 

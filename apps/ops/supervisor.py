@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle
 from types import TracebackType
-from typing import IO, Self, TextIO
+from typing import IO, Any, Self, TextIO
 
 from apps.ops.embedded import Server, die_with_parent
 
@@ -60,6 +60,7 @@ class Supervisor:
         self._is_coloured = out.isatty() and "NO_COLOR" not in os.environ
         self._colours = cycle(COLOURS)
         self._stop_signals = 0
+        self._handlers_before: dict[signal.Signals, Any] = {}
         self._selector = selectors.DefaultSelector()
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
@@ -68,8 +69,8 @@ class Supervisor:
         self._selector.register(self._wake_read, selectors.EVENT_READ)
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
         for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(sign, self._on_stop_signal)
-        signal.signal(signal.SIGCHLD, lambda *_: None)  # a handler of any kind, to be woken
+            self._handlers_before[sign] = signal.signal(sign, self._on_stop_signal)
+        self._handlers_before[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, lambda *_: None)  # to be woken
         return self
 
     def __exit__(
@@ -77,7 +78,11 @@ class Supervisor:
     ) -> None:
         self.stop_all()
         signal.set_wakeup_fd(-1)
+        for sign, handler in self._handlers_before.items():
+            signal.signal(sign, handler)
         self._selector.close()
+        os.close(self._wake_read)
+        os.close(self._wake_write)
 
     def _on_stop_signal(self, *_: object) -> None:
         self._stop_signals += 1
@@ -139,6 +144,7 @@ class Supervisor:
         while child.is_running:
             self.watch_for(1.0)
         self._read(child)
+        self._hear_no_more(child)
         self.children.remove(child)
         return child.process.returncode
 
@@ -186,7 +192,13 @@ class Supervisor:
                 *lines, child.unfinished_line = (child.unfinished_line + chunk).split(b"\n")
                 for line in lines:
                     self._print(child.name, child.colour, line.decode(errors="replace"))
-            self._selector.unregister(child.output)  # its end: nobody holds the pipe any more
+            self._hear_no_more(child)  # its end: nobody holds the pipe any more
+
+    def _hear_no_more(self, child: Child) -> None:
+        if not child.output.closed:
+            if child.unfinished_line:
+                self._print(child.name, child.colour, child.unfinished_line.decode(errors="replace"))
+            self._selector.unregister(child.output)
             child.output.close()
 
     # Stopping...
@@ -201,18 +213,18 @@ class Supervisor:
                     child.process.send_signal(child.stop_signal)
             deadline = time.monotonic() + STOP_WITHIN_S
             while any(child.is_running for child in group):
-                if time.monotonic() > deadline or self._stop_signals > asked_before + 1:
-                    _kill(group)
+                if time.monotonic() > deadline or self._stop_signals > asked_before:
+                    for child in group:
+                        _kill(child)
                 self._pass_on_output(0.2)
             for child in group:
+                _kill(child)  # what it left of its own children
                 self._read(child)
-                with contextlib.suppress(ProcessLookupError):  # what it left of its own children
-                    os.killpg(child.process.pid, signal.SIGKILL)
+                self._hear_no_more(child)
         self.children.clear()
 
 
-def _kill(group: list[Child]) -> None:
-    for child in group:
-        if child.is_running:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(child.process.pid, signal.SIGKILL)
+def _kill(child: Child) -> None:
+    """Kill it, and all that it started: they are a session of their own."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child.process.pid, signal.SIGKILL)

@@ -49,7 +49,7 @@ def test_not_ready_before_the_migrations(client: Client):
 
 
 def test_not_ready_without_redis(client: Client, db, monkeypatch):
-    monkeypatch.setattr(health, "_redis", Redis(unix_socket_path="/nonexistent/redis.sock"))
+    monkeypatch.setattr(health, "_redis", health.connect("unix:///nonexistent/redis.sock"))
     answer = client.get("/readyz")
     assert answer.status_code == 503
     assert answer.json()["checks"]["redis"] == "no answer: ConnectionError"

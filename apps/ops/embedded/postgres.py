@@ -92,7 +92,7 @@ def _has_database(run: Path) -> bool:
     """Whether PostgreSQL answers; makes our database in it where there is none."""
     try:
         with psycopg.connect(host=str(run), user=USER, dbname="postgres", autocommit=True) as connection:
-            if not connection.execute("SELECT FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
+            if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
                 connection.execute(f"CREATE DATABASE {DATABASE}")
     except psycopg.OperationalError:
         return False

@@ -119,4 +119,7 @@ def launch(
 
 def _said(process: subprocess.Popen[bytes]) -> str:
     """What a process that ended has printed to our pipe, if that is where it prints."""
-    return process.stdout.read().decode(errors="replace").strip() if process.stdout else ""
+    if process.stdout is None:
+        return ""
+    with process.stdout as pipe:
+        return pipe.read().decode(errors="replace").strip()
