@@ -80,8 +80,8 @@ class Vault:
         """The vault of a ring as written in the environment. Raises BadKeyRing, which never tells a key."""
         keks: dict[str, bytes] = {}
         for number, entry in enumerate(filter(None, map(str.strip, ring.split(","))), start=1):
-            kek_id, _, encoded = entry.partition(":")
-            if not 0 < len(kek_id) <= KEK_ID_LENGTH or kek_id in keks:
+            kek_id, colon, encoded = entry.partition(":")
+            if not colon or not 0 < len(kek_id) <= KEK_ID_LENGTH or kek_id in keks:
                 raise BadKeyRing(f"TOLLGATE_VAULT_KEYS: key {number} needs an id of its own, as id:base64.")
             keks[kek_id] = _decode_kek(kek_id, encoded)
         return cls(keks)

@@ -77,8 +77,8 @@ def rotate_proxy_key(
 @transaction.atomic
 def revoke_proxy_key(key: ProxyKey, *, by: User | None, at: datetime | None = None) -> ProxyKey:
     """Refuse the key from now on, on every proxy within a second. A key that is refused stays as it is."""
-    at = at or timezone.now()
     key = _lock(key)
+    at = at or timezone.now()  # after the wait, or the later of two could seem the earlier
     before = key.revoked_at
     if before is None or before > at:
         key.revoked_at = at
