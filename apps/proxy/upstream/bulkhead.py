@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .connection import Connection, State
+from .connection import CLOSED, IDLE, Connection
 from .errors import ConnectFailed, ConnectionLost, OriginBusy
 from .origin import Origin
 
@@ -63,7 +63,7 @@ class Bulkhead:
     # Taking
 
     def take_idle(self, *, only_warm: bool = False) -> Connection | None:
-        """A connection that has carried an answer before. `only_warm`: just now, so that it is surely still open."""
+        """A connection that has carried an answer. `only_warm`: just now, so that it is surely still open."""
         idle = self._idle
         while idle:
             if only_warm and idle[-1].silent > 1:
@@ -85,7 +85,7 @@ class Bulkhead:
         if self._has_room():
             self._connecting += 1
         elif (connection := await self._wait_for_room()) is not None:
-            return connection if connection.state is State.IDLE else await self.open()
+            return connection if connection.state is IDLE else await self.open()
         try:
             return await self._connect()
         finally:
@@ -113,7 +113,7 @@ class Bulkhead:
             raise ConnectFailed(f"no connection to {origin} within {pool.connect_timeout:g} s") from None
         except (OSError, UnicodeError) as error:  # ssl.SSLError is an OSError
             raise ConnectFailed(f"no connection to {origin}: {error}") from error
-        if connection.state is State.CLOSED:
+        if connection.state is CLOSED:
             raise ConnectFailed(f"{origin} closed the connection at once")
         if not origin.socket:
             _keep_alive(connection.transport)
@@ -124,7 +124,7 @@ class Bulkhead:
     # Waiting
 
     async def _wait_for_room(self) -> Connection | None:
-        """A connection that came free; or None: there is room for a new one, counted in `_connecting` already."""
+        """A connection that came free, or None: there is room for a new one, counted in `_connecting`."""
         if len(self._waiters) >= self._pool.max_waiting:
             self.refused += 1
             raise OriginBusy(f"too many calls are waiting for {self.origin}")
@@ -148,7 +148,7 @@ class Bulkhead:
         elif (connection := waiter.result()) is None:
             self._connecting -= 1
             self._hand_on_room()
-        elif connection.state is State.IDLE:
+        elif connection.state is IDLE:
             self.release(connection)
 
     def _hand_on_room(self) -> None:
@@ -196,7 +196,7 @@ class Bulkhead:
 
 
 def _keep_alive(transport: asyncio.Transport) -> None:
-    """Have the kernel ask now and then: a model may think for minutes, and a NAT forgets silent connections."""
+    """Have the kernel ask now and then: a NAT forgets what is silent, and a model may think for minutes."""
     sock = transport.get_extra_info("socket")
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     if hasattr(socket, "TCP_KEEPIDLE"):  # Linux

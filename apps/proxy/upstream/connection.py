@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from .errors import BadResponse, ConnectionLost, FirstByteTimeout, IdleTimeout, InvalidRequest
 from .exchange import Exchange
-from .parser import ResponseParser, Stage
+from .parser import COMPLETE, ResponseParser
 
 if TYPE_CHECKING:
     from .bulkhead import Bulkhead
@@ -28,6 +28,9 @@ class State(Enum):
     CLOSED = auto()
 
 
+IDLE, WAITING, RECEIVING, CLOSED = State  # as in parser.py
+
+
 class Connection(asyncio.BufferedProtocol):
     """The provider's side of one call after another.
 
@@ -44,7 +47,7 @@ class Connection(asyncio.BufferedProtocol):
         # Connection
         self.transport: asyncio.Transport = None  # type: ignore[assignment]  # given by connection_made
         self.parser = ResponseParser()
-        self.state = State.IDLE
+        self.state: State = IDLE
         self.uses = 0
         self.silent = 0  # sweeps of the pool since something last moved
         self._is_write_paused = False
@@ -79,9 +82,9 @@ class Connection(asyncio.BufferedProtocol):
         self._end(ConnectionLost("closed by us"))
 
     def _end(self, error: Exception) -> None:
-        if self.state is State.CLOSED:
+        if self.state is CLOSED:
             return
-        self.state = State.CLOSED
+        self.state = CLOSED
         self._stop_sending()
         exchange, self.exchange = self.exchange, None
         self.bulkhead.remove(self)
@@ -117,7 +120,7 @@ class Connection(asyncio.BufferedProtocol):
         return exchange
 
     def _begin(self, *, is_head: bool) -> Exchange:
-        self.state = State.WAITING
+        self.state = WAITING
         self.uses += 1
         self.silent = 0
         self.sent_at = self.loop.time()
@@ -203,7 +206,7 @@ class Connection(asyncio.BufferedProtocol):
             self.abort(error)
             return
         waiting = self._take(parser, exchange)
-        if parser.stage is Stage.COMPLETE:
+        if parser.stage is COMPLETE:
             self._complete(exchange)
         elif waiting > HIGH_WATER and not self._is_read_paused:
             self._is_read_paused = True
@@ -225,7 +228,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _take(self, parser: ResponseParser, exchange: Exchange) -> int:
         if parser.status and not exchange.status:
-            self.state = State.RECEIVING
+            self.state = RECEIVING
             exchange.start(parser.status, parser.headers)
         elif parser.interim == 100:
             self._resume()
@@ -240,7 +243,7 @@ class Connection(asyncio.BufferedProtocol):
         self.exchange = None
         exchange.finish()
         if self._sender is None and self.parser.is_reusable and not self.transport.is_closing():
-            self.state = State.IDLE
+            self.state = IDLE
             self.silent = 0
             self.resume_reading()
             self.bulkhead.release(self)
@@ -261,10 +264,10 @@ class Connection(asyncio.BufferedProtocol):
         if self._is_read_paused:
             return  # it is our reader who is slow
         self.silent += 1
-        if self.state is State.IDLE:
+        if self.state is IDLE:
             if self.silent > unused:
                 self.close()
-        elif self.state is State.RECEIVING or self._sender is not None or self._is_write_paused:
+        elif self.state is RECEIVING or self._sender is not None or self._is_write_paused:
             if self.silent > idle:
                 self.abort(IdleTimeout("the provider stood still in the middle of the call"))
         elif self.silent > first_byte:

@@ -4,7 +4,7 @@ One parser reads the answers of one connection, one after the other: `expect`, t
 `stage` is COMPLETE. Whatever could be read in two ways is a BadResponse.
 """
 
-from enum import IntEnum
+from enum import Enum
 
 import httptools
 
@@ -15,12 +15,15 @@ MAX_HEADERS = 200
 NO_BODY = frozenset((204, 304))
 
 
-class Stage(IntEnum):
+class Stage(Enum):
     """How far the answer has come."""
 
     HEAD = 0
     BODY = 1
     COMPLETE = 2
+
+
+HEAD, BODY, COMPLETE = Stage  # a look at a member through its class costs 70 ns on Python 3.11
 
 
 class ResponseParser:
@@ -61,7 +64,7 @@ class ResponseParser:
         self._is_head = is_head
         self._room = MAX_HEAD
         self._overhead = 0
-        self.stage = Stage.HEAD
+        self.stage: Stage = HEAD
         self.status = 0
         self.headers: list[tuple[bytes, bytes]] = []  # names in lower case
         self.has_begun = False  # a first byte has come
@@ -73,7 +76,7 @@ class ResponseParser:
     @property
     def is_reusable(self) -> bool:
         """Whether the connection can carry another answer."""
-        return self.keep_alive and not self.has_excess and self.stage is Stage.COMPLETE
+        return self.keep_alive and not self.has_excess and self.stage is COMPLETE
 
     def feed(self, data: bytes | memoryview) -> None:
         """Read on. Body bytes that came before a fault are in `chunks` all the same. Raises BadResponse."""
@@ -83,10 +86,10 @@ class ResponseParser:
         except httptools.HttpParserUpgrade:
             raise BadResponse("the provider switched protocols unasked") from None
         except httptools.HttpParserError as error:
-            if self.stage is not Stage.COMPLETE:
+            if self.stage is not COMPLETE:
                 raise BadResponse(str(error.__context__ or error)) from None
             self.has_excess = True
-        if self.chunks or self.stage is Stage.COMPLETE:
+        if self.chunks or self.stage is COMPLETE:
             self._overhead = 0
         else:  # headers, trailers or chunk extensions without end, which llhttp would collect for ever
             self._overhead += len(data)
@@ -95,9 +98,9 @@ class ResponseParser:
 
     def feed_eof(self) -> None:
         """The provider closed. Raises ConnectionLost unless that is how this body ends."""
-        if self.stage is Stage.BODY and not self.is_framed:
-            self.stage = Stage.COMPLETE
-        elif self.stage is not Stage.COMPLETE:
+        if self.stage is BODY and not self.is_framed:
+            self.stage = COMPLETE
+        elif self.stage is not COMPLETE:
             raise ConnectionLost("the provider closed the connection before the end of the answer")
 
     def release(self) -> None:
@@ -107,18 +110,18 @@ class ResponseParser:
     # Called by llhttp, in this order
 
     def on_message_begin(self) -> None:
-        if self.stage is not Stage.HEAD:
+        if self.stage is not HEAD:
             self.has_excess = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._room -= len(name) + len(value) + 4
         if self._room < 0 or len(self.headers) == MAX_HEADERS:
             raise BadResponse("the headers of the answer are too long or too many")
-        if self.stage is Stage.HEAD:  # trailers are counted, and dropped
+        if self.stage is HEAD:  # trailers are counted, and dropped
             self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
-        if self.stage is not Stage.HEAD:
+        if self.stage is not HEAD:
             return
         status = self._llhttp.get_status_code()
         if not 100 <= status <= 599:
@@ -136,21 +139,21 @@ class ResponseParser:
                 has_length = True
         self.status = status
         self.is_framed = has_length or is_chunked or self._is_head or status in NO_BODY
-        self.stage = Stage.BODY
+        self.stage = BODY
         if self._is_head:
             self.on_message_complete()
 
     def on_body(self, data: bytes) -> None:
-        if self.stage is Stage.BODY:
+        if self.stage is BODY:
             self.chunks.append(data)
         else:
             self.has_excess = True
 
     def on_message_complete(self) -> None:
-        if self.stage is Stage.BODY:
+        if self.stage is BODY:
             self.keep_alive = self._llhttp.should_keep_alive()
-            self.stage = Stage.COMPLETE
-        elif self.stage is Stage.HEAD:  # an interim answer: the real one follows
+            self.stage = COMPLETE
+        elif self.stage is HEAD:  # an interim answer: the real one follows
             if self.interim == 101:
                 raise BadResponse("the provider switched protocols unasked")
             self.headers.clear()

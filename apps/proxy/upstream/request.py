@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from .errors import InvalidRequest
 
-# What is said about this connection and this framing is ours to say, whatever the caller was told by its client.
+# What is said about this connection and this framing is ours to say, whatever the client said.
 OURS = frozenset(
     (b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade")
 )

@@ -1,0 +1,90 @@
+"""One request and its answer, over uvicorn's connection: its class, with the writing made lean.
+
+uvicorn matches every header of an answer against two patterns, for applications that may pass on
+anything. Ours are a provider's that llhttp has read, or our own, so one look at the finished head will do.
+"""
+
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
+
+BODILESS = frozenset((204, 304))
+FRAMING = frozenset((b"content-length", b"transfer-encoding", b"connection"))
+
+
+class Cycle(RequestResponseCycle):
+    """A request and its answer. Names of headers must be in lower case, as ASGI has it."""
+
+    is_bodiless = False
+
+    async def send(self, message: Any) -> None:
+        """Write a part of the answer; waits while the client takes nothing."""
+        if self.disconnected:
+            return
+        if self.flow.write_paused:
+            await self.flow.drain()
+            if self.disconnected:
+                return
+        kind = message["type"]
+        if kind == "http.response.start" and not self.response_started:
+            self._write_head(message["status"], message.get("headers", ()))
+        elif kind == "http.response.body" and self.response_started and not self.response_complete:
+            self._write_body(message.get("body", b""), more_body=message.get("more_body", False))
+        else:
+            raise RuntimeError(f"the application sent {kind!r} out of order")
+
+    def _write_head(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        lines = [STATUS_LINE[status]]
+        lines += [
+            b"%b: %b\r\n" % header
+            for header in (*self.default_headers, *headers)
+            if header[0] not in FRAMING or self._frame(*header)
+        ]
+        self.is_bodiless = status in BODILESS or self.scope["method"] == "HEAD"
+        if self.chunked_encoding is None and not self.is_bodiless:
+            self.chunked_encoding = True
+            lines.append(b"transfer-encoding: chunked\r\n")
+        if not self.keep_alive:
+            lines.append(b"connection: close\r\n")
+        head = b"".join(lines)
+        if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines):
+            raise RuntimeError("a header of the answer holds a line break")
+        self.response_started = True
+        self.waiting_for_100_continue = False
+        self.transport.write(head + b"\r\n")
+
+    def _frame(self, name: bytes, value: bytes) -> bool:
+        """Take note of what a header says about the framing. Returns whether it goes out as it is."""
+        if name == b"content-length" and self.chunked_encoding is None:
+            self.chunked_encoding = False
+            self.expected_content_length = int(value)
+            return True
+        if name == b"connection" and b"close" in value.lower():
+            self.keep_alive = False
+        return False  # we say ourselves how the answer ends
+
+    def _write_body(self, body: bytes, *, more_body: bool) -> None:
+        if self.is_bodiless:
+            self.expected_content_length = 0
+        elif self.chunked_encoding:
+            last = b"" if more_body else b"0\r\n\r\n"
+            if body:
+                self.transport.write(b"%x\r\n%b\r\n%b" % (len(body), body, last))
+            elif last:
+                self.transport.write(last)
+        else:
+            self.expected_content_length -= len(body)
+            if self.expected_content_length < 0:
+                raise RuntimeError("the body is longer than its content-length")
+            self.transport.write(body)
+        if not more_body:
+            self._finish()
+
+    def _finish(self) -> None:
+        if self.expected_content_length:
+            raise RuntimeError("the body is shorter than its content-length")
+        self.response_complete = True
+        self.message_event.set()
+        if not self.keep_alive:
+            self.transport.close()
+        self.on_response()
