@@ -94,7 +94,7 @@ def test_a_provider_of_ones_own_has_a_base_url(cast: Cast, given, kept):
         "https://host:port/v1",
         "https://[::1/v1",
         "https://ho st/v1",
-        "https://hоst/v1",  # the о is Cyrillic
+        "https://h\N{CYRILLIC SMALL LETTER O}st/v1",
         "javascript:alert(1)",
     ],
 )
