@@ -86,5 +86,7 @@ class HealthMiddleware:
             found = checks()
             is_ready = set(found.values()) == {"ok"}
             status = {"status": "ready" if is_ready else "not ready", "checks": found}
-            return JsonResponse(status, status=200 if is_ready else 503)
+            response = JsonResponse(status, status=200 if is_ready else 503)
+            response._has_been_logged = True  # type: ignore[attr-defined]  # noqa: SLF001 (no error of ours)
+            return response
         return self._get_response(request)

@@ -154,7 +154,7 @@ class Supervisor:
         while not self.dead() and time.monotonic() < deadline:
             if is_true():
                 return True
-            self.watch_for(0.1)
+            self.watch_for(0.2)
         return False
 
     def watch(self) -> Child:

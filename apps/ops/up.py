@@ -74,7 +74,7 @@ def _run(installation: Installation, options: Options) -> None:
             _prepare(supervisor, env, options)
             _start_processes(supervisor, env, options, listener, sandbox)
             listener.close()
-            _wait_until_ready(supervisor, options)
+            _wait_until_ready(supervisor, env, options)
             supervisor.say(_welcome(installation, options))
             dead = supervisor.watch()
             raise UpError(f"{dead.name} {dead.end}; the rest was stopped")
@@ -130,7 +130,9 @@ def _start_servers(
         made_up["REDIS_URL"] = redis.url
     if sandbox:
         made_up["TOLLGATE_SANDBOX_URL"] = f"http://127.0.0.1:{sandbox.getsockname()[1]}"
-    made_up["TOLLGATE_WEB_ORIGIN"] = f"unix:{home.run / 'web.sock'}"
+    web_socket = home.run / "web.sock"
+    web_socket.unlink(missing_ok=True)  # left by a run that was killed
+    made_up["TOLLGATE_WEB_ORIGIN"] = f"unix:{web_socket}"
     if not os.environ.get("TOLLGATE_URL"):
         made_up["TOLLGATE_URL"] = f"http://localhost:{options.port}"
     installation.keep(made_up)
@@ -158,7 +160,8 @@ def _start_processes(
     sandbox: socket.socket | None,
 ) -> None:
     """Stages are stopped from the last: no call is cut off from what it needs."""
-    celery = [sys.executable, "-m", "celery", "-A", "config", "--quiet"]
+    as_root = "ignore:You're running the worker with superuser"  # nothing of it is reachable or unpickled
+    celery = [sys.executable, "-W", as_root, "-m", "celery", "-A", "config", "--quiet"]
     schedule = Path(env["TOLLGATE_DATA"], "beat-schedule")
     supervisor.start("ship", _manage("ship"), stage=1, env=env)
     # Threads, since its tasks wait for PostgreSQL; and so it is one process, which dies as one.
@@ -176,16 +179,15 @@ def _start_processes(
         supervisor.start(name, _manage("proxy", "--fd", str(fd)), stage=3, env=env, pass_fds=[fd])
 
 
-def _wait_until_ready(supervisor: Supervisor, options: Options) -> None:
-    if supervisor.wait_until(lambda: _is_ready(options), within_s=READY_WITHIN_S):
+def _wait_until_ready(supervisor: Supervisor, env: dict[str, str], options: Options) -> None:
+    web_socket = Path(env["TOLLGATE_WEB_ORIGIN"].removeprefix("unix:"))
+    if supervisor.wait_until(
+        lambda: web_socket.exists() and _answer("/readyz", options) is None, within_s=READY_WITHIN_S
+    ):
         return
     if dead := supervisor.dead():
         raise UpError(f"{dead[0].name} {dead[0].end}; the reason is above")
     raise UpError(f"not ready after {READY_WITHIN_S:.0f} s: {_answer('/readyz', options)}")
-
-
-def _is_ready(options: Options) -> bool:
-    return _answer("/readyz", options) is None
 
 
 def _answer(path: str, options: Options) -> str | None:

@@ -48,7 +48,7 @@ def start_postgres(home: Home, *, output: Output, is_ephemeral: bool = False) ->
             f"postgres://{USER}@/{DATABASE}?host={quote(str(home.run))}",
             home,
             stop_signal=signal.SIGINT,  # "fast": ends sessions, keeps everything
-            is_ready=lambda: _has_database(home.run),
+            is_ready=lambda: _is_up(cluster) and _has_database(home.run),
             output=output,
             lock=lock,
         )
@@ -86,6 +86,15 @@ def _make_cluster(postgres: Path, version: int, cluster: Path, home: Home, outpu
     if done.returncode != 0:
         raise ServerError(f"initdb failed:\n{done.stdout.decode(errors='replace')}")
     unfinished.rename(cluster)
+
+
+def _is_up(cluster: Path) -> bool:
+    """What PostgreSQL says of itself in its lock file, so that we don't knock before it opens."""
+    try:
+        lines = (cluster / "postmaster.pid").read_text().splitlines()
+    except FileNotFoundError:
+        return False
+    return len(lines) > 7 and lines[7].strip() == "ready"
 
 
 def _has_database(run: Path) -> bool:

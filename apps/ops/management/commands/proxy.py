@@ -22,6 +22,7 @@ class Command(BaseCommand):
             port=options["port"],
             http=GuardedProtocol,
             lifespan="on",
+            date_header=False,  # the answer passed on has one
             proxy_headers=bool(settings.TRUSTED_PROXIES),
             forwarded_allow_ips=settings.TRUSTED_PROXIES,
         )
