@@ -43,7 +43,7 @@ lint: install  ## ruff, djade, import-linter, mypy
 	$(BIN)/ruff format --check .
 	git ls-files '*.html' | xargs -r $(BIN)/djade --check --target-version 5.2
 	$(BIN)/lint-imports
-	$(BIN)/mypy
+	DEBUG=1 DATABASE_URL=postgres:///none REDIS_URL=redis://none $(BIN)/mypy
 
 format: install  ## put code and templates in order
 	$(BIN)/ruff check --fix --exit-zero .

@@ -14,9 +14,11 @@ class DemoCard(msgspec.Struct, frozen=True):
     customer_email: str
     password: str
     proxy_key: str
+    live_key: str = ""  # of the customer whose calls go to a real provider
 
     def lines(self, url: str) -> list[str]:
         """The card for a terminal."""
+        live = f"  With the real provider, at most 5 USD a day: {self.live_key}"
         return [
             "",
             f"  Operator's console   {url}/console/   {self.operator_email}   password {self.password}",
@@ -28,6 +30,7 @@ class DemoCard(msgspec.Struct, frozen=True):
             f"    -H 'Authorization: Bearer {self.proxy_key}' -H 'Content-Type: application/json' \\",
             """    -d '{"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hello"}]}'""",
             "",
+            *([live, ""] if self.live_key else []),
         ]
 
 

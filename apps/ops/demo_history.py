@@ -5,7 +5,7 @@ Pure: the same seed and the same time give the same calls. What they cost is ask
 
 import math
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -19,7 +19,7 @@ MICROSECOND = timedelta(microseconds=1)
 PLANS = ("free", "free", "free", "pro", "pro", "enterprise")  # as many of each as it is likely
 FAILURES = ((429, "rate_limit_exceeded"), (500, "server_error"), (503, "overloaded"))
 
-PriceOf = Callable[[str, str, Tokens, Decimal, datetime], tuple[Rated, int] | None]
+PriceOf = Callable[[str, str, Tokens, datetime], tuple[Rated, int] | None]  # the price's id with it
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,8 @@ class Habit:
     provider: str
     endpoint: str
     model: str
-    served_by: str  # the dated name in the answer
+    dated: str  # what the answer adds to the model's name
     feature: str
-    share: float  # of the customer's calls
     input_tokens: int  # the middle of a wide spread
     output_tokens: int
     streamed: float = 0.0  # how many of its calls are
@@ -40,20 +39,27 @@ class Habit:
 
 
 @dataclass(frozen=True)
+class Rhythm:
+    """When a customer calls, and how often."""
+
+    calls_a_day: float = 100
+    growth: float = 0.0  # how much more the last day has than the first
+    end_users: int = 10
+    rests_at_weekends: bool = False
+    refused: float = 0.0  # how many of its calls its own limits refuse
+
+
+@dataclass(frozen=True)
 class Account:
-    """A customer of the demo, as its calls name it, and how it behaves."""
+    """A customer of the demo as its calls name it, and how it behaves."""
 
     organization_id: UUID
     customer_id: UUID
     proxy_key_ids: Sequence[UUID]
-    provider_key_ids: dict[str, UUID]
+    provider_key_ids: Mapping[str, UUID]
     markup_percent: Decimal
-    habits: Sequence[Habit]
-    calls_a_day: float
-    growth: float  # how much larger the last day is than the first
-    end_users: int
-    rests_at_weekends: bool = False
-    refused: float = 0.0  # how many of its calls its own limits refuse
+    habits: Mapping[Habit, float]  # with the share of the calls that each has
+    rhythm: Rhythm
 
 
 def calls(
@@ -61,13 +67,13 @@ def calls(
 ) -> Iterator[tuple[Intent, Outcome]]:
     """The account's calls of the `days` whole days before `until`, and of that day so far."""
     chance = random.Random(seed)  # noqa: S311 (a demonstration, not a secret)
-    users = [(f"user-{number:03}", chance.choice(PLANS)) for number in range(1, account.end_users + 1)]
+    users = [(f"user-{number:03}", chance.choice(PLANS)) for number in range(1, account.rhythm.end_users + 1)]
     today = until.replace(hour=0, minute=0, second=0, microsecond=0)
     for day in range(days, -1, -1):
         begin = today - timedelta(days=day)
-        grown = 1 + account.growth * (days - day) / days
-        quiet = 0.25 if account.rests_at_weekends and begin.weekday() >= 5 else 1.0
-        for _ in range(round(account.calls_a_day * grown * quiet * chance.uniform(0.8, 1.2))):
+        grown = 1 + account.rhythm.growth * (days - day) / days
+        quiet = 0.25 if account.rhythm.rests_at_weekends and begin.weekday() >= 5 else 1.0
+        for _ in range(round(account.rhythm.calls_a_day * grown * quiet * chance.uniform(0.8, 1.2))):
             started_at = begin + timedelta(seconds=round(86_400 * _time_of_day(chance), 6))
             user, plan = users[int(len(users) * chance.random() ** 2)]  # few make most of the calls
             if started_at < until:
@@ -82,7 +88,7 @@ def _time_of_day(chance: random.Random) -> float:
 def _call(
     account: Account, chance: random.Random, at: datetime, user: str, plan: str, price_of: PriceOf
 ) -> tuple[Intent, Outcome]:
-    habit = chance.choices(account.habits, [habit.share for habit in account.habits])[0]
+    habit = chance.choices(list(account.habits), list(account.habits.values()))[0]
     is_streamed = chance.random() < habit.streamed
     intent = Intent(
         id=chance.randbytes(16),
@@ -106,22 +112,22 @@ def _outcome(
     account: Account, chance: random.Random, habit: Habit, intent: Intent, at: datetime, price_of: PriceOf
 ) -> Outcome:
     fate = chance.random()
-    if fate < account.refused:
+    if fate < account.rhythm.refused:
         message = "The limit of requests a minute is reached."
         return Outcome(intent.id, REFUSED, 429, 1, error_code="rate_limit_exceeded", error_message=message)
-    if fate < account.refused + 0.008:
+    if fate < account.rhythm.refused + 0.008:
         status, code = chance.choice(FAILURES)
         return Outcome(intent.id, FAILED, status, chance.randint(80, 900), error_code=code)
     tokens = _tokens(chance, habit)
     first_ms = round(chance.lognormvariate(math.log(380), 0.45))
     latency_ms = first_ms + round((tokens.output + tokens.reasoning) * chance.uniform(7, 13))
-    rated = price_of(habit.provider, habit.served_by, tokens, account.markup_percent, at)
+    rated = price_of(habit.provider, habit.model + habit.dated, tokens, at)
     return Outcome(
         id=intent.id,
         result=CANCELLED if intent.is_streamed and chance.random() < 0.01 else SERVED,
         status=200,
         latency_ms=latency_ms,
-        model_served=habit.served_by,
+        model_served=habit.model + habit.dated,
         first_token_ms=first_ms if intent.is_streamed else None,
         usage_source=REPORTED,
         tokens=tokens,
