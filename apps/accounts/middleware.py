@@ -26,7 +26,7 @@ def remember_client(get_response: GetResponse) -> GetResponse:
 
 
 def _typed_email(group: str, request: HttpRequest) -> str:
-    return request.POST.get("email", "").strip().lower()
+    return request.POST.get("email", "").strip().lower() or request.META["REMOTE_ADDR"]
 
 
 # How often each page may be posted to: from one address, and about one mailbox. Sign-in failures for one

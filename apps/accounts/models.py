@@ -29,9 +29,13 @@ def validate_time_zone(name: str) -> None:
 
 class UserManager(BaseUserManager["User"]):
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
-        """A person who signs in with `email`; without a password, by invitation or reset only."""
+        """A person who signs in with `email`; without a password, by invitation or reset only.
+
+        Raises ValidationError, for an address that somebody signs in with already too.
+        """
         user = self.model(email=self.normalize_email(email).lower(), **fields)
         user.set_password(password)
+        user.full_clean()
         user.save(using=self._db)
         return user
 
@@ -59,7 +63,13 @@ class User(AbstractBaseUser, PermissionsMixin):
     REQUIRED_FIELDS: ClassVar[list[str]] = []
 
     class Meta:
-        constraints = [models.UniqueConstraint(Lower("email"), name="user_email_unique")]
+        constraints = [
+            models.UniqueConstraint(
+                Lower("email"),
+                name="user_email_unique",
+                violation_error_message=_("There is an account with this address already."),
+            )
+        ]
 
     def __str__(self) -> str:
         return self.name or self.email

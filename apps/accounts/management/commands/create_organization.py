@@ -3,6 +3,7 @@
 from argparse import ArgumentParser
 from typing import Any
 
+from django.contrib.auth.password_validation import validate_password
 from django.utils.text import slugify
 
 from apps.accounts.models import User
@@ -27,7 +28,10 @@ class Command(BaseCommand):
         )
 
     def run(self, **options: Any) -> dict[str, object]:
-        password = secret_from(options["password_env"], what="password") if options["password_env"] else None
+        password = None
+        if options["password_env"]:
+            password = secret_from(options["password_env"], what="password")
+            validate_password(password, User(email=options["owner"]))
         organization = create_organization(
             options["name"],
             owner_email=options["owner"],
