@@ -31,6 +31,8 @@ class Origin(NamedTuple):
     @classmethod
     def split(cls, url: str) -> tuple[Self, bytes]:
         """The origin of `url` and the path after it, which never ends in a slash. Raises ValueError."""
+        if any(character <= " " or character == "\x7f" for character in url):  # urlsplit drops some of them
+            raise ValueError("an address has no spaces or control characters")
         if url.startswith("unix:"):
             path = url.removeprefix("unix:").removeprefix("//")
             if not path.startswith("/"):

@@ -26,12 +26,12 @@ def encode_head(
     """
     lines = [b"%b %b HTTP/1.1" % (method, target)]
     has_host = expects = False
+    said: int | None = None
     for name, value in headers:
         if name in OURS:
             continue
         if name == b"content-length":
-            if length is None:
-                length = _length(value)
+            said = _length(value, said)
             continue
         if name == b"host":
             has_host = True
@@ -40,6 +40,8 @@ def encode_head(
         lines.append(b"%b: %b" % (name, value))
     if not has_host:
         lines.insert(1, b"host: " + host)
+    if length is None:
+        length = said
     if length is None:
         lines.append(b"transfer-encoding: chunked")
     elif length or method in BODY_EXPECTED:
@@ -58,7 +60,7 @@ def encode_head(
     return head, length, expects and length != 0
 
 
-def _length(value: bytes) -> int:
-    if not value.isdigit():
-        raise InvalidRequest("the content-length is not a number")
+def _length(value: bytes, said: int | None) -> int:
+    if not value.isdigit() or said is not None:
+        raise InvalidRequest("the content-length is not one number")
     return int(value)
