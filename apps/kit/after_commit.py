@@ -1,7 +1,5 @@
 """What happens once a transaction has committed, and never when it rolls back."""
 
-from functools import partial
-
 from celery import current_app
 from django.db import transaction
 
@@ -12,4 +10,8 @@ def after_commit(task: str, *args: str | int) -> None:
     By name, so that services need not import tasks, which stand above them. A broker that is away is
     logged, not raised: what was committed stays committed, and beat finds what was left undone.
     """
-    transaction.on_commit(partial(current_app.send_task, task, args=args), robust=True)
+
+    def enqueue() -> None:
+        current_app.send_task(task, args=args)
+
+    transaction.on_commit(enqueue, robust=True)

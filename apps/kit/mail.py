@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 from django.core.mail import send_mail
@@ -26,8 +25,8 @@ def mail_after_commit(template: str, *, to: str, context: Mapping[str, object]) 
     """
     subject = " ".join(render_to_string(f"emails/{template}_subject.txt", dict(context)).split())
     body = render_to_string(f"emails/{template}.txt", dict(context))
-    transaction.on_commit(partial(_send, subject, body, to), robust=True)
 
+    def send() -> None:
+        send_mail(subject, body, from_email=None, recipient_list=[to])
 
-def _send(subject: str, body: str, to: str) -> None:
-    send_mail(subject, body, from_email=None, recipient_list=[to])
+    transaction.on_commit(send, robust=True)

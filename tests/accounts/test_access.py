@@ -3,6 +3,7 @@
 from uuid import uuid4
 
 import pytest
+from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpResponse
 
@@ -50,8 +51,6 @@ ANY, ANY_CUSTOMER = console_for(Role.VIEWER), portal_for(CustomerRole.VIEWER)
 
 
 def test_who_is_not_signed_in_is_asked_to_and_comes_back(visit):
-    from django.contrib.auth.models import AnonymousUser
-
     for page in (ANY, ANY_CUSTOMER):
         answer = visit(page, AnonymousUser())
         assert (answer.status_code, answer.headers["Location"]) == (

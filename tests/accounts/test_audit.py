@@ -5,7 +5,8 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 
 from apps.accounts import audit
-from apps.accounts.models import AuditEvent, Organization
+from apps.accounts.models import AuditEvent, Organization, Role
+from apps.accounts.services import invite_member
 from apps.customers.models import Customer
 from tests.cast import Cast, a_link, a_member, a_proxy_key
 
@@ -45,9 +46,7 @@ def test_values_are_written_as_people_write_them(cast: Cast, value, written):
     assert event.changes == {"field": [written, None]}
 
 
-@pytest.mark.parametrize(
-    "name", ["secret", "password", "token", "token_hash", "ciphertext", "wrapped_key", "key_hash"]
-)
+@pytest.mark.parametrize("name", sorted(audit.NEVER_AUDITED))
 def test_secrets_are_never_written_down(cast: Cast, name):
     with pytest.raises(ValueError, match=name):
         an_event(cast, changes={"name": ("a", "b"), name: ("a", "b")})
@@ -61,9 +60,6 @@ def test_a_difference_has_only_what_differs():
 def test_what_a_page_does_has_the_browsers_address(cast: Cast, client, settings):
     settings.TRUSTED_PROXIES = []
     client.force_login(cast.stranger)
-    from apps.accounts.models import Role
-    from apps.accounts.services import invite_member
-
     _, link = invite_member(cast.acme, email=cast.stranger.email, role=Role.VIEWER, by=cast.olivia)
     client.post(link.removeprefix(settings.PUBLIC_URL), REMOTE_ADDR="203.0.113.9")
     newest = cast.acme.audit_events.order_by("-pk").first()

@@ -30,6 +30,10 @@ def signed_in(client: Client) -> bool:
     return "_auth_user_id" in client.session
 
 
+def subjects() -> list[str]:
+    return [sent.subject for sent in mail.outbox]
+
+
 def link_in(message: mail.EmailMessage) -> str:
     return re.search(r"http://localhost:8000(/\S+)", message.body)[1]
 
@@ -107,10 +111,7 @@ def test_signing_up_with_a_taken_address_looks_the_same(client: Client, olivia):
     assert taken.status_code == fresh.status_code == 302
     assert taken.headers["Location"] == fresh.headers["Location"]
     assert taken.cookies.keys() == fresh.cookies.keys()
-    assert [sent.subject for sent in mail.outbox] == [
-        "You have an account already",
-        "Confirm your e-mail address",
-    ]
+    assert subjects() == ["You have an account already", "Confirm your e-mail address"]
     assert not olivia.memberships.exists()
     assert olivia.check_password(PASSWORD)
 
@@ -120,10 +121,7 @@ def test_asking_for_a_new_password_looks_the_same(client: Client, olivia):
     unknown = client.post("/accounts/password/reset/", {"email": "nobody@example.com"})
     assert known.status_code == unknown.status_code == 302
     assert known.headers["Location"] == unknown.headers["Location"]
-    assert [sent.subject for sent in mail.outbox] == [
-        "Set a new password",
-        "There is no account for this address",
-    ]
+    assert subjects() == ["Set a new password", "There is no account for this address"]
 
 
 def test_a_wrong_password_and_an_unknown_address_look_the_same(client: Client, olivia):
@@ -220,27 +218,25 @@ def test_every_form_is_safe_from_other_sites(path):
 
 
 @pytest.mark.parametrize(
-    ("path", "form", "tries"),
+    ("path", "tries"),
     [
-        ("/accounts/login/", SIGN_IN | {"password": "wrong"}, 30),
-        ("/accounts/signup/", {}, 20),
-        ("/accounts/password/reset/", {}, 20),
-        ("/accounts/password/reset/key/1-set-password/", {}, 20),
-        ("/invitations/unknown/", {}, 20),
-        ("/portal-invitations/unknown/", {}, 20),
+        ("/accounts/login/", 30),
+        ("/accounts/signup/", 20),
+        ("/accounts/password/reset/", 20),
+        ("/accounts/password/reset/key/1-set-password/", 20),
+        ("/invitations/unknown/", 20),
+        ("/portal-invitations/unknown/", 20),
     ],
 )
-def test_from_one_address_there_are_only_so_many_tries(
-    client: Client, path, form, tries, settings, time_machine
-):
+def test_from_one_address_there_are_only_so_many_tries(client: Client, path, tries, settings, time_machine):
     time_machine.move_to("2026-11-20T12:00Z", tick=False)
-    settings.ACCOUNT_RATE_LIMITS = False
-    answers = [client.post(path, form) for _ in range(tries + 1)]
+    settings.ACCOUNT_RATE_LIMITS = False  # allauth's own
+    answers = [client.post(path, {"email": f"{number}@"}) for number in range(tries + 1)]
     assert 429 not in [answer.status_code for answer in answers[:-1]]
     assert answers[-1].status_code == 429
     assert 1 <= int(answers[-1].headers["Retry-After"]) <= 3600
     assert client.get(path).status_code != 429
-    assert client.post(path, form, REMOTE_ADDR="203.0.113.9").status_code != 429
+    assert client.post(path, {"email": "x@"}, REMOTE_ADDR="203.0.113.9").status_code != 429
 
 
 def test_one_mailbox_is_not_flooded_from_many_addresses(client: Client, olivia, time_machine):
