@@ -29,7 +29,7 @@ from apps.keys.services.provider_keys import add_provider_key
 from apps.keys.services.proxy_keys import mint_proxy_key
 from apps.ops.demo_card import DemoCard, read_demo_card, write_demo_card
 from apps.ops.demo_customers import CUSTOMERS, DemoCustomer
-from apps.ops.demo_history import Account, calls
+from apps.ops.demo_history import Account, PriceOf, calls
 from apps.pricing.book import find_price
 from apps.pricing.rating import Price, Rated, Tokens, rate
 from apps.usage.record import encode
@@ -154,7 +154,7 @@ def _write_history(accounts: Iterable[Account], *, until: datetime) -> None:
     asyncio.run(_write_to_spool(frames))
 
 
-def _price_of(account: Account):  # noqa: ANN202
+def _price_of(account: Account) -> PriceOf:
     @cache
     def price_on(provider: str, model: str, day: datetime) -> Price | None:
         return find_price(account.organization_id, provider, model, day)

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 LONGEST_SOCKET_PATH = 107  # of a unix socket, on Linux; 103 elsewhere
 POSTGRES_SOCKET = ".s.PGSQL.5432"
@@ -24,6 +24,14 @@ class Account(NamedTuple):
 
     uid: int
     gid: int
+
+
+class RunAs(TypedDict, total=False):
+    """What Popen has to be told to run a process as somebody else."""
+
+    user: int
+    group: int
+    extra_groups: list[int]
 
 
 def unprivileged_account() -> Account | None:
@@ -100,9 +108,9 @@ def _make_private(folder: Path, account: Account | None) -> None:
 
 def may(account: Account | None, what: str, path: Path) -> bool:
     """Whether the servers' user may enter or execute `path`, as test(1) finds out."""
-    return subprocess.run(["test", what, path], check=False, **run_as(account)).returncode == 0  # type: ignore[call-overload]
+    return subprocess.run(["test", what, path], check=False, **run_as(account)).returncode == 0
 
 
-def run_as(account: Account | None) -> dict[str, object]:
+def run_as(account: Account | None) -> RunAs:
     """Arguments of Popen to run as `account`."""
     return {"user": account.uid, "group": account.gid, "extra_groups": []} if account else {}

@@ -81,7 +81,7 @@ def _make_cluster(postgres: Path, version: int, cluster: Path, home: Home, outpu
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         cwd=cluster.parent,
-        **run_as(home.account),  # type: ignore[arg-type]
+        **run_as(home.account),
     )
     if done.returncode != 0:
         raise ServerError(f"initdb failed:\n{done.stdout.decode(errors='replace')}")

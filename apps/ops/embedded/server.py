@@ -98,7 +98,7 @@ def launch(
         pass_fds=[lock],
         start_new_session=True,  # a Ctrl-C in the terminal is for us; we stop them in order
         preexec_fn=die_with_parent(stop_signal),  # noqa: PLW1509 (two system calls, no lock taken)
-        **run_as(home.account),  # type: ignore[arg-type]
+        **run_as(home.account),
     )
     server = Server(name, url, process, stop_signal)
     deadline = time.monotonic() + START_WITHIN_S
