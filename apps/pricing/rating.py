@@ -1,10 +1,39 @@
-"""Usage times price: the one place where tokens become money. Pure: no Django, no clock, no rounding of sums."""
+"""Usage times price: the one place where tokens become money. Pure: no Django, no clock.
 
-from collections.abc import Mapping
-from decimal import ROUND_HALF_UP, Decimal
+Amounts are exact: unit prices have at most 12 decimal places (USD a token), so a cost has no more.
+A markup can make more; the price of a request is then rounded once, to 12 places, half away from zero.
+"""
+
+from collections.abc import Mapping, Sequence
+from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import NamedTuple
 
 import msgspec
+
+PLACES = Decimal("1e-12")
+MILLION = Decimal(1_000_000)
+EXACT = Context(prec=60, rounding=ROUND_HALF_UP)  # more digits than any product here can have
+ZERO = Decimal(0)
+
+REQUEST = "request"  # the rate that is charged for a call, whatever its tokens
+
+# A kind without a price of its own takes that of the first of these which has one; an explicit 0 is free.
+PARENTS: Mapping[str, Sequence[str]] = {
+    "input": (),
+    "cache_read": ("input",),
+    "cache_write_5m": ("cache_write", "input"),
+    "cache_write_1h": ("cache_write", "input"),
+    "cache_write": ("cache_write_5m", "input"),
+    "input_audio": ("input",),
+    "input_image": ("input",),
+    "output": (),
+    "reasoning": ("output",),
+    "output_audio": ("output",),
+    "output_image": ("output",),
+}
+KINDS = tuple(PARENTS)
+INPUT_KINDS = KINDS[:7]
+OUTPUT_KINDS = KINDS[7:]
 
 
 class Tokens(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -22,12 +51,79 @@ class Tokens(msgspec.Struct, array_like=True, frozen=True, gc=False):
     output_audio: int = 0
     output_image: int = 0
 
+    @property
+    def all_input(self) -> int:
+        """Everything that went in, cached or not: what long-context prices go by."""
+        return (
+            self.input
+            + self.cache_read
+            + self.cache_write_5m
+            + self.cache_write_1h
+            + self.cache_write
+            + self.input_audio
+            + self.input_image
+        )
 
-class Price(msgspec.Struct, frozen=True):
-    """A provider's price for a model, ready to multiply with. To be written by the pricing room."""
+    @property
+    def all_output(self) -> int:
+        """Everything that came out."""
+        return self.output + self.reasoning + self.output_audio + self.output_image
 
-    id: int
-    rates: Mapping[str, Decimal]  # USD a token, by kind of Tokens; "request": USD a call
+    @property
+    def total(self) -> int:
+        return self.all_input + self.all_output
+
+
+class Rates(NamedTuple):
+    """What a token of each kind costs, in the order of KINDS, and what a call costs, in USD."""
+
+    tokens: tuple[Decimal, ...]
+    request: Decimal
+    dearest_input: Decimal
+    dearest_output: Decimal
+
+
+class Tier(NamedTuple):
+    """Rates for the whole request, once its full input is above so many tokens."""
+
+    above: int
+    rates: Rates
+
+
+class Price:
+    """A provider's price for a model, ready to multiply with. `id` is the row in the price book."""
+
+    __slots__ = ("base", "id", "max_output_tokens", "tiers")
+
+    def __init__(
+        self, id: int, base: Rates, tiers: Sequence[Tier] = (), max_output_tokens: int | None = None
+    ) -> None:
+        self.id = id
+        self.base = base
+        self.tiers = tuple(sorted(tiers, reverse=True))  # the highest first
+        self.max_output_tokens = max_output_tokens
+
+    def __repr__(self) -> str:
+        return f"<Price {self.id}>"
+
+    @classmethod
+    def parse(
+        cls,
+        id: int,
+        rates: Mapping[str, str],
+        tiers: Sequence[Mapping[str, object]] = (),
+        max_output_tokens: int | None = None,
+    ) -> "Price":
+        """From the price book's form: USD a million tokens by kind, and "request": USD a call. Raises ValueError."""
+        above = [Tier(int(tier["above"]), rates_of({**rates, **tier["rates"]})) for tier in tiers]  # type: ignore[call-overload,dict-item]
+        return cls(id, rates_of(rates), above, max_output_tokens)
+
+    def rates_for(self, input_tokens: int) -> Rates:
+        """The rates of a request with so many tokens of input, cached ones included."""
+        for tier in self.tiers:
+            if input_tokens > tier.above:
+                return tier.rates
+        return self.base
 
 
 class Rated(NamedTuple):
@@ -35,3 +131,57 @@ class Rated(NamedTuple):
 
     cost: Decimal
     price: Decimal
+
+
+def rates_of(rates: Mapping[str, str]) -> Rates:
+    """Rates a token from rates a million, kinds without one taking their parent's. Raises ValueError.
+
+    A model that has no rate for input or output at all charges nothing for it: embeddings have no output.
+    """
+    if unknown := rates.keys() - PARENTS.keys() - {REQUEST}:
+        raise ValueError(f"no such kind of token: {', '.join(sorted(unknown))}")
+    each = {kind: Decimal(rate) / MILLION for kind, rate in rates.items() if kind != REQUEST}
+    for rate in each.values():
+        if not rate.is_finite() or rate < 0 or rate != rate.quantize(PLACES):
+            raise ValueError(f"not a price of a token: {rate}")
+    tokens = tuple(_rate_of(kind, each) for kind in KINDS)
+    dearest_input = max(tokens[: len(INPUT_KINDS)])
+    return Rates(tokens, Decimal(rates.get(REQUEST, "0")), dearest_input, max(tokens[len(INPUT_KINDS) :]))
+
+
+def _rate_of(kind: str, each: Mapping[str, Decimal]) -> Decimal:
+    return next((each[name] for name in (kind, *PARENTS[kind]) if name in each), ZERO)
+
+
+def rate(tokens: Tokens, price: Price, markup_percent: Decimal) -> Rated:
+    """What the call costs, and its price: the cost with the markup on it.
+
+    markup_percent: 20 makes 1.2 of 1. At least -100.
+    """
+    rates = price.rates_for(tokens.all_input) if price.tiers else price.base
+    cost = rates.request
+    for count, each in zip(msgspec.structs.astuple(tokens), rates.tokens, strict=True):
+        if count:
+            cost = EXACT.fma(count, each, cost)
+    return Rated(EXACT.quantize(cost, PLACES), with_markup(cost, markup_percent))
+
+
+def with_markup(cost: Decimal, markup_percent: Decimal) -> Decimal:
+    """The price of what costs `cost`."""
+    if not markup_percent:
+        return EXACT.quantize(cost, PLACES)
+    factor = EXACT.add(1, EXACT.scaleb(markup_percent, -2))
+    return EXACT.quantize(EXACT.multiply(cost, factor), PLACES)
+
+
+def ceiling(price: Price, input_tokens: int, output_tokens: int, markup_percent: Decimal) -> Decimal:
+    """The most a call can be priced at: every token of the dearest kind, at the dearest rates it can reach.
+
+    input_tokens, output_tokens: bounds that the call cannot pass; output of all its answers together.
+    """
+    reached = [price.base, *(tier.rates for tier in price.tiers if input_tokens > tier.above)]
+    cost = max(
+        rates.request + input_tokens * rates.dearest_input + output_tokens * rates.dearest_output
+        for rates in reached
+    )
+    return with_markup(cost, markup_percent)

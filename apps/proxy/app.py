@@ -1,0 +1,90 @@
+"""The proxy: an ASGI application for the paths of providers. Everything else is handed over to Django.
+
+Its parts are handed in (config/asgi.py does), so that tests start it with parts of their own, in
+milliseconds and without Django.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from apps.proxy.admission import Admission
+from apps.proxy.asgi import Receive, Scope, Send
+from apps.proxy.call import Call
+from apps.proxy.grant import GrantSource
+from apps.proxy.protocols import routes
+from apps.proxy.upstream import Pool
+from apps.usage.spool import Spool
+
+logger = logging.getLogger(__name__)
+
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class Proxy:
+    """One server process's proxy.
+
+    open_spool: called when the server starts, since each process has a spool of its own.
+    elsewhere: the application for paths that are no provider's.
+    max_body: bytes that a request's body may have.
+    """
+
+    def __init__(
+        self,
+        *,
+        grants: GrantSource,
+        admission: Admission,
+        pool: Pool,
+        open_spool: Callable[[], Spool],
+        elsewhere: App,
+        max_body: int,
+    ) -> None:
+        self.grants = grants
+        self.admission = admission
+        self.pool = pool
+        self.max_body = max_body
+        self._open_spool = open_spool
+        self._elsewhere = elsewhere
+        self.spool: Spool
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            match = routes.find(scope["method"], scope["raw_path"], scope["headers"])
+            if match is not None:
+                await Call(self, match, scope, receive, send).run()
+            elif routes.is_ours(scope["raw_path"]):
+                await self.refuse_path(scope, send)
+            else:
+                await self._elsewhere(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self.live(receive, send)
+
+    async def live(self, receive: Receive, send: Send) -> None:
+        """Start with the server, and end with it: after the last call, whose outcome must still be written."""
+        await receive()
+        try:
+            self.spool = self._open_spool()
+            self.admission.start()
+            self.grants.start()
+        except Exception as error:
+            logger.exception("the proxy does not start")
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self.grants.stop()
+        self.pool.close()
+        await self.admission.stop()
+        await asyncio.to_thread(self.spool.close)
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def refuse_path(self, scope: Scope, send: Send) -> None:
+        """A path under a provider's prefix that leads nowhere: 404 in the shape of its protocol."""
+        path = scope["raw_path"]
+        wire = routes.wire_for(path, scope["headers"])
+        body = wire.error(
+            404, "unknown_path", f"There is nothing at {path.decode('ascii', 'replace')[:200]}."
+        )
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+        await send({"type": "http.response.start", "status": 404, "headers": headers})
+        await send({"type": "http.response.body", "body": body, "more_body": False})

@@ -1,0 +1,157 @@
+"""What a proxy key allows: everything about its customer that a call needs, ready to use. Knows no Django.
+
+`grants.py` loads these from the database and forgets them when something in them changes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+from zoneinfo import ZoneInfo
+
+from apps.limits.limiter import Limits
+from apps.pricing.rating import Price
+from apps.proxy.upstream import Origin
+
+
+class LimiterOutage(StrEnum):
+    """What happens to calls while Redis is away: the organization's choice."""
+
+    REFUSE_CAPPED = "refuse_capped"
+    SERVE_ALL = "serve_all"
+    REFUSE_ALL = "refuse_all"
+
+
+class Bar(StrEnum):
+    """Why a known key is refused."""
+
+    REVOKED = "key_revoked"
+    EXPIRED = "key_expired"
+    SUSPENDED = "customer_suspended"
+
+
+class Route(NamedTuple):
+    """The way to a provider with the operator's key."""
+
+    provider: str
+    provider_key_id: bytes
+    wire: str
+    origin: Origin
+    base_path: bytes  # before the wire's own path, such as b"/openai"; never ends in a slash
+    secret: bytes
+
+    def __repr__(self) -> str:
+        return f"<Route to {self.provider} at {self.origin}>"
+
+
+class Grant:
+    """A proxy key and what it stands for. Shared by all calls with the key until it is forgotten."""
+
+    __slots__ = (
+        "bar",
+        "calendar",
+        "customer_id",
+        "ends_at",
+        "has_cap",
+        "limits",
+        "loaded_at",
+        "markup_percent",
+        "on_limiter_outage",
+        "organization_id",
+        "proxy_key_id",
+        "routes",
+    )
+
+    def __init__(
+        self,
+        *,
+        organization_id: bytes,
+        customer_id: bytes,
+        proxy_key_id: bytes,
+        bar: Bar | None,
+        ends_at: float | None,
+        limits: Limits,
+        calendar: "Calendar",
+        markup_percent: Decimal,
+        on_limiter_outage: LimiterOutage,
+        routes: Mapping[str, Route],
+        loaded_at: float,
+    ) -> None:
+        self.organization_id = organization_id
+        self.customer_id = customer_id
+        self.proxy_key_id = proxy_key_id
+        self.bar = bar  # from the moment of loading on
+        self.ends_at = ends_at  # Unix time from which the key is expired or replaced; None: never
+        self.limits = limits
+        self.has_cap = limits.daily_cap is not None or limits.monthly_cap is not None
+        self.calendar = calendar
+        self.markup_percent = markup_percent
+        self.on_limiter_outage = on_limiter_outage
+        self.routes = routes  # by provider
+        self.loaded_at = loaded_at  # on the monotonic clock
+
+    def __repr__(self) -> str:
+        return f"<Grant of key {self.proxy_key_id.hex()}{f', {self.bar}' if self.bar else ''}>"
+
+    def bar_at(self, now: float) -> Bar | None:
+        """Why the key is refused at Unix time `now`; None when it isn't."""
+        if self.bar is None and self.ends_at is not None and now >= self.ends_at:
+            return Bar.EXPIRED
+        return self.bar
+
+
+@dataclass(slots=True)
+class Calendar:
+    """Which day and month it is in an organization's time zone, worked out once a day."""
+
+    zone: ZoneInfo
+    day: str = ""  # "2026-11-20"
+    month: str = ""  # "2026-11"
+    month_ends_at: float = 0.0
+    day_ends_at: float = 0.0
+
+    def turn_to(self, now: float) -> None:
+        """Make the attributes those of Unix time `now`. Ends are the next local midnights."""
+        if now < self.day_ends_at and self.day:
+            return
+        local = datetime.fromtimestamp(now, self.zone)
+        self.day, self.month = local.strftime("%Y-%m-%d"), local.strftime("%Y-%m")
+        today = local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+        self.day_ends_at = (today + timedelta(days=1)).timestamp()
+        next_month = (today.replace(day=1) + timedelta(days=32)).replace(day=1)
+        self.month_ends_at = next_month.timestamp()
+
+
+class GrantsUnavailable(Exception):
+    """The database cannot be asked, and nothing young enough is known of the key."""
+
+
+class PricesUnavailable(Exception):
+    """The database cannot be asked for a price that is not known yet."""
+
+
+class GrantSource(Protocol):
+    """What the proxy asks about keys and prices; `grants.Grants` in production."""
+
+    def cached(self, digest: bytes) -> Grant | None:
+        """The grant of the key with this SHA-256, where it is known and fresh enough."""
+
+    async def load(self, digest: bytes) -> Grant | None:
+        """The grant from the database; None when no such key was ever made. Raises GrantsUnavailable."""
+
+    def cached_price(
+        self, organization_id: bytes, provider: str, model: str, now: float
+    ) -> "Price | None | Unknown":
+        """The price of a model now, None when the book has none, UNKNOWN when it must be loaded."""
+
+    async def load_price(self, organization_id: bytes, provider: str, model: str) -> Price | None:
+        """The price from the book; None when it has none. Raises PricesUnavailable."""
+
+
+class Unknown:
+    """Not looked up yet."""
+
+
+UNKNOWN = Unknown()

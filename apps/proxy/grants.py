@@ -1,0 +1,261 @@
+"""Grants and prices as the proxy holds them: loaded from the database once, forgotten when told of a change.
+
+The one file of the hot path's surroundings that uses the ORM, in threads of its own. The proxy
+itself sees only what `grant.GrantSource` says.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import TypeVar
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.db import DatabaseError, close_old_connections, connections
+
+from apps.customers.models import Customer
+from apps.keys.errors import VaultError
+from apps.keys.models import ProviderKey, ProxyKey
+from apps.keys.providers import base_url_of, wire_of
+from apps.keys.vault import open_provider_key
+from apps.limits.limiter import Limits
+from apps.pricing.book import find_price
+from apps.pricing.rating import Price
+from apps.proxy.grant import (
+    UNKNOWN,
+    Bar,
+    Calendar,
+    Grant,
+    GrantsUnavailable,
+    LimiterOutage,
+    PricesUnavailable,
+    Route,
+    Unknown,
+)
+from apps.proxy.listening import DatabaseListener, RedisListener
+from apps.proxy.upstream import Origin
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+MOST_GRANTS = 50_000
+MOST_STRANGERS = 10_000
+STRANGER_AGE_S = 5.0  # how long a key is known not to exist, unless one is made
+PATIENCE_S = 2.0
+PRICE_AGE_S = 60.0
+LISTENER_OPTIONS = ("host", "port", "user", "password", "dbname", "sslmode", "sslrootcert")
+
+
+class Grants:
+    """The grants in use, by the SHA-256 of their key, and the prices in use, by organization and model."""
+
+    def __init__(self, *, redis_url: str, max_age_s: float, max_age_capped_s: float) -> None:
+        self._max_age_s = max_age_s
+        self._max_age_capped_s = max_age_capped_s
+
+        self._grants: dict[bytes, Grant] = {}
+        self._strangers: dict[bytes, float] = {}  # keys that don't exist, until when that is believed
+        self._prices: dict[tuple[bytes, str, str], tuple[Price | None, float]] = {}
+        self._loading: dict[bytes, asyncio.Future[Grant | None]] = {}
+        self._changes = 0  # counted so that what was read before a change isn't kept after it
+        self._sure_since = 0.0  # grants loaded before may have missed a change
+
+        self._executor = ThreadPoolExecutor(2, thread_name_prefix="grants")
+        self.listener = DatabaseListener(_conninfo(), self.forget, self._doubt_all)
+        self._redis_listener = RedisListener(redis_url, self.forget)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def __repr__(self) -> str:
+        return f"<Grants: {len(self._grants)} keys, {len(self._prices)} prices, {self.listener!r}>"
+
+    def start(self) -> None:
+        """Begin to hear of changes. Works whether or not the database is there yet."""
+        self._tasks = [
+            asyncio.create_task(self.listener.run()),
+            asyncio.create_task(self._redis_listener.run()),
+        ]
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+    # Grants...
+
+    def cached(self, digest: bytes) -> Grant | None:
+        """The grant of the key with this SHA-256, where it is known and nothing can have changed unheard of."""
+        grant = self._grants.get(digest)
+        if grant is not None and grant.loaded_at >= self._sure_since and self._is_young(grant):
+            return grant
+        return None
+
+    async def load(self, digest: bytes) -> Grant | None:
+        """The grant from the database; None when no such key was ever made.
+
+        A database that doesn't answer leaves the last known grant standing until its age is up
+        (a customer with a cap or prepaid: shorter); after that raises GrantsUnavailable.
+        """
+        if self._strangers.get(digest, 0.0) > time.monotonic():
+            return None
+        loading = self._loading.get(digest)
+        if loading is None:
+            loading = asyncio.ensure_future(self._load(digest))
+            self._loading[digest] = loading
+            loading.add_done_callback(lambda _: self._loading.pop(digest, None))
+        return await asyncio.shield(loading)
+
+    async def _load(self, digest: bytes) -> Grant | None:
+        changes = self._changes
+        try:
+            grant = await self._in_thread(lambda: load_grant(digest))
+        except (DatabaseError, TimeoutError) as error:
+            known = self._grants.get(digest)
+            if known is not None and self._is_young(known):
+                return known
+            raise GrantsUnavailable from error
+        if changes == self._changes:  # else what was read may be from before the change
+            self._keep(digest, grant)
+        return grant
+
+    def _keep(self, digest: bytes, grant: Grant | None) -> None:
+        if grant is None:
+            if len(self._strangers) >= MOST_STRANGERS:
+                self._strangers.clear()
+            self._strangers[digest] = time.monotonic() + STRANGER_AGE_S
+            return
+        if len(self._grants) >= MOST_GRANTS:
+            self._grants.pop(next(iter(self._grants)))
+        self._grants[digest] = grant
+
+    def _is_young(self, grant: Grant) -> bool:
+        age_s = time.monotonic() - max(grant.loaded_at, self.listener.heard_at)
+        return age_s <= (self._max_age_capped_s if grant.has_cap else self._max_age_s)
+
+    # Prices...
+
+    def cached_price(self, organization_id: bytes, provider: str, model: str) -> Price | None | Unknown:
+        """The price of a model, None when the book has none, UNKNOWN when `load_price` must tell."""
+        price, until = self._prices.get((organization_id, provider, model), (None, 0.0))
+        return price if time.monotonic() < until else UNKNOWN
+
+    async def load_price(self, organization_id: bytes, provider: str, model: str) -> Price | None:
+        """The price from the book; None when it has none. Raises PricesUnavailable."""
+        changes = self._changes
+        at = datetime.now(UTC)
+        try:
+            found = await self._in_thread(
+                lambda: find_price(UUID(bytes=organization_id), provider, model, at)
+            )
+        except (DatabaseError, TimeoutError) as error:
+            stale = self._prices.get((organization_id, provider, model))
+            if stale is not None:
+                return stale[0]
+            raise PricesUnavailable from error
+        if changes == self._changes:
+            if len(self._prices) >= MOST_GRANTS:
+                self._prices.clear()
+            self._prices[organization_id, provider, model] = found, time.monotonic() + PRICE_AGE_S
+        return found
+
+    # Hearing of changes...
+
+    def forget(self, notice: str) -> None:
+        """Drop what a notice says has changed: "key:<hash>", "customer:<id>", "organization:<id>" or "prices"."""
+        self._changes += 1
+        kind, _, value = notice.partition(":")
+        match kind:
+            case "key":
+                self._strangers.pop(bytes.fromhex(value), None)
+                self._grants.pop(bytes.fromhex(value), None)
+            case "customer":
+                self._drop(lambda grant, owner=UUID(value).bytes: grant.customer_id == owner)
+            case "organization":
+                self._drop(lambda grant, owner=UUID(value).bytes: grant.organization_id == owner)
+            case "prices":
+                self._prices.clear()
+            case _:
+                logger.error("a notice that nobody understands: %.40r", notice)
+
+    def _drop(self, is_meant: Callable[[Grant], bool]) -> None:
+        for digest in [digest for digest, grant in self._grants.items() if is_meant(grant)]:
+            del self._grants[digest]
+
+    def _doubt_all(self) -> None:
+        """Ask the database again about each key: notices were missed while the connection was cut."""
+        self._changes += 1
+        self._sure_since = time.monotonic()
+        self._strangers.clear()
+        self._prices.clear()
+
+    async def _in_thread(self, ask: Callable[[], T]) -> T:
+        def in_thread() -> T:
+            close_old_connections()
+            return ask()
+
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(PATIENCE_S):
+            return await loop.run_in_executor(self._executor, in_thread)
+
+
+def load_grant(digest: bytes) -> Grant | None:
+    """Read all that a key allows. None: there is no such key."""
+    loaded_at = time.monotonic()  # before reading: what changes from here on is told by a notice
+    key = ProxyKey.objects.select_related("customer__organization").filter(key_hash=digest).first()
+    if key is None:
+        return None
+    organization = key.customer.organization
+    ends = [end.timestamp() for end in (key.revoked_at, key.expires_at) if end is not None]
+    return Grant(
+        organization_id=organization.pk.bytes,
+        customer_id=key.customer.pk.bytes,
+        proxy_key_id=key.pk.bytes,
+        bar=_bar_of(key, datetime.now(UTC)),
+        ends_at=min(ends, default=None),
+        limits=_limits_of(key.customer),
+        calendar=Calendar(ZoneInfo(organization.time_zone)),
+        markup_percent=key.customer.effective_markup_percent,
+        on_limiter_outage=LimiterOutage(organization.on_limiter_outage),
+        routes=_routes_of(key.customer),
+        loaded_at=loaded_at,
+    )
+
+
+def _bar_of(key: ProxyKey, at: datetime) -> Bar | None:
+    if key.customer.is_suspended:
+        return Bar.SUSPENDED
+    if key.revoked_at is not None and key.revoked_at <= at:
+        return Bar.REVOKED
+    if key.expires_at is not None and key.expires_at <= at:
+        return Bar.EXPIRED
+    return None
+
+
+def _limits_of(customer: Customer) -> Limits:
+    return Limits(**{name: getattr(customer, name) for name in Customer.LIMITS})
+
+
+def _routes_of(customer: Customer) -> dict[str, Route]:
+    links = customer.provider_key_links.select_related("provider_key__organization")
+    routes = (_route_of(link.provider_key) for link in links.filter(provider_key__disabled_at=None))
+    return {route.provider: route for route in routes if route is not None}
+
+
+def _route_of(key: ProviderKey) -> Route | None:
+    """The way to the key's provider; None, loudly, where the vault doesn't open."""
+    try:
+        secret = open_provider_key(key, opened_by="proxy")
+    except VaultError:
+        logger.exception("provider key %s cannot be used", key.pk)
+        return None
+    origin, base_path = Origin.split(base_url_of(key.provider, key.base_url))
+    return Route(key.provider, key.pk.bytes, wire_of(key.provider), origin, base_path, secret.encode())
+
+
+def _conninfo() -> dict[str, str]:
+    parameters = connections["default"].get_connection_params()
+    return {name: str(parameters[name]) for name in LISTENER_OPTIONS if parameters.get(name)}

@@ -1,0 +1,88 @@
+"""Why a call ends before its answer: what the client is told, and how it is recorded.
+
+The texts say what to do next and name nobody else's figures. The wire puts them into the shape that
+its SDK turns into its own exception.
+"""
+
+from apps.proxy.grant import Bar
+from apps.usage.record import FAILED, REFUSED
+
+
+class Stop(Exception):
+    """The call goes no further: `status`, `code` and `message` are for the client."""
+
+    def __init__(
+        self, status: int, code: str, message: str, *, result: int = REFUSED, retry_after_s: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.result = result
+        self.retry_after_s = retry_after_s
+
+
+BARRED = {
+    Bar.REVOKED: (401, "This key was revoked. Use another key, or make one in the portal's Developer tab."),
+    Bar.EXPIRED: (401, "This key has expired. Make a new one in the portal's Developer tab."),
+    Bar.SUSPENDED: (403, "This account is suspended. Ask your provider of this service."),
+}
+
+
+def no_key() -> Stop:
+    return Stop(
+        401, "missing_api_key", "No API key was sent. Send your key as “Authorization: Bearer tg_live_…”."
+    )
+
+
+def not_our_key() -> Stop:
+    return Stop(
+        401,
+        "invalid_api_key",
+        "That is not a key of this service: a key starts with “tg_live_” and this one is malformed or mistyped.",
+    )
+
+
+def unknown_key() -> Stop:
+    return Stop(401, "invalid_api_key", "This key is not known here. Make one in the portal's Developer tab.")
+
+
+def barred(bar: Bar) -> Stop:
+    status, message = BARRED[bar]
+    return Stop(status, str(bar), message)
+
+
+def unknown_path(path: str) -> Stop:
+    return Stop(404, "unknown_path", f"There is no operation at {path[:200]}.")
+
+
+def no_provider(provider: str) -> Stop:
+    return Stop(
+        403, "provider_not_enabled", f"No provider key is set up for “{provider}”. Ask to have it enabled."
+    )
+
+
+def bad_body(message: str) -> Stop:
+    return Stop(400, "invalid_body", message)
+
+
+def body_too_large(most: int) -> Stop:
+    return Stop(413, "request_too_large", f"The request's body is larger than {most:,} bytes.")
+
+
+def unpriced(model: str) -> Stop:
+    return Stop(
+        400,
+        "model_not_priced",
+        f"The price of the model “{model}” is not known, and this account has a spend cap. "
+        "Use another model, or ask to have its price set.",
+    )
+
+
+def away(what: str) -> Stop:
+    """Something of ours is away. Never a 401: the key may be good."""
+    return Stop(503, "temporarily_unavailable", f"{what} Try again shortly.", retry_after_s=2)
+
+
+def provider_failed(status: int, code: str, message: str) -> Stop:
+    return Stop(status, code, message, result=FAILED)

@@ -1,0 +1,41 @@
+"""The server's application: the proxy, built from its parts; Django is a process of its own behind it."""
+
+import os
+
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+django.setup()
+
+from django.conf import settings  # noqa: E402  Django's models need the set-up above
+
+from apps.limits.limiter import Limiter  # noqa: E402
+from apps.limits.redis_pipe import RedisPipe  # noqa: E402
+from apps.proxy.admission import Admission  # noqa: E402
+from apps.proxy.app import Proxy  # noqa: E402
+from apps.proxy.grants import Grants  # noqa: E402
+from apps.proxy.handover import Handover  # noqa: E402
+from apps.proxy.upstream import Origin, Pool  # noqa: E402
+from apps.usage.spool import Spool  # noqa: E402
+
+
+def build() -> Proxy:
+    """The proxy with the parts that the settings name. Nothing is opened or connected before it starts."""
+    pool = Pool(
+        first_byte_timeout=settings.PROXY_FIRST_BYTE_TIMEOUT, idle_timeout=settings.PROXY_IDLE_TIMEOUT
+    )
+    return Proxy(
+        grants=Grants(
+            redis_url=settings.REDIS_URL,
+            max_age_s=settings.GRANT_MAX_AGE,
+            max_age_capped_s=settings.GRANT_MAX_AGE_CAPPED,
+        ),
+        admission=Admission(Limiter(RedisPipe(settings.REDIS_URL))),
+        pool=pool,
+        open_spool=lambda: Spool.open(settings.SPOOL_DIRECTORY),
+        elsewhere=Handover(pool, Origin.parse(settings.WEB_ORIGIN) if settings.WEB_ORIGIN else None),
+        max_body=settings.PROXY_MAX_BODY,
+    )
+
+
+application = build()
