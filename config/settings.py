@@ -25,7 +25,7 @@ DEBUG = env.bool("DEBUG", default=False)
 
 def required(name: str, *, in_debug: str) -> str:
     """A value that has no safe default: `in_debug` serves only where DEBUG is on."""
-    value = env.str(name, default="")
+    value: str = env.str(name, default="")
     if value and (DEBUG or value != in_debug):
         return value
     if DEBUG:
@@ -40,7 +40,7 @@ SECRET_KEY = required("SECRET_KEY", in_debug="insecure-key-for-debugging-only")
 VAULT_KEYS = required("TOLLGATE_VAULT_KEYS", in_debug="debug:ZGVidWdnaW5nLW9ubHktbm90LWEtcmVhbC1rZXktISE=")
 
 # Where the world sees us.
-PUBLIC_URL = env.str("TOLLGATE_URL", default="http://localhost:8000").rstrip("/")
+PUBLIC_URL: str = env.str("TOLLGATE_URL", default="http://localhost:8000").rstrip("/")
 IS_HTTPS = PUBLIC_URL.startswith("https://")
 ALLOWED_HOSTS = env.list(
     "ALLOWED_HOSTS", default=sorted({urlsplit(PUBLIC_URL).hostname or "localhost", "localhost", "127.0.0.1", "[::1]"})
@@ -176,8 +176,9 @@ ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 INVITATION_LIFETIME = timedelta(days=7)
 
 # E-mail: printed unless EMAIL_URL says where to send it.
-vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
-if EMAIL_BACKEND == "django.core.mail.backends.console.EmailBackend":  # noqa: F821 set by the line above
+EMAIL = env.email_url("EMAIL_URL", default="consolemail://")
+vars().update(EMAIL)
+if EMAIL["EMAIL_BACKEND"] == "django.core.mail.backends.console.EmailBackend":
     EMAIL_BACKEND = "apps.kit.mail.StderrBackend"
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Tollgate <tollgate@localhost>")

@@ -6,7 +6,7 @@ for this person: somebody else's id and one that never was are the same 404.
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+from typing import Concatenate, ParamSpec, TypeVar, cast
 
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
@@ -17,7 +17,7 @@ from apps.accounts.models import Member, Organization, Role, User
 
 P = ParamSpec("P")
 RequestT = TypeVar("RequestT", bound=HttpRequest)
-Page = Callable[P, HttpResponseBase]
+Page = Callable[..., HttpResponseBase]  # HttpRequest, then what its URL has
 
 CHOSEN = "organization"  # in the session: the id of the organization to work at, for members of several
 
@@ -71,8 +71,9 @@ def signed_in_page(
     return decorator
 
 
-def member_of(request: Any) -> Member | None:
+def member_of(request: HttpRequest) -> Member | None:
     """The membership that the request's user works with: the chosen one, else the oldest; asked afresh."""
-    members = request.user.memberships.select_related("organization").order_by("created_at", "pk")
+    members = cast("User", request.user).memberships.select_related("organization")
+    members = members.order_by("created_at", "pk")
     chosen = request.session.get(CHOSEN)
-    return (chosen and members.filter(organization_id=chosen).first()) or members.first()
+    return (members.filter(organization_id=chosen).first() if chosen else None) or members.first()

@@ -20,7 +20,7 @@ class AccountAdapter(DefaultAccountAdapter):
         return str(subject)
 
     def get_email_confirmation_url(self, request: HttpRequest, emailconfirmation: EmailConfirmation) -> str:
-        return settings.PUBLIC_URL + reverse("account_confirm_email", args=[emailconfirmation.key])
+        return f"{settings.PUBLIC_URL}{reverse('account_confirm_email', args=[emailconfirmation.key])}"
 
     def send_account_already_exists_mail(self, email: str) -> None:
         context = {"password_reset_url": settings.PUBLIC_URL + reverse("account_reset_password")}
@@ -29,4 +29,4 @@ class AccountAdapter(DefaultAccountAdapter):
     def get_reset_password_from_key_url(self, key: str) -> str:
         uidb36, _, token = key.partition("-")
         path = reverse("account_reset_password_from_key", kwargs={"uidb36": uidb36, "key": token})
-        return settings.PUBLIC_URL + path
+        return f"{settings.PUBLIC_URL}{path}"

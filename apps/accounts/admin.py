@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from apps.accounts.models import AuditEvent, Invitation, Member, Organization, User
 from apps.kit.admin import ReadOnlyAdmin
 
-admin.site.login = secure_admin_login(admin.site.login)
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
 
 @admin.register(User)

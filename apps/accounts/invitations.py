@@ -50,7 +50,7 @@ def open_invitation(
 
 def send_invitation(invitation: BaseInvitation, token: Token, *, url_name: str, inviting: str) -> str:
     """Mail the link when the transaction commits; gives it too, for whoever hands it over in person."""
-    link = settings.PUBLIC_URL + reverse(url_name, args=[token.plain])
+    link = f"{settings.PUBLIC_URL}{reverse(url_name, args=[token.plain])}"
     context = {
         "link": link,
         "inviting": inviting,

@@ -1,6 +1,6 @@
 """Who may do what: people, the organizations they belong to, and what they did."""
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 from zoneinfo import available_timezones
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
@@ -15,10 +15,6 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from apps.kit.models import IdentifiedModel
-
-if TYPE_CHECKING:
-    from apps.customers.models import CustomerQuerySet
-    from apps.keys.models import ProviderKeyQuerySet
 
 
 def validate_time_zone(name: str) -> None:
@@ -95,13 +91,6 @@ class Organization(IdentifiedModel):
         max_length=20, choices=LimiterOutage, default=LimiterOutage.REFUSE_CAPPED
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
-
-    if TYPE_CHECKING:
-        customers: CustomerQuerySet
-        provider_keys: ProviderKeyQuerySet
-        members: models.Manager["Member"]
-        invitations: models.Manager["Invitation"]
-        audit_events: models.Manager["AuditEvent"]
 
     class Meta:
         constraints = [

@@ -1,7 +1,7 @@
 """Who may open which page of the portal: the twin of accounts' access.py."""
 
 from collections.abc import Callable
-from typing import Any, Concatenate, ParamSpec, cast
+from typing import Concatenate, ParamSpec, cast
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponseBase
@@ -41,9 +41,9 @@ def portal_page(
     return signed_in_page(enter, open_to=role)
 
 
-def customer_member_of(request: Any) -> CustomerMember | None:
+def customer_member_of(request: HttpRequest) -> CustomerMember | None:
     """The membership that the request's user enters with: the chosen one, else the oldest; asked afresh."""
-    members = request.user.customer_memberships.select_related("customer__organization")
+    members = cast("User", request.user).customer_memberships.select_related("customer__organization")
     members = members.order_by("created_at", "pk")
     chosen = request.session.get(CHOSEN)
-    return (chosen and members.filter(customer_id=chosen).first()) or members.first()
+    return (members.filter(customer_id=chosen).first() if chosen else None) or members.first()

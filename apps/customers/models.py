@@ -1,6 +1,6 @@
 """Customers of an operator: whom it sells to, what they may use, and their people."""
 
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from django.core.validators import MinValueValidator
 from django.db import models
@@ -12,9 +12,6 @@ from django.utils.translation import gettext_lazy as _
 from apps.accounts.models import BaseInvitation, Organization, User
 from apps.kit.fields import AmountField
 from apps.kit.models import IdentifiedModel
-
-if TYPE_CHECKING:
-    from apps.keys.models import ProxyKeyQuerySet
 
 
 class CustomerQuerySet(models.QuerySet["Customer"]):
@@ -49,11 +46,6 @@ class Customer(IdentifiedModel):
     objects = CustomerQuerySet.as_manager()
 
     LIMITS = ("requests_per_minute", "tokens_per_minute", "max_concurrent", "daily_cap", "monthly_cap")
-
-    if TYPE_CHECKING:
-        proxy_keys: ProxyKeyQuerySet
-        members: models.Manager["CustomerMember"]
-        invitations: models.Manager["CustomerInvitation"]
 
     class Meta:
         constraints = [
