@@ -1,7 +1,7 @@
 from django.apps import AppConfig
-from django.core.checks import register
+from django.core.checks import Tags, register
 
-from apps.keys.checks import check_key_ring
+from apps.keys.checks import check_key_ring, check_secrets_open
 
 
 class KeysConfig(AppConfig):
@@ -9,3 +9,4 @@ class KeysConfig(AppConfig):
 
     def ready(self) -> None:
         register(check_key_ring)
+        register(check_secrets_open, Tags.database)
