@@ -1,31 +1,30 @@
-"""The files of a spool: what their bytes mean. No threads, no clock, no Django.
+"""The files of a spool: numbered segments of frames, written by one process and read by the shipper.
 
-    <root>/<spool id>/lock           held by the process that writes, for as long as it lives
+    <root>/<spool id>/lock           held (flock) by the process that writes, for as long as it lives
     <root>/<spool id>/00000001.seg   header, frames, zeros up to the reserved size
 
-A frame is its payload's length and CRC-32 (both 32 bits, little-endian), then the payload. A length
-of zero is where writing has come to. A frame that is cut or whose checksum is wrong was being written
-when the power went: no one was told that it is durable.
+A frame is its payload's length and CRC-32 (both 32 bits, little-endian), then the payload. A length of
+zero is where writing has come to. A segment is begun only when the one before is finished: once
+number 2 has a frame, number 1 gets no more.
+
+Knows no Django: the hot path imports it.
 """
 
-import struct
-import zlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
+from struct import Struct
 from typing import NamedTuple
 from uuid import UUID
+from zlib import crc32
 
 MAGIC = b"tgspool1"
-HEADER = struct.Struct("<8s16sI4x")  # magic, spool id, segment number
+HEADER = Struct("<8s16sI4x")  # magic, spool id, segment number
 HEADER_BYTES = HEADER.size
-FRAME = struct.Struct("<II")  # length, CRC-32
+FRAME = Struct("<II")  # length, CRC-32
 FRAME_BYTES = FRAME.size
-MOST_PAYLOAD = 1024 * 1024
+MOST_PAYLOAD = 1024 * 1024  # what is longer is not one of our records
 LOCK = "lock"
-
-
-class BadSegment(Exception):
-    """The file is not a segment of this spool."""
 
 
 class Frame(NamedTuple):
@@ -37,6 +36,7 @@ class Frame(NamedTuple):
 
 
 def segment_path(directory: Path, number: int) -> Path:
+    """Where segment `number`, from 1, of a spool is."""
     return directory / f"{number:08d}.seg"
 
 
@@ -46,41 +46,79 @@ def segment_numbers(directory: Path) -> list[int]:
 
 
 def pack_header(spool_id: UUID, number: int) -> bytes:
+    """What a segment begins with."""
     return HEADER.pack(MAGIC, spool_id.bytes, number)
 
 
-def check_header(data: bytes, spool_id: UUID, number: int) -> None:
-    """Raises BadSegment unless `data` begins a segment of that spool with that number."""
-    if len(data) < HEADER_BYTES or data[:HEADER_BYTES] != pack_header(spool_id, number):
-        raise BadSegment(f"segment {number} of spool {spool_id} has another header")
+def frames(data: bytes, base: int = 0) -> Iterator[Frame]:
+    """The whole, sound frames at the beginning of `data`; starts and ends are counted from `base`.
 
-
-def pack(payload: bytes) -> bytes:
-    """The frame of `payload`."""
-    return FRAME.pack(len(payload), zlib.crc32(payload)) + payload
-
-
-def frames(data: bytes | memoryview, position: int, base: int = 0) -> Iterator[Frame]:
-    """The whole frames in `data` from `position` on; starts and ends are counted from `base`.
-
-    Ends without a word where writing ended, or was cut.
+    Ends without a word where writing ended, or was cut, or the bytes are not what was written.
     """
-    view = memoryview(data)
-    while True:
-        found = _frame_at(view, position)
-        if found is None:
+    position, limit, unpack = 0, len(data) - FRAME_BYTES, FRAME.unpack_from
+    while position <= limit:
+        length, checksum = unpack(data, position)
+        begin = position + FRAME_BYTES
+        end = begin + length
+        payload = data[begin:end]
+        if not 0 < length <= MOST_PAYLOAD or len(payload) < length or crc32(payload) != checksum:
             return
-        end = position + FRAME_BYTES + len(found)
-        yield Frame(base + position, base + end, found)
+        yield Frame(base + position, base + end, payload)
         position = end
 
 
-def _frame_at(view: memoryview, position: int) -> bytes | None:
-    if position + FRAME_BYTES > len(view):
-        return None
-    length, checksum = FRAME.unpack_from(view, position)
-    begin = position + FRAME_BYTES
-    if not 0 < length <= MOST_PAYLOAD or begin + length > len(view):
-        return None
-    payload = bytes(view[begin : begin + length])
-    return payload if zlib.crc32(payload) == checksum else None
+class SegmentWriter:
+    """A segment that this process writes. Raises OSError as the file system does; then it is given up."""
+
+    def __init__(self, directory: Path, spool_id: UUID, number: int, size: int) -> None:
+        self.number = number
+        self.size = size
+        self.end = HEADER_BYTES
+        self.path = segment_path(directory, number)
+        self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            os.posix_fallocate(self._file, 0, size)  # its space is ours: writing cannot run out of disk
+            os.pwrite(self._file, pack_header(spool_id, number), 0)
+            os.fsync(self._file)
+            sync_directory(directory)
+        except BaseException:
+            self.discard()
+            raise
+
+    def has_room(self, size: int) -> bool:
+        """Whether frames of so many bytes fit."""
+        return self.end + size <= self.size
+
+    def append(self, data: bytes) -> None:
+        """Give frames to the kernel: they survive our death, not the machine's."""
+        written = os.pwritev(self._file, (data,), self.end)
+        if written != len(data):
+            raise OSError(f"only {written} of {len(data)} bytes could be written")
+        self.end += written
+
+    def sync(self) -> None:
+        """Wait until what was appended is on the disk."""
+        os.fdatasync(self._file)
+
+    def finish(self) -> None:
+        """Close it, and give back the space that it didn't need."""
+        os.ftruncate(self._file, self.end)
+        self.close()
+
+    def discard(self) -> None:
+        """Close and remove a segment that holds nothing."""
+        self.close()
+        self.path.unlink()
+
+    def close(self) -> None:
+        """Close it as it is."""
+        os.close(self._file)
+
+
+def sync_directory(directory: Path) -> None:
+    """Make the names in the directory durable."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

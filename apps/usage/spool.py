@@ -1,261 +1,315 @@
-"""The durable queue between the proxy and PostgreSQL: a process appends to its own files, `ship` reads them.
+"""The durable queue between proxy and PostgreSQL: what `write` promised survives `kill -9` and power loss.
 
-One thread writes. Whatever was handed to it while the last group was on its way to the disk goes out
-as the next: one write, one fdatasync, one wake-up of the event loop for all of them. Segments have
-their space reserved beforehand, so that the outcome of a call that was let in always has room.
+One spool a process, in a directory of its own (segment.py has the layout). The event loop collects what
+is written during one of its turns and hands it to a thread as one group; the thread does one write
+and one fdatasync for the group and wakes the loop once. While a group is on its way the next gathers.
+
+What can fail, and what is done about it:
+
+* a write or a sync fails: whether the frames are on the disk is then unknown, and a second sync that
+  succeeds would prove nothing. The segment is given up and the group is written again to the next one.
+  The shipper drops what is there twice.
+* the disk is full: a segment is always kept in reserve. Once another cannot be made, intents are refused
+  (the proxy answers 503 before the provider is called) while the outcomes of running calls go to the
+  reserve. It mends itself when there is space.
+
 Knows no Django: the hot path imports it.
 """
 
 import asyncio
-import errno
 import fcntl
 import logging
 import os
-import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
+from threading import Lock, Thread
 from typing import NamedTuple, Self
 from uuid import UUID
+from zlib import crc32
 
 from apps.kit.failpoints import reach
 from apps.kit.ids import uuid7
-from apps.usage.segment import HEADER_BYTES, LOCK, pack, pack_header, segment_path
+from apps.usage.segment import FRAME, HEADER_BYTES, LOCK, MOST_PAYLOAD, SegmentWriter, sync_directory
 
 logger = logging.getLogger(__name__)
 
 SEGMENT_BYTES = 16 * 1024 * 1024
-RESERVE_BYTES = 2 * 1024 * 1024  # of a segment's end, kept for outcomes while no next one can be made
 RETRY_S = 1.0
+MOST_ATTEMPTS = 3
+
+Waiter = asyncio.Future[None]
 
 
 class SpoolUnavailable(Exception):
     """Nothing can be recorded now: no call may be let in."""
 
 
-class _Entry(NamedTuple):
-    frames: bytes
-    is_outcome: bool
-    waiter: "asyncio.Future[None]"
-
-
 @dataclass(frozen=True, slots=True)
 class SpoolStats:
     """What a spool has done since it was opened, and where it stands."""
 
+    records: int  # durable
+    groups: int  # each with one write and one sync
+    waiting: int  # records that were written and are in no group yet
+    failures: int  # segments given up
     segment: int
     offset: int
-    groups: int
-    frames: int
-    failures: int
-    is_full: bool
+    is_full: bool  # intents are refused
+
+
+class _Group(NamedTuple):
+    parts: list[bytes]  # frames, joined; more than one part only where they outgrow a segment
+    records: int
+    waiters: list[Waiter]
+    kind: str  # for failpoints: "record" where there is an outcome in it, else "intent"
 
 
 class Spool:
-    """One process's spool. Made by `open`, on the event loop that writes to it."""
+    """One process's spool. Made by `open`; written to from one event loop."""
 
-    def __init__(self, directory: Path, spool_id: UUID, lock: int, *, segment_bytes: int, reserve_bytes: int) -> None:
+    def __init__(self, directory: Path, spool_id: UUID, lock: int, *, segment_bytes: int) -> None:
         self.directory = directory
         self.id = spool_id
         self._lock = lock  # file descriptor; the lock goes with the process, however it ends
         self._segment_bytes = segment_bytes
-        self._reserve_bytes = reserve_bytes
-        self._loop = asyncio.get_running_loop()
-        self._queue: SimpleQueue[_Entry | None] = SimpleQueue()
 
-        # The segment being written; the thread's own
-        self._file = -1
-        self._number = 0
-        self._offset = 0
-        self._groups = self._frames = self._failures = 0
+        # What was written and is in no group yet: the loop's, and in the end close()'s
+        self._frames: list[bytes] = []  # header, payload, header, payload...
+        self._waiters: list[Waiter] = []
+        self._has_outcome = False
+        self._taking = Lock()
+        self._is_closed = False
 
-        # Set by the thread, read by the loop
-        self._is_full = False  # no next segment can be made: outcomes only
-        self._refuse_until = 0.0  # monotonic; nothing at all can be written
-        self._try_again_at = 0.0
+        # The loop's
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._is_busy = False  # a group is on its way, and its end will look for more
+        self._probe_at = 0.0
 
-        self._open_segment()
-        self._thread = threading.Thread(target=self._write_groups, name="spool", daemon=True)
+        # The thread's
+        self._segment: SegmentWriter | None = None
+        self._reserve: SegmentWriter | None = None
+        self._last_number = 0
+        self._retry_at = 0.0
+        self._records = self._groups = self._failures = 0
+
+        # Set by the thread, read by the loop: why there is no reserve
+        self._trouble: OSError | None = None
+
+        self._make_reserve()
+        self._to_write: SimpleQueue[_Group | None] = SimpleQueue()
+        self._thread = Thread(target=self._write_groups, name="spool", daemon=True)
         self._thread.start()
 
     def __repr__(self) -> str:
-        return f"<Spool {self.id} {self._number}:{self._offset}{' full' if self._is_full else ''}>"
+        return f"<Spool {self.id} {self.stats()}>"
 
     @classmethod
-    def open(
-        cls, root: Path, *, segment_bytes: int = SEGMENT_BYTES, reserve_bytes: int = RESERVE_BYTES
-    ) -> Self:
-        """A new spool below `root`. Raises OSError when there is no room for it."""
-        root.mkdir(parents=True, exist_ok=True, mode=0o700)
+    def open(cls, root: Path, *, segment_bytes: int = SEGMENT_BYTES) -> Self:
+        """A new spool below `root`. Raises OSError when its directory cannot be made.
+
+        A disk too full for segments is no error: intents are refused until there is space.
+        """
         spool_id = uuid7()
-        unborn = root / f".{spool_id.hex}"  # named when it is locked, or it would be taken for a dead one's
-        unborn.mkdir(mode=0o700)
-        lock = os.open(unborn / LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        directory = root / spool_id.hex
-        unborn.rename(directory)
-        _sync_directory(root)
-        return cls(directory, spool_id, lock, segment_bytes=segment_bytes, reserve_bytes=reserve_bytes)
+        directory, lock = _make_directory(root, spool_id)
+        return cls(directory, spool_id, lock, segment_bytes=segment_bytes)
 
     # On the event loop...
 
-    def write(self, *payloads: bytes, is_outcome: bool = False) -> "asyncio.Future[None]":
-        """Append the payloads, all or none of them. The future is done when they are durable.
+    def write(self, *payloads: bytes, is_outcome: bool = False) -> Waiter:
+        """Append the payloads together. The future is done when they are durable.
 
-        is_outcome: of a call that was let in, for which room is kept.
+        is_outcome: of a call that was let in, for which space is kept.
         Raises SpoolUnavailable, at once or from the future: then nothing may be let in, or shown as done.
+        Cancelling the future takes nothing back.
         """
-        if self._refuse_until and time.monotonic() < self._refuse_until:
-            raise SpoolUnavailable("the disk doesn't take records")
-        if self._is_full and not is_outcome and time.monotonic() < self._try_again_at:
-            raise SpoolUnavailable("there is no room for another segment")
-        frames = pack(payloads[0]) if len(payloads) == 1 else b"".join(map(pack, payloads))
-        waiter = self._loop.create_future()
-        self._queue.put(_Entry(frames, is_outcome, waiter))
+        if self._is_closed:
+            raise SpoolUnavailable("the spool is closed")
+        if is_outcome:
+            self._has_outcome = True
+        elif self._trouble is not None:
+            self._probe()
+            raise SpoolUnavailable("there is no space for another segment") from self._trouble
+        loop = self._loop
+        if loop is None:
+            loop = self._loop = asyncio.get_running_loop()
+        frames = self._frames
+        for payload in payloads:
+            size = len(payload)
+            if size > MOST_PAYLOAD:
+                raise ValueError(f"a record of {size} bytes")
+            frames += (FRAME.pack(size, crc32(payload)), payload)
+        waiter = loop.create_future()
+        self._waiters.append(waiter)
+        if not self._is_busy:
+            self._is_busy = True
+            loop.call_soon(self._hand_over)  # after this turn of the loop, whose other calls join the group
         return waiter
 
     def close(self) -> None:
-        """Write what is waiting, and let the shipper finish this spool. Blocks; nothing is written after."""
-        self._queue.put(None)
+        """Make durable what was written, and let the shipper finish this spool. Blocks; once is enough.
+
+        May be called from another thread. What is written after it, or at the same time, is refused.
+        """
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self._hand_over()
+        self._to_write.put(None)
         self._thread.join()
-        os.close(self._file)
+        if self._segment is not None:
+            self._segment.finish()
+        if self._reserve is not None:
+            self._reserve.discard()
         os.close(self._lock)
 
     def stats(self) -> SpoolStats:
+        """Counted since it was opened."""
+        segment = self._segment
         return SpoolStats(
-            self._number, self._offset, self._groups, self._frames, self._failures, self._is_full
+            records=self._records,
+            groups=self._groups,
+            waiting=len(self._frames) // 2,
+            failures=self._failures,
+            segment=segment.number if segment else self._last_number,
+            offset=segment.end if segment else 0,
+            is_full=self._trouble is not None,
         )
+
+    def _probe(self) -> None:
+        """While all intents are refused nothing might reach the thread: have it look for space again."""
+        now = time.monotonic()
+        if now >= self._probe_at:
+            self._probe_at = now + RETRY_S
+            self._to_write.put(_Group([], 0, [], ""))
+
+    def _hand_over(self) -> None:
+        with self._taking:
+            frames, waiters = self._frames, self._waiters
+            kind = "record" if self._has_outcome else "intent"
+            self._frames, self._waiters, self._has_outcome = [], [], False
+        if not waiters:
+            return
+        data = b"".join(frames)
+        room = self._segment_bytes - HEADER_BYTES
+        parts = [data] if len(data) <= room else list(_in_parts(frames, room))
+        self._to_write.put(_Group(parts, len(frames) // 2, waiters, kind))
+
+    def _finish(self, waiters: list[Waiter], error: BaseException | None) -> None:
+        for waiter in waiters:
+            if waiter.done():  # cancelled
+                continue
+            if error is None:
+                waiter.set_result(None)
+            else:
+                waiter.set_exception(error)
+        if self._waiters:
+            self._hand_over()
+        else:
+            self._is_busy = False
 
     # In the thread...
 
     def _write_groups(self) -> None:
-        is_open = True
-        while is_open:
-            group, is_open = self._next_group()
-            if group:
-                self._write_group(group)
-
-    def _next_group(self) -> tuple[list[_Entry], bool]:
-        """All that is waiting, at least one; and whether more may come."""
-        group: list[_Entry] = []
-        entry = self._queue.get()
-        try:
-            while entry is not None:
-                group.append(entry)
-                entry = self._queue.get_nowait()
-        except Empty:
-            return group, True
-        return group, False
-
-    def _write_group(self, group: list[_Entry]) -> None:
-        late: list[_Entry] = []  # what there is no room for
-        try:
-            if not self._make_room(sum(len(entry.frames) for entry in group)):
-                late = [entry for entry in group if not entry.is_outcome]
-                group = [entry for entry in group if entry.is_outcome]
-            if group:
-                self._append(group)
-        except OSError as error:
-            self._failures += 1
-            self._refuse_until = time.monotonic() + RETRY_S
-            logger.critical("the spool cannot be written: %s", error)
-            group, late = [], group + late
-        else:
-            self._refuse_until = 0.0
-        self._groups += 1
-        self._frames += len(group)
-        self._tell(group, None)
-        self._tell(late, SpoolUnavailable("no room, or the disk doesn't take records"))
-
-    def _append(self, group: list[_Entry]) -> None:
-        """Make the group durable; where that fails, again in a new segment, never as if nothing had been.
-
-        What of it did reach the old segment is shipped twice, and found to be the same by its id.
-        """
-        try:
-            self._write_durably(group)
-        except OSError as error:
-            self._failures += 1
-            logger.error("segment %d of spool %s is given up: %s", self._number, self.id, error)
-            self._offset = self._segment_bytes  # whatever comes next, it doesn't come here
-            self._open_segment()
-            self._write_durably(group)
-
-    def _write_durably(self, group: list[_Entry]) -> None:
-        data = b"".join([entry.frames for entry in group])
-        written = 0
-        while written < len(data):
-            written += os.pwrite(self._file, data[written:] if written else data, self._offset + written)
-        kind = "record" if any(entry.is_outcome for entry in group) else "intent"
-        reach(f"after_{kind}_write")
-        os.fdatasync(self._file)
-        reach(f"after_{kind}_fsync")
-        self._offset += written
-
-    def _make_room(self, size: int) -> bool:
-        """Begin the next segment when this one comes to its reserve. False: there is none, outcomes only.
-
-        Raises OSError where not even the reserve is left.
-        """
-        left = self._segment_bytes - self._offset
-        if size <= left - self._reserve_bytes:
-            return True
-        try:
-            self._open_segment()
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or size > left:
-                raise
-            if not self._is_full:
-                logger.critical("no room for another segment of the spool: no call is let in until there is")
-            self._is_full = True
-            self._try_again_at = time.monotonic() + RETRY_S
-            return False
-        if self._is_full:
-            logger.warning("there is room for the spool again")
-        self._is_full = False
-        return True
-
-    def _open_segment(self) -> None:
-        """Go on in a new segment, with its space reserved and its name in the directory."""
-        number = self._number + 1
-        path = segment_path(self.directory, number)
-        file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        try:
-            os.posix_fallocate(file, 0, self._segment_bytes)
-            os.pwrite(file, pack_header(self.id, number), 0)
-            os.fsync(file)
-            _sync_directory(self.directory)
-        except BaseException:
-            os.close(file)
-            path.unlink()
-            raise
-        if self._file >= 0:
-            os.close(self._file)
-        self._file, self._number, self._offset = file, number, HEADER_BYTES
-
-    def _tell(self, group: list[_Entry], error: SpoolUnavailable | None) -> None:
-        if group:
+        while (group := self._to_write.get()) is not None:
+            error: BaseException | None = None
             try:
-                self._loop.call_soon_threadsafe(_resolve, group, error)
-            except RuntimeError:  # the loop is closed: nobody waits
-                pass
+                for part in group.parts:
+                    self._make_durable(part, group.kind)
+            except BaseException as raised:  # whoever waits must hear of it
+                error = raised
+            else:
+                self._records += group.records
+                self._groups += bool(group.parts)
+            if group.waiters:
+                self._tell(group.waiters, error)
+            if self._reserve is None:
+                self._make_reserve()
+
+    def _make_durable(self, data: bytes, kind: str) -> None:
+        """Write and sync; where that fails, again in the next segment, never as if nothing had been."""
+        for _ in range(MOST_ATTEMPTS):
+            segment = self._segment
+            if segment is None or not segment.has_room(len(data)):
+                segment = self._turn_over()
+            try:
+                segment.append(data)
+                reach(f"after_{kind}_write")
+                segment.sync()
+                reach(f"after_{kind}_fsync")
+            except OSError as error:
+                self._failures += 1
+                logger.error("%s is given up: %s", segment.path, error)
+                self._give_up()
+            else:
+                return
+        raise SpoolUnavailable("the disk doesn't take records")
+
+    def _turn_over(self) -> SegmentWriter:
+        """Go on in the segment kept in reserve."""
+        self._give_up()
+        if self._reserve is None:
+            self._make_reserve()
+        if self._reserve is None:
+            raise SpoolUnavailable("there is no space for another segment") from self._trouble
+        self._segment, self._reserve = self._reserve, None
+        return self._segment
+
+    def _give_up(self) -> None:
+        if self._segment is not None:
+            self._segment.close()
+            self._segment = None
+
+    def _make_reserve(self) -> None:
+        """Take the space of the segment after this one, so that what is running can be recorded."""
+        now = time.monotonic()
+        if self._trouble is not None and now < self._retry_at:
+            return
+        try:
+            self._reserve = SegmentWriter(self.directory, self.id, self._last_number + 1, self._segment_bytes)
+        except OSError as error:
+            self._retry_at = now + RETRY_S
+            if self._trouble is None:
+                logger.critical("no space for records, so no call is let in until there is: %s", error)
+            self._trouble = error
+            return
+        self._last_number += 1
+        if self._trouble is not None:
+            logger.warning("there is space for records again")
+            self._trouble = None
+
+    def _tell(self, waiters: list[Waiter], error: BaseException | None) -> None:
+        assert self._loop is not None  # noqa: S101 set by the first write
+        try:
+            self._loop.call_soon_threadsafe(self._finish, waiters, error)
+        except RuntimeError:
+            logger.debug("the loop ended before %d records were told to be durable", len(waiters))
 
 
-def _resolve(group: list[_Entry], error: SpoolUnavailable | None) -> None:
-    for entry in group:
-        waiter = entry.waiter
-        if waiter.done():  # cancelled
-            continue
-        if error is None:
-            waiter.set_result(None)
-        else:
-            waiter.set_exception(error)
+def _in_parts(frames: list[bytes], room: int) -> Iterator[bytes]:
+    """The frames joined into as few parts as fit in a segment each."""
+    part: list[bytes] = []
+    size = 0
+    for header, payload in zip(frames[::2], frames[1::2], strict=True):
+        length = len(header) + len(payload)
+        if size + length > room:
+            yield b"".join(part)
+            part, size = [], 0
+        part += (header, payload)
+        size += length
+    yield b"".join(part)
 
 
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _make_directory(root: Path, spool_id: UUID) -> tuple[Path, int]:
+    """The spool's directory, locked before it has its name: an unlocked one is taken for a dead process's."""
+    root.mkdir(parents=True, exist_ok=True, mode=0o700)
+    unborn = root / f".{spool_id.hex}"
+    unborn.mkdir(mode=0o700)
+    lock = os.open(unborn / LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    directory = root / spool_id.hex
+    unborn.rename(directory)
+    sync_directory(root)
+    return directory, lock
