@@ -1,6 +1,7 @@
 """The connections to one origin: how many there may be, and who gets the next."""
 
 import asyncio
+import contextlib
 import socket
 from collections import deque
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ class Bulkhead:
         self._busy: set[Connection] = set()
         self._connecting = 0
         self._waiters: deque[asyncio.Future[Connection | None]] = deque()
+        self._is_closed = False
         self.opened = self.retried = self.refused = 0
 
     def __repr__(self) -> str:
@@ -115,6 +117,9 @@ class Bulkhead:
             raise ConnectFailed(f"no connection to {origin}: {error}") from error
         if connection.state is CLOSED:
             raise ConnectFailed(f"{origin} closed the connection at once")
+        if self._is_closed:
+            connection.abort(_pool_closed())
+            raise _pool_closed()
         if not origin.socket:
             _keep_alive(connection.transport)
         self.opened += 1
@@ -144,7 +149,10 @@ class Bulkhead:
     def _decline(self, waiter: "asyncio.Future[Connection | None]") -> None:
         """Leave the queue, or pass on what was given at the very moment of leaving."""
         if waiter.cancelled() or not waiter.done():
-            self._waiters.remove(waiter)
+            with contextlib.suppress(ValueError):  # somebody giving may have passed it over already
+                self._waiters.remove(waiter)
+        elif waiter.exception() is not None:
+            return
         elif (connection := waiter.result()) is None:
             self._connecting -= 1
             self._hand_on_room()
@@ -190,9 +198,18 @@ class Bulkhead:
             connection.age(first_byte, idle, unused)
 
     def close(self) -> None:
-        """Cut everything."""
+        """Cut everything, for good."""
+        self._is_closed = True
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_exception(_pool_closed())
+        self._waiters.clear()
         for connection in (*self._busy, *self._idle):
-            connection.abort(ConnectionLost("the pool was closed"))
+            connection.abort(_pool_closed())
+
+
+def _pool_closed() -> ConnectionLost:
+    return ConnectionLost("the pool was closed")
 
 
 def _keep_alive(transport: asyncio.Transport) -> None:

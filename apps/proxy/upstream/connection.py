@@ -261,13 +261,13 @@ class Connection(asyncio.BufferedProtocol):
 
     def age(self, first_byte: int, idle: int, unused: int) -> None:
         """Another sweep of the pool has passed; give up after so many in which nothing moved."""
-        if self._is_read_paused:
-            return  # it is our reader who is slow
+        if self._is_read_paused or (self._sender is not None and not self._is_write_paused):
+            return  # it is our reader, or the body's source, who is slow
         self.silent += 1
         if self.state is IDLE:
             if self.silent > unused:
                 self.close()
-        elif self.state is RECEIVING or self._sender is not None or self._is_write_paused:
+        elif self.state is RECEIVING or self._is_write_paused:
             if self.silent > idle:
                 self.abort(IdleTimeout("the provider stood still in the middle of the call"))
         elif self.silent > first_byte:

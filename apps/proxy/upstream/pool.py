@@ -25,7 +25,6 @@ from .request import encode_head
 from .tls import ClientContext, client_context
 
 READ_AT_ONCE = 64 * 1024  # bytes taken from a socket in one go
-RACE_WITHIN = 1.0  # seconds; a kept connection that the provider had closed shows it within a round trip
 
 
 class Pool:
@@ -36,6 +35,8 @@ class Pool:
     Time-outs are in seconds, and come up to a sixteenth late: they are looked after by one timer
     for all connections.
     """
+
+    race_within = 1.0  # seconds: a kept connection that the provider had closed shows it within a round trip
 
     def __init__(
         self,
@@ -149,7 +150,7 @@ class Pool:
         return (
             connection.uses > 1
             and not connection.parser.has_begun
-            and asyncio.get_running_loop().time() - connection.sent_at < RACE_WITHIN
+            and asyncio.get_running_loop().time() - connection.sent_at < self.race_within
         )
 
     def _add_bulkhead(self, origin: Origin) -> Bulkhead:

@@ -43,7 +43,7 @@ ANSWERS = [
         id="trailers-are-dropped",
     ),
     pytest.param(
-        b"HTTP/1.1 429 Slow\r\nRetry-After: 7\r\nX-Two: a\r\nx-two: b\r\nEmpty:\r\nContent-Length: 1\r\n\r\n!",
+        b"HTTP/1.1 429 No\r\nRetry-After: 7\r\nX-Two: a\r\nx-two: b\r\nEmpty:\r\nContent-Length: 1\r\n\r\n!",
         429,
         [
             (b"retry-after", b"7"),
