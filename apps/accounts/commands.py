@@ -1,7 +1,6 @@
 """What commands that are about an organization share."""
 
 from argparse import ArgumentParser
-from uuid import UUID
 
 from django.core.management.base import CommandError
 
@@ -22,11 +21,3 @@ def organization_of(slug: str) -> Organization:
     if organization := Organization.objects.filter(slug=slug).first():
         return organization
     raise CommandError(f"There is no organization “{slug}”.")
-
-
-def uuid_of(text: str) -> UUID:
-    """An id as commands print it; as a `type=` of an argument. Raises ValueError."""
-    return UUID(text)
-
-
-uuid_of.__name__ = "id"  # argparse says "invalid id value"

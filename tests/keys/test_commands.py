@@ -4,7 +4,7 @@ import io
 import json
 from decimal import Decimal
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.core import mail
@@ -147,7 +147,7 @@ def test_adding_a_customer_twice_adds_it_once(cast: Cast):
         ("--markup", "-101"),
         ("--email", "nobody"),
         ("--provider-key", "1"),
-        ("--provider-key", str(uuid4())),
+        ("--provider-key", str(UUID(int=7))),
     ],
     ids=" ".join,
 )

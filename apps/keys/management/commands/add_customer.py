@@ -9,7 +9,7 @@ from uuid import UUID
 from django.core.management.base import CommandError
 from django.utils.text import slugify
 
-from apps.accounts.commands import OrganizationCommand, organization_of, uuid_of
+from apps.accounts.commands import OrganizationCommand, organization_of
 from apps.accounts.models import Organization
 from apps.keys.models import ProviderKey
 from apps.keys.services.customers import add_customer_with_keys
@@ -43,7 +43,7 @@ class Command(OrganizationCommand):
         parser.add_argument(
             "--provider-key",
             dest="provider_keys",
-            type=uuid_of,
+            type=UUID,
             nargs="+",
             action="extend",
             default=[],

@@ -2,10 +2,11 @@
 
 from argparse import ArgumentParser
 from typing import Any
+from uuid import UUID
 
 from django.core.management.base import CommandError
 
-from apps.accounts.commands import OrganizationCommand, organization_of, uuid_of
+from apps.accounts.commands import OrganizationCommand, organization_of
 from apps.keys.models import ProxyKey
 from apps.keys.services.proxy_keys import revoke_proxy_key
 
@@ -15,7 +16,7 @@ class Command(OrganizationCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("id", type=uuid_of, help="as add_proxy_key printed it")
+        parser.add_argument("id", type=UUID, help="as add_proxy_key printed it")
 
     def run(self, **options: Any) -> dict[str, object]:
         organization = organization_of(options["organization"])
