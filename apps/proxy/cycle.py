@@ -19,12 +19,10 @@ class Cycle(RequestResponseCycle):
 
     async def send(self, message: Any) -> None:
         """Write a part of the answer; waits while the client takes nothing."""
-        if self.disconnected:
-            return
-        if self.flow.write_paused:
+        if self.flow.write_paused and not self.disconnected:
             await self.flow.drain()
-            if self.disconnected:
-                return
+        if self.disconnected or self.transport.is_closing():
+            return
         kind = message["type"]
         if kind == "http.response.start" and not self.response_started:
             self._write_head(message["status"], message.get("headers", ()))

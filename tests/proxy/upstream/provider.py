@@ -125,6 +125,9 @@ class Provider:
             await self._handler(Peer(reader, writer))
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
+        except RuntimeError as error:  # how uvloop says that the connection is closed
+            if "handler is closed" not in str(error):
+                self._faults.append(error)
         except BaseException as fault:
             self._faults.append(fault)
         finally:
@@ -157,10 +160,10 @@ def always(answer: bytes) -> Handler:
 
 async def all_of(exchange: Exchange) -> bytes:
     """The rest of an answer's body."""
-    body = b""
+    parts = []
     while part := await exchange.read():
-        body += part
-    return body
+        parts.append(part)
+    return b"".join(parts)
 
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
