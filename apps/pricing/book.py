@@ -1,0 +1,47 @@
+"""The price book: which price applies to a model, for whom, and when."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import Q
+
+from apps.pricing.matching import matches
+from apps.pricing.models import ModelPrice
+from apps.pricing.rating import Price
+
+
+def find_price(organization_id: UUID, provider: str, model: str, at: datetime) -> Price | None:
+    """What `provider` charges the organization for `model` at `at`; None where the book doesn't know.
+
+    The organization's own rates go before list prices. A row that has just this name goes before one
+    whose clause matches it; of a model's rows, the latest that is in effect holds.
+    """
+    row = find_row(organization_id, provider, model, at)
+    return row and as_price(row)
+
+
+def find_row(organization_id: UUID, provider: str, model: str, at: datetime) -> ModelPrice | None:
+    """As find_price, the row of the book."""
+    name = model.removeprefix("models/").lower()
+    rows = ModelPrice.objects.filter(
+        Q(organization=organization_id) | Q(organization=None), provider=provider, effective_from__lte=at
+    ).order_by("effective_from", "pk")
+    own = _latest_by_model(row for row in rows if row.organization_id is not None)
+    listed = _latest_by_model(row for row in rows if row.organization_id is None)
+    return _of_name(own, name) or _of_name(listed, name)
+
+
+def as_price(row: ModelPrice) -> Price:
+    """Ready to multiply with."""
+    return Price.parse(row.pk, row.rates, row.tiers, row.max_output_tokens)
+
+
+def _latest_by_model(rows: Iterable[ModelPrice]) -> dict[str, ModelPrice]:
+    return {row.model.lower(): row for row in rows}
+
+
+def _of_name(rows: dict[str, ModelPrice], name: str) -> ModelPrice | None:
+    if name in rows:
+        return rows[name]
+    return next((row for row in rows.values() if matches(row.match, name)), None)

@@ -1,0 +1,55 @@
+from argparse import ArgumentParser
+from collections.abc import Mapping
+from typing import Any
+
+from django.core.management.base import CommandError
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+
+from apps.accounts.models import Organization
+from apps.kit.commands import Command as BaseCommand
+from apps.pricing.rating import KINDS, REQUEST
+from apps.pricing.services import set_price
+
+
+class Command(BaseCommand):
+    help = "Set what a provider charges an organization for a model, in USD a million tokens."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("model")
+        parser.add_argument("--organization", required=True)
+        parser.add_argument("--provider", default="openai")
+        parser.add_argument("--from", dest="effective_from", help="ISO date and time with its zone; now if left out")
+        parser.add_argument("--max-output-tokens", type=int, help="the most that the model writes in one answer")
+        for kind in (*KINDS, REQUEST):
+            unit = "USD a call" if kind == REQUEST else "USD a million"
+            parser.add_argument(f"--{kind.replace('_', '-')}", dest=f"rate_{kind}", metavar="USD", help=unit)
+
+    def run(self, **options: Any) -> Mapping[str, object]:
+        organization = Organization.objects.filter(slug=options["organization"]).first()
+        if organization is None:
+            raise CommandError(f"There is no organization “{options['organization']}”.")
+        given = {kind: options[f"rate_{kind}"] for kind in (*KINDS, REQUEST)}
+        rates = {kind: rate for kind, rate in given.items() if rate is not None}
+        if not rates:
+            raise CommandError("Give at least one rate, such as --input 0.15 --output 0.60.")
+        price = set_price(
+            organization,
+            provider=options["provider"],
+            model=options["model"],
+            rates=rates,
+            effective_from=_instant(options["effective_from"]),
+            max_output_tokens=options["max_output_tokens"],
+            by=None,
+        )
+        return {"id": price.pk, "provider": price.provider, "model": price.model, "rates": price.rates}
+
+
+def _instant(text: str | None) -> Any:
+    if text is None:
+        return timezone.now()
+    instant = parse_datetime(text)
+    if instant is None or instant.tzinfo is None:
+        raise CommandError("--from takes an ISO date and time with its zone, such as 2026-12-01T00:00:00Z.")
+    return instant
