@@ -1,0 +1,35 @@
+"""Every figure of every page, command and export: asked here, once, of the hourly roll-ups."""
+
+from apps.usage.queries.figures import ANY, Figures, Scope
+from apps.usage.queries.groups import (
+    Dimension,
+    Group,
+    by_customer,
+    grouped_by,
+    grouped_by_property,
+    property_names,
+    totals,
+)
+from apps.usage.queries.periods import PERIODS, Period, named_period
+from apps.usage.queries.requests import Page, recent_requests
+from apps.usage.queries.series import Point, over_time
+
+__all__ = [
+    "ANY",
+    "PERIODS",
+    "Dimension",
+    "Figures",
+    "Group",
+    "Page",
+    "Period",
+    "Point",
+    "Scope",
+    "by_customer",
+    "grouped_by",
+    "grouped_by_property",
+    "named_period",
+    "over_time",
+    "property_names",
+    "recent_requests",
+    "totals",
+]

@@ -1,0 +1,162 @@
+"""The figures of usage: what they are made of, and how they are summed out of the hourly roll-ups."""
+
+from dataclasses import dataclass, fields
+from datetime import datetime
+from decimal import Decimal
+from functools import cache
+from typing import Any, Self
+from uuid import UUID
+
+from django.db.models import Aggregate, F, Max, Min, QuerySet, Sum
+
+from apps.usage.models import HourlyPropertyUsage, HourlyUsage
+
+INPUT_COLUMNS = (
+    "input_tokens",
+    "cache_read_tokens",
+    "cache_write_5m_tokens",
+    "cache_write_1h_tokens",
+    "cache_write_tokens",
+    "input_audio_tokens",
+    "input_image_tokens",
+)
+OUTPUT_COLUMNS = ("output_tokens", "reasoning_tokens", "output_audio_tokens", "output_image_tokens")
+
+
+class Unfiltered:
+    """Not filtered by."""
+
+
+ANY = Unfiltered()
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Whose usage is meant, and of when: hours that begin from `since` on and before `until`.
+
+    Where a zone's offset is not whole hours, the hour around its midnight counts to the day that it began in.
+    """
+
+    organization_id: UUID
+    since: datetime
+    until: datetime
+    customer_id: UUID | None = None
+    proxy_key_id: UUID | None = None
+    provider: str | None = None
+    model: str | None = None
+    end_user: str | Unfiltered | None = ANY  # None: requests that name no user
+
+    def rows(self) -> QuerySet[HourlyUsage]:
+        """The hours in this scope."""
+        named = {
+            name: value
+            for name in ("customer_id", "proxy_key_id", "provider", "model")
+            if (value := getattr(self, name)) is not None
+        }
+        if self.end_user is not ANY:
+            named["end_user"] = self.end_user
+        return HourlyUsage.objects.filter(
+            organization_id=self.organization_id, hour__gte=self.since, hour__lt=self.until, **named
+        )
+
+    def property_rows(self, name: str) -> QuerySet[HourlyPropertyUsage]:
+        """The hours of a property's values; of scope, only the customer and the end user narrow them."""
+        narrowed = {"customer_id": self.customer_id} if self.customer_id is not None else {}
+        if self.end_user is not ANY:
+            narrowed["end_user"] = self.end_user  # type: ignore[assignment]
+        return HourlyPropertyUsage.objects.filter(
+            organization_id=self.organization_id,
+            hour__gte=self.since,
+            hour__lt=self.until,
+            name=name.lower(),
+            **narrowed,
+        )
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Sums over some requests. Those that we refused count in `requests` and `refused` and nowhere else."""
+
+    requests: int = 0
+    refused: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    unfinished: int = 0
+    streamed: int = 0
+    unpriced: int = 0  # whose cost is not known, and not in `cost` and `price`
+    estimated: int = 0  # whose tokens are our estimate
+    input_tokens: int = 0  # of all kinds, cached ones included
+    cache_read_tokens: int = 0
+    output_tokens: int = 0  # of all kinds, reasoning included
+    reasoning_tokens: int = 0
+    cost: Decimal = Decimal(0)  # USD
+    price: Decimal = Decimal(0)  # USD
+    latency_ms: int = 0  # sum over `answered`
+    first_token_ms: int = 0  # sum over `first_tokens`
+    first_tokens: int = 0
+    first_at: datetime | None = None
+    last_at: datetime | None = None
+
+    @property
+    def tokens(self) -> int:
+        return self.input_tokens + self.output_tokens
+
+    @property
+    def answered(self) -> int:
+        """Requests that went to a provider."""
+        return self.requests - self.refused
+
+    @property
+    def errors(self) -> int:
+        return self.failed + self.unfinished
+
+    @property
+    def error_rate(self) -> float | None:
+        """Of the requests that went to a provider; None where there are none."""
+        return self.errors / self.answered if self.answered else None
+
+    @property
+    def margin(self) -> Decimal:
+        """What is left of the price after the cost."""
+        return self.price - self.cost
+
+    @property
+    def average_latency_ms(self) -> float | None:
+        return self.latency_ms / self.answered if self.answered else None
+
+    @property
+    def average_first_token_ms(self) -> float | None:
+        return self.first_token_ms / self.first_tokens if self.first_tokens else None
+
+    @classmethod
+    def of(cls, sums: dict[str, Any]) -> Self:
+        """From what a query with `figure_sums` gave."""
+        return cls(**{name: sums[f"sum_{name}"] for name in _names() if sums[f"sum_{name}"] is not None})
+
+
+@cache
+def _names() -> tuple[str, ...]:
+    return tuple(each.name for each in fields(Figures))
+
+
+def figure_sums() -> dict[str, Aggregate]:
+    """The aggregates that make up Figures, over rows of a roll-up."""
+    sums: dict[str, Aggregate] = {
+        f"sum_{each}": Sum(each) for each in _names() if each not in ("first_at", "last_at")
+    }
+    sums["sum_input_tokens"] = Sum(_added(INPUT_COLUMNS))
+    sums["sum_output_tokens"] = Sum(_added(OUTPUT_COLUMNS))
+    return sums | {"sum_first_at": Min("first_at"), "sum_last_at": Max("last_at")}
+
+
+def _added(columns: tuple[str, ...]) -> Any:
+    first, *rest = columns
+    total: Any = F(first)
+    for column in rest:
+        total += F(column)
+    return total
+
+
+def summed(rows: QuerySet[Any]) -> Figures:
+    """The figures of all rows together."""
+    return Figures.of(rows.aggregate(**figure_sums()))

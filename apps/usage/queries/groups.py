@@ -1,0 +1,78 @@
+"""Usage by something: customer, user, model, key, provider, or the value of a property."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, Literal, NamedTuple
+from uuid import UUID
+
+from django.db.models import F, QuerySet
+
+from apps.accounts.models import Organization
+from apps.usage.models import HourlyUsage, PropertyName
+from apps.usage.queries.figures import Figures, Scope, figure_sums, summed
+
+Dimension = Literal["customer", "user", "model", "key", "provider"]
+COLUMNS: dict[Dimension, str] = {
+    "customer": "customer_id",
+    "user": "end_user",
+    "model": "model",
+    "key": "proxy_key_id",
+    "provider": "provider",
+}
+
+
+class Group(NamedTuple):
+    """What was used under one value of a dimension. None: the requests that name no user."""
+
+    value: UUID | str | None
+    figures: Figures
+
+
+def totals(scope: Scope) -> Figures:
+    """All of the scope together."""
+    return summed(scope.rows())
+
+
+def grouped_by(
+    scope: Scope, dimension: Dimension, *, order: str = "-price", limit: int | None = None, offset: int = 0
+) -> list[Group]:
+    """A group for each value that occurs, ordered by a sum of Figures ("-" before it: largest first)."""
+    return _groups(scope.rows(), COLUMNS[dimension], order, limit, offset)
+
+
+def grouped_by_property(
+    scope: Scope, name: str, *, order: str = "-price", limit: int | None = None, offset: int = 0
+) -> list[Group]:
+    """A group for each value of a property. Requests without the property are in none of them."""
+    return _groups(scope.property_rows(name), "value", order, limit, offset)
+
+
+def property_names(organization: Organization) -> list[str]:
+    """The properties that requests ever had, as first written."""
+    names = PropertyName.objects.filter(organization=organization).order_by("name")
+    return list(names.values_list("label", flat=True))
+
+
+def by_customer(
+    organization: Organization, customer_ids: Iterable[UUID], since: datetime, until: datetime
+) -> dict[UUID, Figures]:
+    """The figures of each of these customers, in one query; zeros for those without requests."""
+    wanted = list(customer_ids)
+    rows = (
+        HourlyUsage.objects.filter(
+            organization=organization, customer_id__in=wanted, hour__gte=since, hour__lt=until
+        )
+        .values("customer_id")
+        .annotate(**figure_sums())
+        .order_by()
+    )
+    return dict.fromkeys(wanted, Figures()) | {row["customer_id"]: Figures.of(row) for row in rows}
+
+
+def _groups(rows: QuerySet[Any], column: str, order: str, limit: int | None, offset: int) -> list[Group]:
+    is_descending = order.startswith("-")
+    key = F(f"sum_{order.removeprefix('-')}")
+    ordering = key.desc(nulls_last=True) if is_descending else key.asc(nulls_first=True)
+    groups = rows.values(group=F(column)).annotate(**figure_sums()).order_by(ordering, "group")
+    end = None if limit is None else offset + limit
+    return [Group(row["group"], Figures.of(row)) for row in groups[offset:end]]
