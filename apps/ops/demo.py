@@ -43,11 +43,11 @@ DAYS = 61
 FRAMES_AT_ONCE = 2000
 
 
-def make_demo(data: Path, *, sandbox_url: str) -> bool:
+def make_demo(data: Path, *, sandbox_url: str, days: int = DAYS) -> bool:
     """Make the demo unless there is one, or somebody's own data; False when nothing was made.
 
-    data: the folder of the installation, which gets the card with logins and keys. A demo that is
-    there is pointed to where the sandbox is this time.
+    data: the folder of the installation, which gets the card with logins and keys. days: of history. A
+    demo that is there is pointed to where the sandbox is this time.
     """
     if Organization.objects.exists():
         if read_demo_card(data):
@@ -68,7 +68,7 @@ def make_demo(data: Path, *, sandbox_url: str) -> bool:
         live_key = _live_customer(acme, by=olivia)
         card = DemoCard(olivia.email, gina.email, password, plain_keys["Globex"], live_key)
         write_demo_card(data, card)
-    _write_history(accounts, until=timezone.now())
+    _write_history(accounts, days=days, until=timezone.now())
     return True
 
 
@@ -144,11 +144,11 @@ def _live_customer(acme: Organization, *, by: User) -> str:
 # Usage
 
 
-def _write_history(accounts: Iterable[Account], *, until: datetime) -> None:
+def _write_history(accounts: Iterable[Account], *, days: int, until: datetime) -> None:
     frames = [
         encode(record)
         for number, account in enumerate(accounts)
-        for call in calls(account, days=DAYS, until=until, price_of=_price_of(account), seed=number)
+        for call in calls(account, days=days, until=until, price_of=_price_of(account), seed=number)
         for record in call
     ]
     asyncio.run(_write_to_spool(frames))
@@ -156,11 +156,12 @@ def _write_history(accounts: Iterable[Account], *, until: datetime) -> None:
 
 def _price_of(account: Account) -> PriceOf:
     @cache
-    def price_on(provider: str, model: str, day: datetime) -> Price | None:
-        return find_price(account.organization_id, provider, model, day)
+    def price_of_month(provider: str, model: str, begin: datetime) -> Price | None:
+        return find_price(account.organization_id, provider, model, begin)
 
     def price_of(provider: str, model: str, tokens: Tokens, at: datetime) -> tuple[Rated, int] | None:
-        price = price_on(provider, model, at.replace(minute=0, second=0, microsecond=0))
+        begin = at.replace(day=1, hour=0, minute=0, second=0, microsecond=0)  # exact enough for a demo
+        price = price_of_month(provider, model, begin)
         return (rate(tokens, price, account.markup_percent), price.id) if price else None
 
     return price_of

@@ -1,5 +1,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from typing import Any
 
 from django.conf import settings
@@ -7,10 +8,12 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
+from django.utils import timezone
 
 from apps.ops.demo import make_demo
 from apps.ops.static_files import collect_static_files
-from apps.pricing.sync import sync_prices_once
+from apps.pricing.models import ModelPrice
+from apps.pricing.sync import sync_prices
 
 LOCK = 7_017_473  # any number that nobody else takes
 
@@ -29,7 +32,8 @@ class Command(BaseCommand):
                 call_command("migrate", verbosity=0, interactive=False)
             if collect_static_files():
                 self.stdout.write("collected the static files")
-            if sync_prices_once():
+            if not ModelPrice.objects.filter(source=f"genai-prices {version('genai-prices')}").exists():
+                sync_prices(at=timezone.now())
                 self.stdout.write("copied the list prices of the providers")
             if not options["no_demo"] and make_demo(settings.DATA, sandbox_url=settings.SANDBOX_URL):
                 self.stdout.write("made demo data")
