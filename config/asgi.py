@@ -21,9 +21,7 @@ from apps.usage.spool import Spool  # noqa: E402
 
 def build() -> Proxy:
     """The proxy with the parts that the settings name. Nothing is opened or connected before it starts."""
-    pool = Pool(
-        first_byte_timeout=settings.PROXY_FIRST_BYTE_TIMEOUT, idle_timeout=settings.PROXY_IDLE_TIMEOUT
-    )
+    pool = Pool(first_byte_timeout=settings.PROXY_FIRST_BYTE_TIMEOUT, idle_timeout=settings.PROXY_IDLE_TIMEOUT)
     return Proxy(
         grants=Grants(
             redis_url=settings.REDIS_URL,

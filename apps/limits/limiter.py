@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 from enum import StrEnum
@@ -170,7 +171,7 @@ class Limiter:
         return Hold(hold_id, keys, day, month)
 
     def settle(self, hold: Hold, *, spend: int, tokens: int) -> None:
-        """Charge what the call really cost, spend in pico, and let go of its hold. Once, however often it is called.
+        """Charge what the call really cost, spend in pico, and let go of its hold. Calling it again does nothing.
 
         Doesn't wait: the record is what counts, and the counters follow it.
         """
@@ -191,10 +192,8 @@ class Limiter:
             DAY_KEY_MS,
             MONTH_KEY_MS,
         )
-        try:
+        with suppress(RedisUnavailable):  # then the hold expires, and the sums are made anew from the records
             self.pipe.call(*command).add_done_callback(lambda reply: self._check_settled(reply, command))
-        except RedisUnavailable:
-            pass  # the hold expires; the sums are made anew from the records
 
     def _check_settled(self, reply: "asyncio.Future[Reply]", command: Sequence[Argument]) -> None:
         error = None if reply.cancelled() else reply.exception()

@@ -161,7 +161,7 @@ class RedisPipe(asyncio.Protocol):
     # asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
+        self._transport = cast("asyncio.Transport", transport)
         self._reader = hiredis.Reader()
         self._connects += 1
         assert self._loop is not None

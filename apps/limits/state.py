@@ -83,9 +83,7 @@ def _state(
 def _in_window(state: dict[bytes, bytes]) -> Decimal:
     """The sum of the buckets that have not left the minute: the script forgets the others when it next runs."""
     first = int(time.time() * 1000) * BUCKETS // MINUTE_MS - BUCKETS
-    return Decimal(
-        sum(int(sum_) for bucket, sum_ in state.items() if bucket.isdigit() and int(bucket) >= first)
-    )
+    return Decimal(sum(int(sum_) for bucket, sum_ in state.items() if bucket.isdigit() and int(bucket) >= first))
 
 
 def _money(state: list[Any]) -> tuple[Decimal, Decimal]:

@@ -13,9 +13,7 @@ class ModelPrice(models.Model):
     organization is that operator's own rate and goes before the list price.
     """
 
-    organization = models.ForeignKey(
-        Organization, models.CASCADE, null=True, blank=True, related_name="model_prices"
-    )
+    organization = models.ForeignKey(Organization, models.CASCADE, null=True, blank=True, related_name="model_prices")
     provider = models.CharField(max_length=40)
     model = models.CharField(max_length=128)  # the provider's canonical name
     match = models.JSONField(default=dict)  # which names mean this model; see matching.py

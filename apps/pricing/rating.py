@@ -96,9 +96,9 @@ class Price:
     __slots__ = ("base", "id", "max_output_tokens", "tiers")
 
     def __init__(
-        self, id: int, base: Rates, tiers: Sequence[Tier] = (), max_output_tokens: int | None = None
+        self, price_id: int, base: Rates, tiers: Sequence[Tier] = (), max_output_tokens: int | None = None
     ) -> None:
-        self.id = id
+        self.id = price_id
         self.base = base
         self.tiers = tuple(sorted(tiers, reverse=True))  # the highest first
         self.max_output_tokens = max_output_tokens
@@ -109,14 +109,14 @@ class Price:
     @classmethod
     def parse(
         cls,
-        id: int,
+        price_id: int,
         rates: Mapping[str, str],
         tiers: Sequence[Mapping[str, object]] = (),
         max_output_tokens: int | None = None,
     ) -> "Price":
         """From the price book's form: USD a million tokens by kind, and "request": USD a call. Raises ValueError."""
         above = [Tier(int(tier["above"]), rates_of({**rates, **tier["rates"]})) for tier in tiers]  # type: ignore[call-overload,dict-item]
-        return cls(id, rates_of(rates), above, max_output_tokens)
+        return cls(price_id, rates_of(rates), above, max_output_tokens)
 
     def rates_for(self, input_tokens: int) -> Rates:
         """The rates of a request with so many tokens of input, cached ones included."""
@@ -181,7 +181,6 @@ def ceiling(price: Price, input_tokens: int, output_tokens: int, markup_percent:
     """
     reached = [price.base, *(tier.rates for tier in price.tiers if input_tokens > tier.above)]
     cost = max(
-        rates.request + input_tokens * rates.dearest_input + output_tokens * rates.dearest_output
-        for rates in reached
+        rates.request + input_tokens * rates.dearest_input + output_tokens * rates.dearest_output for rates in reached
     )
     return with_markup(cost, markup_percent)

@@ -82,9 +82,7 @@ class Proxy:
         """A path under a provider's prefix that leads nowhere: 404 in the shape of its protocol."""
         path = scope["raw_path"]
         wire = routes.wire_for(path, scope["headers"])
-        body = wire.error(
-            404, "unknown_path", f"There is nothing at {path.decode('ascii', 'replace')[:200]}."
-        )
+        body = wire.error(404, "unknown_path", f"There is nothing at {path.decode('ascii', 'replace')[:200]}.")
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
         await send({"type": "http.response.start", "status": 404, "headers": headers})
         await send({"type": "http.response.body", "body": body, "more_body": False})

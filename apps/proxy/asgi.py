@@ -66,3 +66,8 @@ async def parts_of_body(receive: Receive, most: int | None = None) -> AsyncItera
             yield part
         if not message.get("more_body", False):
             return
+
+
+def is_gone(send: Send) -> bool:
+    """Whether the client has closed its connection: uvicorn's `send` is a method of the one who knows."""
+    return bool(getattr(getattr(send, "__self__", None), "disconnected", False))

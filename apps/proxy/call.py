@@ -5,16 +5,20 @@ spool, the client does not see the end of an answer before its outcome is, and e
 outcome (that of a process which dies comes from the shipper). Knows no Django.
 """
 
+import asyncio
 import logging
 import time
+from collections.abc import AsyncIterator
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from apps.keys.token import digest, looks_valid
 from apps.kit.failpoints import reach
 from apps.kit.ids import uuid7
-from apps.keys.token import digest, looks_valid
 from apps.limits.limiter import Hold
-from apps.pricing.rating import Price, rate
+from apps.pricing.rating import Price, Rated, rate
 from apps.proxy import stops
+from apps.proxy.admission import Demand
 from apps.proxy.asgi import (
     BodyTooLarge,
     ClientGone,
@@ -29,7 +33,7 @@ from apps.proxy.asgi import (
 )
 from apps.proxy.context import read_context
 from apps.proxy.grant import UNKNOWN, Grant, GrantsUnavailable, PricesUnavailable, Route
-from apps.proxy.headers import ERROR_LIMIT, read_request, read_response, take_key
+from apps.proxy.headers import ERROR_LIMIT, ResponseHead, read_request, read_response, take_key
 from apps.proxy.meter import Meter, Usage
 from apps.proxy.protocols.base import Ask, BadBody, Match
 from apps.proxy.protocols.compatible import named_provider
@@ -44,7 +48,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-NOBODY = Usage()
+ZERO = Decimal(0)
+NOTHING_USED = Usage()
+FREE = Rated(ZERO, ZERO)
 
 
 class Call:
@@ -63,15 +69,18 @@ class Call:
 
         # Known of the request, step by step
         self.head = read_request(scope["headers"])
+        self.query = b""
         self.context = read_context(self.head.extra)
-        self.grant: Grant | None = None
+        self.grant: Grant
+        self.route: Route
+        self.is_known = False  # whose call it is: `grant` is there, and the call is recorded, however it ends
         self.ask = Ask(model=self.operation.model, is_streamed=self.operation.is_streamed)
         self.body: bytes | None = None  # None: passed on as it comes, unread
         self.model: str | None = None  # what the provider calls it, where the client said "provider/model"
-        self.route: Route | None = None
+        self.provider_key_id: bytes | None = None
         self.price: Price | None = None
         self.hold: Hold | None = None
-        self.intent: Intent | None = None
+        self.is_intended = False
 
         # Known of the answer
         self.meter: Meter | None = None
@@ -79,13 +88,14 @@ class Call:
         self.first_token_ms: int | None = None
         self.provider_request_id: str | None = None
         self.is_recorded = False
+        self.outcome: Outcome
 
     def __repr__(self) -> str:
-        state = "recorded" if self.is_recorded else "intended" if self.intent else "new"
+        state = "recorded" if self.is_recorded else "intended" if self.is_intended else "new"
         return f"<Call {self.id} {self.operation.name} {self.ask.model!r} {state}>"
 
     async def run(self) -> None:
-        """Take the call to its end. Raises nothing that a client could cause."""
+        """Take the call to its end. Raises nothing that a client or provider could cause."""
         try:
             await self.authenticate()
             await self.understand()
@@ -93,15 +103,15 @@ class Call:
             await self.relay(await self.forward())
         except Stop as stop:
             await self.refuse(stop)
-        except (ClientGone, UpstreamError):
-            pass  # nobody is there to be told, or the answer broke off: `finally` records it
+        except ClientGone:
+            pass
         except Exception:
             logger.exception("call %s failed", self.id)
-            if not self.status:
-                await self.refuse(stops.our_fault())
+            await self.refuse(stops.our_fault())
         finally:
-            if self.intent is not None and not self.is_recorded:  # cut off, or cancelled by a shutdown
-                self.write_outcome(FAILED if self.scope_is_open() else CANCELLED)
+            if self.is_intended and not self.is_recorded:  # cut short, such as by the end of this process
+                self.write_outcome(CANCELLED)
+                self.settle()
 
     # Whose call it is
 
@@ -113,16 +123,17 @@ class Call:
             raise stops.no_key()
         if not looks_valid(key):
             raise stops.not_our_key()
-        grants, hashed = self.proxy.grants, digest(key)
-        grant = grants.cached(hashed)
+        hashed = digest(key)
+        grant = self.proxy.grants.cached(hashed)
         if grant is None:
             try:
-                grant = await grants.load(hashed)
+                grant = await self.proxy.grants.load(hashed)
             except GrantsUnavailable:
                 raise stops.away("Keys cannot be looked up at the moment.") from None
         if grant is None:
             raise stops.unknown_key()
         self.grant = grant
+        self.is_known = True
         reach("after_auth")
         if bar := grant.bar_at(self.began_at):
             raise stops.barred(bar)
@@ -130,20 +141,22 @@ class Call:
     # What it asks for
 
     async def understand(self) -> None:
-        """Read the body as far as it matters, and find the way to the provider and the price."""
-        assert self.grant is not None
+        """Read the body as far as it matters; find the way to the provider, and the price."""
+        grant = self.grant
         if self.operation.is_deferred:
-            raise stops.deferred(self.operation.name)
+            raise stops.deferred()
         if self.head.is_json or self.operation.needs_json:
             await self.read_body()
-        if self.may_name_provider and (named := named_provider(self.ask.model, self.grant.routes)):
+        if self.may_name_provider and (named := named_provider(self.ask.model, grant.routes)):
             self.provider, self.model = named
-        self.route = self.grant.routes.get(self.provider)
-        if self.route is None:
+        route = grant.routes.get(self.provider)
+        if route is None:
             raise stops.no_provider(self.provider)
-        if self.operation.is_charged:
+        self.route = route
+        self.provider_key_id = route.provider_key_id
+        if self.operation.is_charged and self.ask.model:
             self.price = await self.price_of(self.model or self.ask.model)
-            if self.price is None and self.grant.has_cap and self.ask.model:
+            if self.price is None and grant.limits.has_cap:
                 raise stops.unpriced(self.ask.model)
 
     async def read_body(self) -> None:
@@ -158,8 +171,7 @@ class Call:
         self.context = self.context.with_end_user(self.ask.end_user)
 
     async def price_of(self, model: str) -> Price | None:
-        """What the model costs; None where that is not known. Asks the database the first time only."""
-        assert self.grant is not None
+        """What the model costs; None where nobody knows. The database is asked the first time only."""
         grants, owner = self.proxy.grants, self.grant.organization_id
         price = grants.cached_price(owner, self.provider, model)
         if price is not UNKNOWN:
@@ -167,71 +179,49 @@ class Call:
         try:
             return await grants.load_price(owner, self.provider, model)
         except PricesUnavailable:
-            if self.grant.has_cap:
+            if self.grant.limits.has_cap:
                 raise stops.away("Prices cannot be looked up at the moment.") from None
-            return None  # served, and priced when the price can be read again (manage.py reprice)
+            return None  # served, and priced once the price can be read (manage.py reprice)
 
     # Letting it in
 
     async def admit(self) -> None:
         """Hold what it may cost, and write down that it was let in: both before the provider hears of it."""
-        reach("before_admit")
         reach("before_intent")
-        durable = self.write_intent()  # on its way to the disk while Redis is asked
+        intent = encode(self.make_intent())
         try:
-            self.hold = await self.proxy.admission.admit(self)
-            reach("after_admit")
-        finally:
-            await durable
-        reach("after_intent_fsync")
-
-    def write_intent(self) -> "asyncio.Future[None]":
-        self.intent = self.make_intent()
-        try:
-            return self.proxy.spool.write(encode(self.intent))
+            durable = self.proxy.spool.write(intent)  # on its way to the disk while Redis is asked
         except SpoolUnavailable:
-            self.intent = None
+            raise stops.away("Calls cannot be recorded at the moment, so none is let through.") from None
+        self.is_intended = True
+        reach("before_admit")
+        self.hold = await self.proxy.admission.admit(self.id.hex, self.grant, self.price, self.demand(), self.began_at)
+        reach("after_admit")
+        try:
+            await durable
+        except SpoolUnavailable:
             raise stops.away("Calls cannot be recorded at the moment, so none is let through.") from None
 
-    def make_intent(self) -> Intent:
-        grant, context, ask = self.grant, self.context, self.ask
-        assert grant is not None
-        return Intent(
-            self.id.bytes,
-            int(self.began_at * 1_000_000),
-            grant.organization_id,
-            grant.customer_id,
-            grant.proxy_key_id,
-            self.route.provider_key_id if self.route else None,
-            self.provider,
-            self.operation.name,
-            self.model or ask.model,
-            ask.is_streamed,
-            grant.markup_percent,
-            context.end_user,
-            context.properties,
-            context.session_id,
-            context.session_path,
-            context.session_name,
-            context.client_request_id,
-            client_address(self.scope),
-        )
+    def demand(self) -> Demand:
+        ask, body = self.ask, self.body
+        if body is None:
+            return Demand(0, lambda: None, ask.max_output_tokens, ask.n)
+        return Demand(len(body), lambda: self.wire.input_bound(self.operation, body), ask.max_output_tokens, ask.n)
 
     # There and back
 
     async def forward(self) -> Exchange:
         """Send the call to the provider; returns when its answer begins."""
         route, wire, operation = self.route, self.wire, self.operation
-        assert route is not None
         body: bytes | AsyncIterator[bytes]
         if self.body is None:
             body = parts_of_body(self.receive, self.proxy.max_body)
-        elif self.body and self.head.is_json:
+        elif self.ask.model:
             body = wire.prepare(operation, self.body, self.ask, route.provider, self.model)
         else:
             body = self.body
         query = wire.query(operation, self.query)
-        target = b"%s%s?%s" % (route.base_path, operation.path, query) if query else route.base_path + operation.path
+        target = route.base_path + operation.path + (b"?" + query if query else b"")
         headers = wire.sign(self.head.forward, route.secret, self.ask)
         try:
             return await self.proxy.pool.send(route.origin, self.scope["method"].encode(), target, headers, body)
@@ -245,28 +235,26 @@ class Call:
         reach("after_first_byte")
         answer = read_response(exchange.headers)
         self.provider_request_id = answer.request_id
-        self.meter = self.wire.meter(self.operation, self.ask, answer.content_type, answer.content_encoding)
+        meter = self.meter = self.wire.meter(self.operation, self.ask, answer)
         try:
             if exchange.status >= 400:
                 await self.relay_error(exchange, answer)
-            elif self.meter.is_stream:
-                await self.relay_stream(exchange, answer)
+            elif meter.is_stream:
+                await self.relay_stream(exchange, answer, meter)
             else:
-                await self.relay_body(exchange, answer)
+                await self.relay_body(exchange, answer, meter)
         except UpstreamError as error:
             stop = stops.provider_failed(error)
             if not self.status:
                 raise stop from error
             await self.record(FAILED, stop)
-            if self.meter.is_stream:  # of anything else the client sees that it is cut off
+            if meter.is_stream:  # of anything else the client sees that it was cut off
                 await self.finish(self.wire.error_event(self.operation, stop.status, stop.code, stop.message))
         finally:
             exchange.close()
 
-    async def relay_stream(self, exchange: Exchange, answer: ResponseHead) -> None:
-        """Each part goes out as it comes in; the one that ends the stream only after the outcome is durable."""
-        meter, send = self.meter, self.send
-        assert meter is not None
+    async def relay_stream(self, exchange: Exchange, answer: ResponseHead, meter: Meter) -> None:
+        """Each part goes out as it comes in; the one that ends the stream after the outcome is durable."""
         await self.start(exchange.status, answer.forward)
         while chunk := await exchange.read():
             if self.first_token_ms is None:
@@ -274,18 +262,18 @@ class Call:
             part = meter.feed(chunk)
             reach("mid_stream")
             if meter.is_final and not self.is_recorded:
+                reach("after_usage_seen")
                 await self.record(SERVED)
             if part:
-                await send({"type": "http.response.body", "body": part, "more_body": True})
+                await self.send({"type": "http.response.body", "body": part, "more_body": True})
         rest = meter.feed(b"")
         if not self.is_recorded:
             await self.record(SERVED)
         await self.finish(rest)
 
-    async def relay_body(self, exchange: Exchange, answer: ResponseHead) -> None:
-        """An answer that is only whole with its last byte, which is held back until the outcome is durable."""
-        meter, held = self.meter, b""
-        assert meter is not None
+    async def relay_body(self, exchange: Exchange, answer: ResponseHead, meter: Meter) -> None:
+        """An answer that is whole only with its last byte, which is held back until the outcome is durable."""
+        held = b""
         while chunk := await exchange.read():
             if held:
                 await self.start(exchange.status, answer.forward)
@@ -298,23 +286,20 @@ class Call:
 
     async def relay_error(self, exchange: Exchange, answer: ResponseHead) -> None:
         """A provider's error, with whatever it says of the operator's key taken out."""
-        meter, route, body = self.meter, self.route, b""
-        assert meter is not None and route is not None
+        body = bytearray()
         while len(body) < ERROR_LIMIT and (chunk := await exchange.read()):
-            body += meter.feed(chunk)
-        body = scrub(meter.decoded_error(body + meter.feed(b"")), route.secret)
-        await self.record(FAILED, status=exchange.status)
-        await self.start(exchange.status, with_body(answer.forward, body))
-        await self.finish(body)
+            body += chunk
+        raise NotImplementedError
 
     # What the client gets
 
     async def start(self, status: int, headers: Headers) -> None:
+        """Send the status and the headers, with ours among them. Once; later calls do nothing."""
         if self.status:
             return
         self.status = status
-        headers.append((b"x-request-id", str(self.id).encode()))
-        headers.append((b"helicone-id", headers[-1][1]))
+        request_id = str(self.id).encode()
+        headers += ((b"x-request-id", request_id), (b"helicone-id", request_id))
         if self.context.warnings:
             headers.append((b"tollgate-warning", self.context.warnings))
         await self.send({"type": "http.response.start", "status": status, "headers": headers})
@@ -325,11 +310,14 @@ class Call:
         reach("after_last_chunk")
 
     async def refuse(self, stop: Stop) -> None:
-        """Answer with an error of ours. Recorded first, wherever it is known whose call it was."""
-        if self.grant is not None and not self.is_recorded:
-            await self.record(stop.result, stop)
+        """Answer with an error of ours; recorded first, where it is known whose call it is."""
+        if self.is_known and not self.is_recorded:
+            try:
+                await self.record(stop.result, stop)
+            except SpoolUnavailable:
+                logger.error("the refusal of call %s is not recorded: %s", self.id, stop.code)
         if self.status:
-            return
+            return  # too late to tell: the client sees that it was cut off
         body = self.wire.error(stop.status, stop.code, stop.message, stop.param)
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
         if stop.retry_after_s is not None:
@@ -339,32 +327,34 @@ class Call:
 
     # What is written down
 
-    async def record(self, result: int, stop: Stop | None = None, *, status: int = 0) -> None:
-        """Make the outcome durable, once, and charge the limits. Nothing the client can take for an end goes before."""
-        reach("before_record")
-        await self.write_outcome(result, stop, status=status)
-        reach("before_settle")
-
-    def write_outcome(
-        self, result: int, stop: Stop | None = None, *, status: int = 0
-    ) -> "asyncio.Future[None]":
-        """Hand the outcome to the spool, and the real price to the limiter."""
-        self.is_recorded = True
-        outcome = self.make_outcome(result, stop, status or self.status or (stop.status if stop else 0))
-        spool = self.proxy.spool
-        if self.intent is None:
-            durable = spool.write(encode(self.make_intent()), encode(outcome))
-        else:
-            durable = spool.write(encode(outcome), is_outcome=True)
-        if self.hold is not None:
-            self.proxy.admission.settle(self.hold, outcome)
-        return durable
+    def make_intent(self) -> Intent:
+        grant, context = self.grant, self.context
+        return Intent(
+            self.id.bytes,
+            int(self.began_at * 1_000_000),
+            grant.organization_id,
+            grant.customer_id,
+            grant.proxy_key_id,
+            self.provider_key_id,
+            self.provider,
+            self.operation.name,
+            self.model or self.ask.model,
+            self.ask.is_streamed,
+            grant.markup_percent,
+            context.end_user,
+            context.properties,
+            context.session_id,
+            context.session_path,
+            context.session_name,
+            context.client_request_id,
+            client_address(self.scope),
+        )
 
     def make_outcome(self, result: int, stop: Stop | None, status: int) -> Outcome:
-        usage = NOTHING if self.meter is None or not self.operation.is_charged else self.meter.finish()
+        usage = self.meter.finish() if self.meter is not None else NOTHING_USED
         if result == SERVED and is_gone(self.send):
             result = CANCELLED
-        rated = rate(usage.tokens, self.price, self.grant.markup_percent) if self.price else UNRATED
+        rated = self.rated(result, usage)
         return Outcome(
             self.id.bytes,
             result,
@@ -374,13 +364,43 @@ class Call:
             self.first_token_ms,
             usage.source,
             usage.tokens,
-            rated.cost,
-            rated.price,
+            rated.cost if rated else None,
+            rated.price if rated else None,
             self.price.id if self.price else None,
             stop.code if stop else usage.error_code,
             stop.message if stop else usage.error_message,
             self.provider_request_id,
         )
+
+    def rated(self, result: int, usage: Usage) -> Rated | None:
+        """What the call costs: nothing where nothing was used; None where the price is not known."""
+        is_free = not self.operation.is_charged or (result != SERVED and not usage.tokens.total)
+        if is_free:
+            return FREE
+        return rate(usage.tokens, self.price, self.grant.markup_percent) if self.price else None
+
+    async def record(self, result: int, stop: Stop | None = None, *, status: int = 0) -> None:
+        """Make the outcome durable: before the client sees anything that it could take for the end."""
+        reach("before_record")
+        try:
+            await self.write_outcome(result, stop, status)
+        finally:
+            reach("before_settle")
+            self.settle()
+            reach("after_settle")
+
+    def write_outcome(self, result: int, stop: Stop | None = None, status: int = 0) -> "asyncio.Future[None]":
+        """Hand the outcome to the spool. The future is done when it is durable."""
+        self.is_recorded = True
+        self.outcome = self.make_outcome(result, stop, self.status or status or (stop.status if stop else 0))
+        if self.is_intended:
+            return self.proxy.spool.write(encode(self.outcome), is_outcome=True)
+        return self.proxy.spool.write(encode(self.make_intent()), encode(self.outcome))
+
+    def settle(self) -> None:
+        """Put the real price in the place of what was held."""
+        if self.hold is not None:
+            self.proxy.admission.settle(self.hold, self.outcome)
 
     def elapsed_ms(self) -> int:
         return round((time.perf_counter() - self.began) * 1000)

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
-from apps.limits.limiter import Limits
+from apps.limits.limiter import LimitKeys, Limits
 from apps.pricing.rating import Price
 from apps.proxy.upstream import Origin
 
@@ -54,7 +54,7 @@ class Grant:
         "calendar",
         "customer_id",
         "ends_at",
-        "has_cap",
+        "limit_keys",
         "limits",
         "loaded_at",
         "markup_percent",
@@ -85,7 +85,7 @@ class Grant:
         self.bar = bar  # from the moment of loading on
         self.ends_at = ends_at  # Unix time from which the key is expired or replaced; None: never
         self.limits = limits
-        self.has_cap = limits.daily_cap is not None or limits.monthly_cap is not None
+        self.limit_keys = LimitKeys(customer_id)
         self.calendar = calendar
         self.markup_percent = markup_percent
         self.on_limiter_outage = on_limiter_outage
@@ -135,15 +135,19 @@ class PricesUnavailable(Exception):
 class GrantSource(Protocol):
     """What the proxy asks about keys and prices; `grants.Grants` in production."""
 
+    def start(self) -> None:
+        """Begin to hear of changes."""
+
+    async def stop(self) -> None:
+        """Hear no more of them."""
+
     def cached(self, digest: bytes) -> Grant | None:
-        """The grant of the key with this SHA-256, where it is known and fresh enough."""
+        """The grant of the key with this SHA-256, where it is known and nothing can have changed unheard of."""
 
     async def load(self, digest: bytes) -> Grant | None:
         """The grant from the database; None when no such key was ever made. Raises GrantsUnavailable."""
 
-    def cached_price(
-        self, organization_id: bytes, provider: str, model: str, now: float
-    ) -> "Price | None | Unknown":
+    def cached_price(self, organization_id: bytes, provider: str, model: str) -> "Price | None | Unknown":
         """The price of a model now, None when the book has none, UNKNOWN when it must be loaded."""
 
     async def load_price(self, organization_id: bytes, provider: str, model: str) -> Price | None:

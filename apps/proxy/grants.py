@@ -134,7 +134,7 @@ class Grants:
 
     def _is_young(self, grant: Grant) -> bool:
         age_s = time.monotonic() - max(grant.loaded_at, self.listener.heard_at)
-        return age_s <= (self._max_age_capped_s if grant.has_cap else self._max_age_s)
+        return age_s <= (self._max_age_capped_s if grant.limits.has_cap else self._max_age_s)
 
     # Prices...
 
@@ -148,9 +148,7 @@ class Grants:
         changes = self._changes
         at = datetime.now(UTC)
         try:
-            found = await self._in_thread(
-                lambda: find_price(UUID(bytes=organization_id), provider, model, at)
-            )
+            found = await self._in_thread(lambda: find_price(UUID(bytes=organization_id), provider, model, at))
         except (DatabaseError, TimeoutError) as error:
             stale = self._prices.get((organization_id, provider, model))
             if stale is not None:

@@ -5,6 +5,16 @@ its SDK turns into its own exception.
 """
 
 from apps.proxy.grant import Bar
+from apps.proxy.upstream import (
+    BadResponse,
+    ConnectFailed,
+    ConnectionLost,
+    FirstByteTimeout,
+    IdleTimeout,
+    InvalidRequest,
+    OriginBusy,
+    UpstreamError,
+)
 from apps.usage.record import FAILED, REFUSED
 
 
@@ -12,7 +22,14 @@ class Stop(Exception):
     """The call goes no further: `status`, `code` and `message` are for the client."""
 
     def __init__(
-        self, status: int, code: str, message: str, *, result: int = REFUSED, retry_after_s: int | None = None
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        result: int = REFUSED,
+        retry_after_s: int | None = None,
+        param: str | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -20,6 +37,7 @@ class Stop(Exception):
         self.message = message
         self.result = result
         self.retry_after_s = retry_after_s
+        self.param = param  # the field of the body that is at fault
 
 
 BARRED = {
@@ -30,9 +48,7 @@ BARRED = {
 
 
 def no_key() -> Stop:
-    return Stop(
-        401, "missing_api_key", "No API key was sent. Send your key as “Authorization: Bearer tg_live_…”."
-    )
+    return Stop(401, "missing_api_key", "No API key was sent. Send your key as “Authorization: Bearer tg_live_…”.")
 
 
 def not_our_key() -> Stop:
@@ -52,18 +68,16 @@ def barred(bar: Bar) -> Stop:
     return Stop(status, str(bar), message)
 
 
-def unknown_path(path: str) -> Stop:
-    return Stop(404, "unknown_path", f"There is no operation at {path[:200]}.")
-
-
-def no_provider(provider: str) -> Stop:
+def deferred() -> Stop:
     return Stop(
-        403, "provider_not_enabled", f"No provider key is set up for “{provider}”. Ask to have it enabled."
+        403,
+        "operation_not_offered",
+        "Batches, fine-tuning and videos are not offered here: what they cost is not in their answer.",
     )
 
 
-def bad_body(message: str) -> Stop:
-    return Stop(400, "invalid_body", message)
+def no_provider(provider: str) -> Stop:
+    return Stop(403, "provider_not_enabled", f"No provider key is set up for “{provider}”. Ask to have it enabled.")
 
 
 def body_too_large(most: int) -> Stop:
@@ -84,5 +98,26 @@ def away(what: str) -> Stop:
     return Stop(503, "temporarily_unavailable", f"{what} Try again shortly.", retry_after_s=2)
 
 
-def provider_failed(status: int, code: str, message: str) -> Stop:
+def our_fault() -> Stop:
+    return Stop(500, "internal_error", "Something went wrong here, not with your request.", result=FAILED)
+
+
+PROVIDER_FAILURES: dict[type[UpstreamError], tuple[int, str, str]] = {
+    ConnectFailed: (502, "provider_unreachable", "The provider cannot be reached."),
+    OriginBusy: (503, "provider_busy", "Too many calls to this provider are under way."),
+    FirstByteTimeout: (504, "provider_timeout", "The provider did not begin to answer in time."),
+    IdleTimeout: (504, "provider_timeout", "The provider stopped in the middle of its answer."),
+    ConnectionLost: (502, "provider_connection_lost", "The provider broke off its answer."),
+    BadResponse: (502, "provider_bad_answer", "The provider's answer cannot be understood."),
+    InvalidRequest: (
+        400,
+        "invalid_request",
+        "The request cannot be passed on: its body is not as long as it said.",
+    ),
+}
+
+
+def provider_failed(error: UpstreamError) -> Stop:
+    """The provider gave no whole answer. What it said or where it is stays with us."""
+    status, code, message = PROVIDER_FAILURES[type(error)]
     return Stop(status, code, message, result=FAILED)

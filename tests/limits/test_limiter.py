@@ -94,7 +94,11 @@ async def test_a_cap_counts_what_is_held_and_what_is_settled(limiter: Limiter, k
 
 async def test_a_refusal_leaves_nothing_behind(limiter: Limiter, keys: LimitKeys) -> None:
     limits = Limits(
-        requests_per_minute=5, tokens_per_minute=100, max_concurrent=5, daily_cap=Decimal(9), monthly_cap=Decimal(1)
+        requests_per_minute=5,
+        tokens_per_minute=100,
+        max_concurrent=5,
+        daily_cap=Decimal(9),
+        monthly_cap=Decimal(1),
     )
     stop = await refused(limiter, keys, limits, tokens=10, spend=2 * DOLLAR)
     assert stop.name == LimitName.MONTHLY

@@ -64,7 +64,12 @@ def test_a_price_holds_from_its_day(book: None, cast) -> None:
 
 def test_the_operators_own_rate_goes_before_the_list(book: None, cast) -> None:
     set_price(
-        cast.acme, provider="openai", model="gpt-4o-mini", rates={"input": "3"}, effective_from=NOW, by=cast.olivia
+        cast.acme,
+        provider="openai",
+        model="gpt-4o-mini",
+        rates={"input": "3"},
+        effective_from=NOW,
+        by=cast.olivia,
     )
     own = find_price(cast.acme.pk, "openai", "gpt-4o-mini", NOW)
     other = find_price(cast.evil_corp.pk, "openai", "gpt-4o-mini", NOW)

@@ -6,31 +6,48 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('accounts', '0001_initial'),
+        ("accounts", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='ModelPrice',
+            name="ModelPrice",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('provider', models.CharField(max_length=40)),
-                ('model', models.CharField(max_length=128)),
-                ('match', models.JSONField(default=dict)),
-                ('rates', models.JSONField()),
-                ('tiers', models.JSONField(default=list)),
-                ('max_output_tokens', models.PositiveIntegerField(blank=True, null=True)),
-                ('effective_from', models.DateTimeField()),
-                ('source', models.CharField(max_length=80)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('organization', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='model_prices', to='accounts.organization')),
+                (
+                    "id",
+                    models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID"),
+                ),
+                ("provider", models.CharField(max_length=40)),
+                ("model", models.CharField(max_length=128)),
+                ("match", models.JSONField(default=dict)),
+                ("rates", models.JSONField()),
+                ("tiers", models.JSONField(default=list)),
+                ("max_output_tokens", models.PositiveIntegerField(blank=True, null=True)),
+                ("effective_from", models.DateTimeField()),
+                ("source", models.CharField(max_length=80)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                (
+                    "organization",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="model_prices",
+                        to="accounts.organization",
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('organization', 'provider', 'model', 'effective_from'), name='one_price_from_an_instant', nulls_distinct=False)],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("organization", "provider", "model", "effective_from"),
+                        name="one_price_from_an_instant",
+                        nulls_distinct=False,
+                    )
+                ],
             },
         ),
     ]
