@@ -10,7 +10,7 @@ from apps.sandbox.language import count_tokens, fill, texts_in, write
 from apps.sandbox.openai_chat import A_MESSAGE
 from apps.sandbox.wire import Handler, Wire, named
 
-MODELS = ("claude-opus-4-1", "claude-sonnet-4-5", "claude-haiku-4-5")
+MODELS = ("claude-opus-5-5", "claude-sonnet-4-6", "claude-haiku-4-5")
 ERROR_TYPES = {
     400: "invalid_request_error",
     401: "authentication_error",
@@ -49,9 +49,7 @@ class Anthropic(Wire):
         return str(call.json.get("model", ""))
 
     def error(self, refusal: Refusal, call: Call) -> Json:
-        kind = ERROR_TYPES.get(
-            refusal.status, "invalid_request_error" if refusal.status < 500 else "api_error"
-        )
+        kind = ERROR_TYPES.get(refusal.status, "invalid_request_error" if refusal.status < 500 else "api_error")
         if refusal.param and refusal.code == "missing_required_parameter":
             message = f"{refusal.param}: Field required"
         else:
@@ -145,9 +143,7 @@ def _usage(call: Call, written: int) -> Json:
     """Usage as Anthropic tells it: what the cache read and wrote comes on top of the input tokens."""
     asked, cacheable, is_hour = _sizes(call.json)
     read = (
-        cacheable * READ_OF_CACHED[0] // READ_OF_CACHED[1]
-        if call.behaviour.cached is None
-        else call.behaviour.cached
+        cacheable * READ_OF_CACHED[0] // READ_OF_CACHED[1] if call.behaviour.cached is None else call.behaviour.cached
     )
     made = max(0, cacheable - read)
     return {
@@ -203,9 +199,7 @@ def _told(block: Json) -> tuple[Json, list[Json]]:
     """A block as a stream tells it: empty, then bit by bit."""
     match block["type"]:
         case "text":
-            return {"type": "text", "text": ""}, [
-                {"type": "text_delta", "text": one} for one in block["pieces"]
-            ]
+            return {"type": "text", "text": ""}, [{"type": "text_delta", "text": one} for one in block["pieces"]]
         case "thinking":
             thoughts = [{"type": "thinking_delta", "thinking": one} for one in block["pieces"]]
             signed = {"type": "signature_delta", "signature": block["signature"]}
@@ -225,7 +219,6 @@ def count(call: Call) -> Answer:
 def list_models(call: Call) -> Answer:
     """`GET /v1/models`, as Anthropic lists them."""
     listed = [
-        {"type": "model", "id": name, "display_name": name, "created_at": "2025-09-29T00:00:00Z"}
-        for name in MODELS
+        {"type": "model", "id": name, "display_name": name, "created_at": "2025-09-29T00:00:00Z"} for name in MODELS
     ]
     return Answer({"data": listed, "has_more": False, "first_id": MODELS[0], "last_id": MODELS[-1]})

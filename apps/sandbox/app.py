@@ -98,7 +98,8 @@ async def _read(receive: Receive) -> bytes:
 
 
 def _wire_of(call: Call) -> Wire:
-    if call.path.startswith("/v1beta/"):
+    is_verb = ":" in call.path.rpartition("/models/")[2]  # the SDK says /v1/ or /v1beta/, as it pleases
+    if call.path.startswith("/v1beta/") or is_verb or "x-goog-api-key" in call.headers:
         return GEMINI
     if call.path.startswith("/v1/messages") or "anthropic-version" in call.headers:
         return ANTHROPIC
@@ -193,9 +194,7 @@ class _Delivery:
         await self._break(begun=False)
         await self._start({"content-length": str(len(body))})
         if self._behaviour.ends_with == "drop" and self._answer.status < 400:
-            await self._send(
-                {"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True}
-            )
+            await self._send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
             raise Dropped
         self._sent = 1
         await self._send({"type": "http.response.body", "body": body})

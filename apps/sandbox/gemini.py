@@ -27,7 +27,7 @@ class Gemini(Wire):
     name = "gemini"
 
     def find(self, method: str, path: str) -> Handler | None:
-        if method == "GET" and path == "/v1beta/models":
+        if method == "GET" and path.endswith("/models"):
             return list_models
         match method, path.rpartition(":")[2]:
             case "POST", "generateContent":
@@ -113,7 +113,9 @@ def _parts(call: Call) -> tuple[list[Json], int, str]:
     contents = required(body, "contents", list)
     prompt = "\n".join(texts_in(contents))
     if function := _chosen_function(body, contents):
-        arguments = fill(function.get("parameters") or function.get("parametersJsonSchema") or {}, prompt)
+        arguments = fill(
+            function.get("parameters") or function.get("parametersJsonSchema") or {"type": "object"}, prompt
+        )
         part = {"functionCall": {"name": function["name"], "args": arguments}}
         return [part], count_tokens(msgspec.json.encode(arguments).decode()) + 7, "STOP"
     most = optional_count(body.get("generationConfig") or {}, "maxOutputTokens")
@@ -132,9 +134,7 @@ def _chosen_function(body: Json, contents: list[Json]) -> Json | None:
 def _usage(call: Call, written: int) -> Json:
     """Usage as Gemini tells it: thoughts come on top of the candidates, cached tokens do not."""
     asked, behaviour = _size(call.json), call.behaviour
-    thought = (
-        behaviour.reasoning if behaviour.reasoning is not None else THOUGHT if "pro" in _model(call) else 0
-    )
+    thought = behaviour.reasoning if behaviour.reasoning is not None else THOUGHT if "pro" in _model(call) else 0
     cached = behaviour.cached or 0
     asked = max(asked, cached)
     usage: Json = {
@@ -168,9 +168,7 @@ def _chunk(call: Call, parts: list[Json], usage: Json | None, end: str | None, a
 def embed(call: Call) -> Answer:
     """`POST …:embedContent`."""
     content = required(call.json, "content", dict)
-    return Answer(
-        {"embedding": {"values": _vector(call.json)}}, model=_model(call), usage=_embedded([content])
-    )
+    return Answer({"embedding": {"values": _vector(call.json)}}, model=_model(call), usage=_embedded([content]))
 
 
 def embed_all(call: Call) -> Answer:
@@ -199,10 +197,7 @@ def count(call: Call) -> Answer:
 
 
 def list_models(call: Call) -> Answer:
-    """`GET /v1beta/models`."""
+    """`GET …/models`."""
     methods = ["generateContent", "streamGenerateContent", "countTokens"]
-    listed = [
-        {"name": f"models/{name}", "displayName": name, "supportedGenerationMethods": methods}
-        for name in MODELS
-    ]
+    listed = [{"name": f"models/{name}", "displayName": name, "supportedGenerationMethods": methods} for name in MODELS]
     return Answer({"models": listed})

@@ -51,7 +51,7 @@ def fill(schema: dict[str, Any], prompt: str) -> Any:
     """A value that fits a JSON schema, as a tool's arguments or a structured answer."""
     if "enum" in schema:
         return schema["enum"][crc32(prompt.encode(errors="surrogatepass")) % len(schema["enum"])]
-    match schema.get("type"):
+    match str(schema.get("type", "")).lower():  # Gemini says it in capitals
         case "object":
             return {name: fill(inner, prompt + name) for name, inner in schema.get("properties", {}).items()}
         case "array":

@@ -60,9 +60,7 @@ class OpenAI(Wire):
         return call.path.rpartition("/")[2] if "/models/" in call.path else str(call.json.get("model", ""))
 
     def error(self, refusal: Refusal, call: Call) -> Json:
-        kind = ERROR_TYPES.get(
-            refusal.status, "server_error" if refusal.status > 500 else "invalid_request_error"
-        )
+        kind = ERROR_TYPES.get(refusal.status, "server_error" if refusal.status > 500 else "invalid_request_error")
         code = refusal.code or ERROR_CODES.get(refusal.status)
         if refusal.status == 401 and not call.key:
             code = None
@@ -151,9 +149,7 @@ def embed(call: Call) -> Answer:
     size = sum(_size(text) for text in texts)
     usage = {"prompt_tokens": size, "total_tokens": size}
     answer: Json = {"object": "list", "data": items, "model": model}
-    return Answer(
-        answer if call.behaviour.hides_usage else answer | {"usage": usage}, model=model, usage=usage
-    )
+    return Answer(answer if call.behaviour.hides_usage else answer | {"usage": usage}, model=model, usage=usage)
 
 
 def _encoded(body: Json, values: list[float]) -> list[float] | str:

@@ -85,7 +85,7 @@ def complete(call: Call) -> Answer:
 
 def _choose(call: Call, prompt: str, most: int | None) -> Choice:
     if tool := chosen_tool(call.json):
-        arguments = msgspec.json.encode(fill(tool.get("parameters") or {}, prompt)).decode()
+        arguments = msgspec.json.encode(fill(tool.get("parameters") or {"type": "object"}, prompt)).decode()
         function = {"name": tool["name"], "arguments": arguments}
         return Choice(
             [],

@@ -36,7 +36,7 @@ def _item(call: Call, given: Any) -> tuple[Json, list[str], bool]:
     has_result = isinstance(given, list) and given[-1].get("type") == "function_call_output"
     tool = None if has_result else chosen_tool(call.json)
     if tool:
-        arguments = msgspec.json.encode(fill(tool.get("parameters") or {}, prompt)).decode()
+        arguments = msgspec.json.encode(fill(tool.get("parameters") or {"type": "object"}, prompt)).decode()
         item = {
             "id": f"fc_{secrets.token_hex(20)}",
             "type": "function_call",
@@ -144,10 +144,7 @@ def _text_events(item: Json, pieces: list[str]) -> list[Json]:
     return [
         {"type": "response.output_item.added", "output_index": 0, "item": begun},
         {"type": "response.content_part.added", **place, "part": _part("")},
-        *(
-            {"type": "response.output_text.delta", **place, "delta": piece, "logprobs": []}
-            for piece in pieces
-        ),
+        *({"type": "response.output_text.delta", **place, "delta": piece, "logprobs": []} for piece in pieces),
         {"type": "response.output_text.done", **place, "text": text, "logprobs": []},
         {"type": "response.content_part.done", **place, "part": _part(text)},
     ]

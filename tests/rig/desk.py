@@ -1,0 +1,108 @@
+"""A process that does an operator's work in the installation's database: `python -m tests.rig.desk`.
+
+Takes a call a line as JSON (`[name, {arguments}]`) and answers with a line, so that the tests' own
+process needs no second database. Not a part of the product: it calls the product's services.
+"""
+
+import json
+import sys
+import time
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+RATES = {  # USD a million tokens; no other number divides them, so that a wrong one shows
+    "input": "1.7",
+    "cache_read": "0.13",
+    "cache_write_5m": "2.3",
+    "cache_write_1h": "3.1",
+    "output": "7.9",
+}
+MODELS = {"openai": "sandbox-openai", "anthropic": "sandbox-anthropic", "google": "sandbox-gemini"}
+BASE_PATHS = {"openai": "/v1", "anthropic": "", "google": ""}
+MARKUP = 20  # percent
+
+
+def add_tenant(*, name: str, sandbox: str, **limits: Any) -> dict[str, str]:
+    """An operator with a customer, provider keys for the sandbox, own prices, and a proxy key."""
+    from apps.accounts.people import create_person
+    from apps.accounts.services import create_organization
+    from apps.customers.services import add_customer
+    from apps.keys.services.provider_keys import add_provider_key, assign_provider_key
+    from apps.pricing.models import ModelPrice
+
+    owner = create_person(f"owner@{name}.example", is_verified=True)
+    organization = create_organization(name, owner=owner)
+    fields = {key: Decimal(value) if key.endswith("_cap") else value for key, value in limits.items()}
+    customer = add_customer(organization, name=f"customer of {name}", markup_percent=Decimal(MARKUP), by=None, **fields)
+    for provider, path in BASE_PATHS.items():
+        key = add_provider_key(
+            organization,
+            provider=provider,
+            name="sandbox",
+            secret=f"sk-sandbox-{provider}-{name}",
+            base_url=sandbox + path,
+            by=None,
+        )
+        assign_provider_key(customer, key, by=None)
+        ModelPrice.objects.create(
+            organization=organization,
+            provider=provider,
+            model=MODELS[provider],
+            match={"equals": MODELS[provider]},
+            rates=RATES,
+            max_output_tokens=4096,
+            effective_from=datetime(2020, 1, 1, tzinfo=UTC),
+            source="operator",
+        )
+    minted = mint(customer=str(customer.pk))
+    return {"organization": str(organization.pk), "customer": str(customer.pk), **minted}
+
+
+def mint(*, customer: str) -> dict[str, str]:
+    """A proxy key for the customer."""
+    from apps.customers.models import Customer
+    from apps.keys.services.proxy_keys import mint_proxy_key
+
+    key, plain = mint_proxy_key(Customer.objects.get(pk=UUID(customer)), name="load", by=None)
+    return {"key_id": str(key.pk), "key": plain}
+
+
+def revoke(*, key_id: str) -> float:
+    """Revoke a proxy key. Returns when, on the monotonic clock, it was about to be done."""
+    from apps.keys.models import ProxyKey
+    from apps.keys.services.proxy_keys import revoke_proxy_key
+
+    key = ProxyKey.objects.get(pk=UUID(key_id))
+    about_to = time.monotonic()
+    revoke_proxy_key(key, by=None)
+    return about_to
+
+
+def suspend(*, customer: str) -> float:
+    """Suspend a customer. Returns when, on the monotonic clock, it was about to be done."""
+    from apps.customers.models import Customer
+    from apps.customers.services import suspend_customer
+
+    found = Customer.objects.get(pk=UUID(customer))
+    about_to = time.monotonic()
+    suspend_customer(found, by=None, at=datetime.now(UTC))
+    return about_to
+
+
+ACTIONS = {action.__name__: action for action in (add_tenant, mint, revoke, suspend)}
+
+
+def main() -> None:
+    """Answer until the other side closes."""
+    import django
+
+    django.setup()
+    for line in sys.stdin:
+        name, arguments = json.loads(line)
+        print(json.dumps(ACTIONS[name](**arguments)), flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
