@@ -55,9 +55,7 @@ def make_demo(data: Path, *, sandbox_url: str, days: int = DAYS) -> bool:
         return False
     with transaction.atomic():
         password = secrets.token_urlsafe(9)
-        olivia = create_person(
-            "olivia@acme.example", name="Olivia Owner", password=password, is_verified=True
-        )
+        olivia = create_person("olivia@acme.example", name="Olivia Owner", password=password, is_verified=True)
         acme = update_organization(
             create_organization("Acme", owner=olivia, slug=SLUG), by=None, default_markup_percent=Decimal(25)
         )

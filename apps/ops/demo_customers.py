@@ -8,9 +8,7 @@ from typing import Any
 from apps.ops.demo_history import Habit, Rhythm
 
 CHAT, WRITING, THINKING = (
-    Habit(
-        "openai", "chat.completions", "gpt-4o-mini", "-2024-07-18", "chat", 900, 220, streamed=0.8, cached=0.3
-    ),
+    Habit("openai", "chat.completions", "gpt-4o-mini", "-2024-07-18", "chat", 900, 220, streamed=0.8, cached=0.3),
     Habit("openai", "chat.completions", "gpt-4.1", "-2025-04-14", "writing", 2400, 700, streamed=0.6),
     Habit("openai", "responses", "o4-mini", "-2025-04-16", "analysis", 1800, 1500, reasoning=0.7),
 )
@@ -20,9 +18,7 @@ SUPPORT = Habit(
 )
 SORTING = Habit("anthropic", "messages", "claude-haiku-4-5", "-20251001", "triage", 700, 40)
 READING = Habit("google", "generateContent", "gemini-2.5-flash", "", "documents", 9000, 350)
-DRAFTING = Habit(
-    "google", "generateContent", "gemini-2.5-pro", "", "drafts", 2600, 900, streamed=1.0, reasoning=0.4
-)
+DRAFTING = Habit("google", "generateContent", "gemini-2.5-pro", "", "drafts", 2600, 900, streamed=1.0, reasoning=0.4)
 
 
 @dataclass(frozen=True)

@@ -43,9 +43,7 @@ class Child:
     def end(self) -> str:
         """How it ended, in words."""
         status = self.process.returncode
-        return (
-            f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
-        )
+        return f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
 
 
 class Supervisor:
@@ -125,9 +123,7 @@ class Supervisor:
         """Watch and stop a server that was started with its output piped to us."""
         self._take(server.name, server.process, server.stop_signal, stage=0)
 
-    def _take(
-        self, name: str, process: subprocess.Popen[bytes], stop_signal: signal.Signals, stage: int
-    ) -> Child:
+    def _take(self, name: str, process: subprocess.Popen[bytes], stop_signal: signal.Signals, stage: int) -> Child:
         if process.stdout is None:
             raise ValueError(f"{name} doesn't print to us")
         child = Child(name, process, process.stdout, stop_signal, stage, next(self._colours))

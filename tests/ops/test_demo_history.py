@@ -13,9 +13,7 @@ from apps.pricing.rating import Rated, Tokens
 from apps.usage.record import CANCELLED, FAILED, REFUSED, SERVED
 
 UNTIL = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)  # a Friday
-CHAT = Habit(
-    "openai", "chat.completions", "gpt-4o-mini", "-2024-07-18", "chat", 900, 200, streamed=0.5, cached=0.5
-)
+CHAT = Habit("openai", "chat.completions", "gpt-4o-mini", "-2024-07-18", "chat", 900, 200, streamed=0.5, cached=0.5)
 ID = UUID(int=7)
 
 

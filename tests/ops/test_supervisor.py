@@ -11,18 +11,13 @@ import pytest
 
 from apps.ops.supervisor import Stopped, Supervisor
 
-STUBBORN = (
-    "import signal, time\n"
-    "signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
-)
+STUBBORN = "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
 LAST_WORDS = (
     "import signal, sys, time\n"
     "def bye(*_): print('bye', flush=True); sys.exit()\n"
     "signal.signal(signal.SIGTERM, bye); print('up', flush=True); time.sleep(60)"
 )
-WITH_A_CHILD = (
-    "import subprocess, time; print(subprocess.Popen(['sleep', '60']).pid, flush=True); time.sleep(60)"
-)
+WITH_A_CHILD = "import subprocess, time; print(subprocess.Popen(['sleep', '60']).pid, flush=True); time.sleep(60)"
 
 
 @pytest.fixture

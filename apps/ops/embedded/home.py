@@ -67,9 +67,7 @@ def prepare_home(data: Path) -> Home:
     if account and not may(account, "-x", data):
         place = _place_elsewhere(data)
     run = place / "run"
-    is_run_temporary = (
-        len(os.fsencode(run / POSTGRES_SOCKET)) > LONGEST_SOCKET_PATH - 5
-    )  # PostgreSQL adds .lock
+    is_run_temporary = len(os.fsencode(run / POSTGRES_SOCKET)) > LONGEST_SOCKET_PATH - 5  # PostgreSQL adds .lock
     if is_run_temporary:
         run = Path(tempfile.mkdtemp(prefix="tollgate-"))
     for folder in (run, place / "postgres", place / "redis"):

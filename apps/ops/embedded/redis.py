@@ -24,9 +24,7 @@ def start_redis(home: Home, *, output: Output, is_ephemeral: bool = False) -> Se
         "--maxmemory-policy",
         "noeviction",
     ]
-    options += (
-        ["--appendonly", "no"] if is_ephemeral else ["--appendonly", "yes", "--appendfsync", "everysec"]
-    )
+    options += ["--appendonly", "no"] if is_ephemeral else ["--appendonly", "yes", "--appendfsync", "everysec"]
     with lock_of("redis", home) as lock:
         return launch(
             "redis",

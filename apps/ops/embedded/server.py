@@ -69,9 +69,7 @@ def lock_of(name: str, home: Home) -> Iterator[int]:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             if time.monotonic() > deadline:
-                raise ServerError(
-                    f"The {name} server of an earlier run in {home.data} still runs. Stop it first."
-                )
+                raise ServerError(f"The {name} server of an earlier run in {home.data} still runs. Stop it first.")
             time.sleep(0.05)
         yield file.fileno()
 

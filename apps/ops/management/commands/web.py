@@ -53,6 +53,4 @@ class Command(BaseCommand):
         parser.add_argument("--threads", type=int, default=8, help="requests at once, a process (8)")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        Web(
-            bind=options["bind"] or "127.0.0.1:8001", workers=options["workers"], threads=options["threads"]
-        ).run()
+        Web(bind=options["bind"] or "127.0.0.1:8001", workers=options["workers"], threads=options["threads"]).run()
