@@ -32,8 +32,17 @@ from apps.proxy.asgi import (
     whole_body,
 )
 from apps.proxy.context import read_context
+from apps.proxy.decoding import decoded
 from apps.proxy.grant import UNKNOWN, Grant, GrantsUnavailable, PricesUnavailable, Route
-from apps.proxy.headers import ERROR_LIMIT, ResponseHead, read_request, read_response, take_key
+from apps.proxy.headers import (
+    ACCEPT_IDENTITY,
+    ERROR_LIMIT,
+    ResponseHead,
+    read_request,
+    read_response,
+    take_key,
+    with_body,
+)
 from apps.proxy.meter import Meter, Usage
 from apps.proxy.protocols.base import Ask, BadBody, Match
 from apps.proxy.protocols.compatible import named_provider
@@ -222,7 +231,11 @@ class Call:
             body = self.body
         query = wire.query(operation, self.query)
         target = route.base_path + operation.path + (b"?" + query if query else b"")
-        headers = wire.sign(self.head.forward, route.secret, self.ask)
+        headers = wire.sign(self.head.forward, route.secret)
+        if self.ask.hides_usage:  # a stream that we take something out of can't be compressed
+            headers.append(ACCEPT_IDENTITY)
+        else:
+            headers.append((b"accept-encoding", self.head.accept_encoding))
         try:
             return await self.proxy.pool.send(route.origin, self.scope["method"].encode(), target, headers, body)
         except BodyTooLarge:
@@ -235,7 +248,7 @@ class Call:
         reach("after_first_byte")
         answer = read_response(exchange.headers)
         self.provider_request_id = answer.request_id
-        meter = self.meter = self.wire.meter(self.operation, self.ask, answer)
+        meter = self.meter = Meter(self.wire, self.operation, self.ask, answer)
         try:
             if exchange.status >= 400:
                 await self.relay_error(exchange, answer)
@@ -289,7 +302,12 @@ class Call:
         body = bytearray()
         while len(body) < ERROR_LIMIT and (chunk := await exchange.read()):
             body += chunk
-        raise NotImplementedError
+        told = scrub(decoded(bytes(body), answer.content_encoding), self.route.secret)
+        meter = self.meter = Meter(self.wire, self.operation, self.ask, answer._replace(content_encoding=b""))
+        meter.feed(told)
+        await self.record(FAILED, status=exchange.status)
+        await self.start(exchange.status, with_body(answer.forward, told))
+        await self.finish(told)
 
     # What the client gets
 

@@ -147,7 +147,7 @@ class GrantSource(Protocol):
     async def load(self, digest: bytes) -> Grant | None:
         """The grant from the database; None when no such key was ever made. Raises GrantsUnavailable."""
 
-    def cached_price(self, organization_id: bytes, provider: str, model: str) -> "Price | None | Unknown":
+    def cached_price(self, organization_id: bytes, provider: str, model: str) -> "Price | Unknown | None":
         """The price of a model now, None when the book has none, UNKNOWN when it must be loaded."""
 
     async def load_price(self, organization_id: bytes, provider: str, model: str) -> Price | None:

@@ -138,7 +138,7 @@ class Grants:
 
     # Prices...
 
-    def cached_price(self, organization_id: bytes, provider: str, model: str) -> Price | None | Unknown:
+    def cached_price(self, organization_id: bytes, provider: str, model: str) -> Price | Unknown | None:
         """The price of a model, None when the book has none, UNKNOWN when `load_price` must tell."""
         price, until = self._prices.get((organization_id, provider, model), (None, 0.0))
         return price if time.monotonic() < until else UNKNOWN
@@ -171,9 +171,11 @@ class Grants:
                 self._strangers.pop(bytes.fromhex(value), None)
                 self._grants.pop(bytes.fromhex(value), None)
             case "customer":
-                self._drop(lambda grant, owner=UUID(value).bytes: grant.customer_id == owner)
+                customer_id = UUID(value).bytes
+                self._drop(lambda grant: grant.customer_id == customer_id)
             case "organization":
-                self._drop(lambda grant, owner=UUID(value).bytes: grant.organization_id == owner)
+                organization_id = UUID(value).bytes
+                self._drop(lambda grant: grant.organization_id == organization_id)
             case "prices":
                 self._prices.clear()
             case _:

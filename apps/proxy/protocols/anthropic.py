@@ -1,0 +1,218 @@
+"""Anthropic's protocol: messages, plain and streamed."""
+
+import re
+from typing import Annotated
+
+import msgspec
+
+from apps.pricing.rating import Tokens
+from apps.proxy.sse import Event
+
+from . import body as bodies
+from .base import Ask, Headers, Operation, Reader, Wire
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
+
+TEMPLATE_TOKENS = 2048  # what is added around a conversation and its tools, at most
+VERSION = (b"anthropic-version", b"2023-06-01")
+
+_REFERENCES = (b'"image"', b'"document"', b'"file_id"', b'"container_upload"', b'"web_search', b'"web_fetch', b'"mcp')
+_WRITTEN = re.compile(rb'"(?:text|thinking|partial_json)"\s*:\s*"((?:[^"\\]|\\.)*)"?')
+_USAGE_KEY = re.compile(rb'"usage"\s*:\s*(?=\{)')
+
+_ERROR_TYPES = {
+    401: "authentication_error",
+    402: "billing_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    503: "overloaded_error",
+    504: "timeout_error",
+}
+
+
+class _Metadata(msgspec.Struct, gc=False):
+    user_id: str | None = None
+
+
+class _Body(msgspec.Struct, gc=False):
+    """The fields that matter to us."""
+
+    model: str | None = None
+    stream: bool | None = None
+    max_tokens: Count | None = None
+    metadata: _Metadata | None = None
+
+
+class _CacheCreation(msgspec.Struct, gc=False):
+    ephemeral_5m_input_tokens: int | None = None
+    ephemeral_1h_input_tokens: int | None = None
+
+
+class _Usage(msgspec.Struct, gc=False):
+    """Cached tokens are not among `input_tokens`. In a stream each is the count so far."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_read_input_tokens: int | None = None
+    cache_creation_input_tokens: int | None = None
+    cache_creation: _CacheCreation | None = None
+
+
+class _Fault(msgspec.Struct, gc=False):
+    type: str | None = None
+    message: str | None = None
+
+
+class _Message(msgspec.Struct, gc=False):
+    id: str | None = None
+    model: str | None = None
+    usage: _Usage | None = None
+
+
+class _Answer(msgspec.Struct, gc=False):
+    """A plain answer, or an event of a streamed one."""
+
+    type: str | None = None
+    id: str | None = None
+    model: str | None = None
+    usage: _Usage | None = None
+    message: _Message | str | None = None
+    error: _Fault | None = None
+
+
+_decode_body = msgspec.json.Decoder(_Body).decode
+_decode = msgspec.json.Decoder(_Answer).decode
+_decode_usage = msgspec.json.Decoder(_Usage).decode
+_encode = msgspec.json.Encoder().encode
+_unique = bodies.Uniqueness("model", "stream", "max_tokens", "metadata")
+
+
+class Anthropic(Wire):
+    """See the module."""
+
+    name = "anthropic"
+
+    def read(self, operation: Operation, body: bytes) -> Ask:
+        try:
+            said = _decode_body(body)
+        except msgspec.DecodeError as error:
+            if operation.needs_json:
+                raise bodies.why(error) from None
+            return Ask(input_bytes=len(body))
+        _unique.check(body)
+        return Ask(
+            model=said.model or "",
+            is_streamed=said.stream or False,
+            end_user=said.metadata.user_id if said.metadata else None,
+            max_output_tokens=said.max_tokens,
+            input_bytes=len(body),
+        )
+
+    def prepare(self, operation: Operation, body: bytes, ask: Ask, provider: str, model: str | None = None) -> bytes:
+        ask.provider = provider
+        return body
+
+    def input_bound(self, operation: Operation, body: bytes) -> int | None:
+        if any(reference in body for reference in _REFERENCES):
+            return None
+        return len(body) + TEMPLATE_TOKENS
+
+    def sign(self, headers: Headers, secret: bytes) -> Headers:
+        signed = [*headers, (b"x-api-key", secret)]
+        if not any(name == b"anthropic-version" for name, _ in headers):
+            signed.append(VERSION)
+        return signed
+
+    def reader(self, operation: Operation, ask: Ask) -> "AnthropicReader":
+        return AnthropicReader(operation, ask)
+
+    def error(self, status: int, code: str, message: str, param: str | None = None) -> bytes:
+        kind = _ERROR_TYPES.get(status) or ("api_error" if status >= 500 else "invalid_request_error")
+        return _encode({"type": "error", "error": {"type": kind, "message": message, "code": code}})
+
+    def error_event(self, operation: Operation, status: int, code: str, message: str) -> bytes:
+        return b"event: error\ndata: " + self.error(status, code, message) + b"\n\n"
+
+
+class AnthropicReader(Reader):
+    """Of one answer. A stream tells the input at its start, and the output, counted so far, at its end."""
+
+    def __init__(self, operation: Operation, ask: Ask) -> None:
+        super().__init__(operation, ask)
+        self._usage = _Usage()
+
+    def tells(self, raw: bytes) -> bool:
+        return b'"usage"' in raw or b"message_stop" in raw or b'"error"' in raw
+
+    def read(self, event: Event) -> bool:
+        try:
+            answer = _decode(event.data)
+        except msgspec.DecodeError:
+            return False
+        if answer.type == "message_start" and isinstance(answer.message, _Message):
+            self._name(answer.message)
+            self._add(answer.message.usage)
+        elif answer.type == "message_delta":
+            self._add(answer.usage)
+            self.is_settled = answer.usage is not None
+        elif answer.type == "message_stop":
+            self.is_final = True
+        elif answer.error is not None:
+            self._note(answer.error)
+        return False
+
+    def read_body(self, body: bytes) -> None:
+        try:
+            answer = _decode(body)
+        except msgspec.DecodeError:
+            return
+        self._name(_Message(answer.id, answer.model))
+        if answer.error is not None:
+            self._note(answer.error)
+        self._add(answer.usage)
+        self.is_settled = self.tokens is not None
+
+    def read_excerpt(self, raw: bytes) -> None:
+        found = bodies.last_object(raw, _USAGE_KEY)
+        if found is not None:
+            self._add(_decode_usage(found))
+            self.is_settled = True
+
+    def text_bytes(self, raw: bytes) -> int:
+        return bodies.utf8_length(_WRITTEN.findall(raw))
+
+    def _name(self, message: _Message) -> None:
+        self.model = message.model or self.model
+        self.request_id = message.id or self.request_id
+
+    def _note(self, fault: _Fault) -> None:
+        self.error_code = fault.type or "error"
+        self.error_message = fault.message or ""
+
+    def _add(self, usage: _Usage | None) -> None:
+        """Counts that are told take the place of those told before; what isn't told stands."""
+        if usage is None:
+            return
+        known = self._usage
+        for name in usage.__struct_fields__:
+            value = getattr(usage, name)
+            if value is not None:
+                setattr(known, name, value)
+        self.tokens = _tokens_of(known)
+
+
+def _tokens_of(usage: _Usage) -> Tokens:
+    """Writes that the answer doesn't split by their lifetime, wholly or in part, are of the kind without one."""
+    written = usage.cache_creation_input_tokens or 0
+    split = usage.cache_creation or _CacheCreation()
+    five_minutes, one_hour = split.ephemeral_5m_input_tokens or 0, split.ephemeral_1h_input_tokens or 0
+    return Tokens(
+        input=max(0, usage.input_tokens or 0),
+        cache_read=max(0, usage.cache_read_input_tokens or 0),
+        cache_write_5m=five_minutes,
+        cache_write_1h=one_hour,
+        cache_write=max(0, written - five_minutes - one_hour),
+        output=max(0, usage.output_tokens or 0),
+    )

@@ -1,0 +1,148 @@
+"""What every wire protocol is to the proxy: where calls go, what they ask for, what their answers cost.
+
+Bytes in, bytes and values out; no sockets, no clock, no Django. One file a protocol beside this one.
+"""
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+import msgspec
+
+from apps.pricing.rating import Tokens
+from apps.proxy.sse import Event
+
+Headers = list[tuple[bytes, bytes]]
+
+
+class BadBody(Exception):
+    """The request's body cannot be what the client means; `param` names the field at fault, where one is."""
+
+    def __init__(self, message: str, param: str | None = None, status: int = 400) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.status = status
+
+
+class Operation(msgspec.Struct, frozen=True, gc=False):
+    """One thing that a provider can be asked to do."""
+
+    name: str  # such as "chat.completions"; what usage is grouped by
+    path: bytes  # after the provider's base path
+    needs_json: bool = False  # the body is a JSON object that we have to read; else it may be anything
+    is_charged: bool = True  # the usage in its answer costs money
+    is_generation: bool = False  # the model reads and writes text: without usage told, it can be estimated
+    is_deferred: bool = False  # makes costs that its own answer doesn't tell: batches, fine-tuning, videos
+    is_streamed: bool = False  # the path says that the answer is streamed; else the body may
+    model: str = ""  # the path says which
+
+
+class Ask(msgspec.Struct, gc=False):
+    """What a request's body asks for, as far as it matters to us."""
+
+    model: str = ""
+    is_streamed: bool = False
+    end_user: str | None = None
+    max_output_tokens: int | None = None  # of one answer; None: not said
+    n: int = 1  # answers at most
+    input_bytes: int = 0
+    has_usage: bool = False  # the client itself asked for usage in the stream
+    hides_usage: bool = False  # we asked for usage in the client's place, and take it out again
+    provider: str = ""  # who answers; set by `prepare`
+
+
+class Dialect(NamedTuple):
+    """How a provider departs from the protocol it speaks."""
+
+    takes_stream_options: bool = True
+    counts_reasoning_apart: bool = False  # reasoning tokens come on top of the completion's
+    counts_citations: bool = False  # so do citation tokens
+
+
+class Reader(ABC):
+    """Reads what matters out of the answer to one call. What was told last holds."""
+
+    def __init__(self, operation: Operation, ask: Ask) -> None:
+        self.operation = operation
+        self.ask = ask
+
+        self.tokens: Tokens | None = None  # None: not told
+        self.is_settled = False  # the tokens are those of the whole answer
+        self.is_final = False  # the event that ends the stream was read
+        self.model = ""
+        self.request_id: str | None = None
+        self.error_code = ""
+        self.error_message = ""
+
+    def __repr__(self) -> str:
+        state = "final" if self.is_final else "settled" if self.is_settled else "open"
+        return f"<{type(self).__name__} {self.operation.name} {state} {self.tokens}>"
+
+    @abstractmethod
+    def tells(self, raw: bytes) -> bool:
+        """Whether `raw`, some whole events, may hold anything to read. Cheap; may say yes in vain."""
+
+    @abstractmethod
+    def read(self, event: Event) -> bool:
+        """Read an event; True if it holds nothing but usage that the client didn't ask for."""
+
+    @abstractmethod
+    def read_body(self, body: bytes) -> None:
+        """Read a whole answer that isn't a stream of events."""
+
+    @abstractmethod
+    def read_excerpt(self, raw: bytes) -> None:
+        """Read usage out of an answer or event that was too long to be kept: its ends, without its middle."""
+
+    @abstractmethod
+    def text_bytes(self, raw: bytes) -> int:
+        """UTF-8 bytes of what the model wrote, in events or an answer, complete or not."""
+
+
+class Wire(ABC):
+    """A protocol. Has no state: one object serves all calls."""
+
+    name: str
+
+    @abstractmethod
+    def read(self, operation: Operation, body: bytes) -> Ask:
+        """What `body` asks for. Raises BadBody."""
+
+    @abstractmethod
+    def prepare(
+        self, operation: Operation, body: bytes, ask: Ask, provider: str, model: str | None = None
+    ) -> bytes:
+        """The body to send: the very same bytes unless usage must be asked for, or `model` put in its place."""
+
+    @abstractmethod
+    def input_bound(self, operation: Operation, body: bytes) -> int | None:
+        """No call with this body has more input tokens; None: it refers to things whose size it doesn't tell."""
+
+    @abstractmethod
+    def sign(self, headers: Headers, secret: bytes) -> Headers:
+        """The headers with the provider's key in the place where this protocol wants it."""
+
+    @abstractmethod
+    def reader(self, operation: Operation, ask: Ask) -> Reader:
+        """For the answer to one call."""
+
+    @abstractmethod
+    def error(self, status: int, code: str, message: str, param: str | None = None) -> bytes:
+        """An error of ours as this protocol's SDKs expect it: a JSON body."""
+
+    @abstractmethod
+    def error_event(self, operation: Operation, status: int, code: str, message: str) -> bytes:
+        """What ends a stream that cannot go on."""
+
+    def query(self, operation: Operation, query: bytes) -> bytes:
+        """The query to send, of the client's (which no longer holds a key). Raises BadBody."""
+        return query
+
+
+class Match(NamedTuple):
+    """Where a path leads."""
+
+    wire: Wire
+    operation: Operation
+    provider: str
+    may_name_provider: bool = False  # the body's model may say "provider/model"

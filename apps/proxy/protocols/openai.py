@@ -1,0 +1,190 @@
+"""OpenAI's protocol: chat completions, responses, completions, embeddings, and whatever else is under /v1."""
+
+from typing import Annotated
+
+import msgspec
+
+from . import body as bodies
+from .base import Ask, BadBody, Headers, Operation, Wire
+from .compatible import dialect_of
+from .openai_reader import OpenAIReader
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
+
+TEMPLATE_TOKENS = 1024  # what providers add around a conversation and its tools, at most
+COMPLETION_TOKENS = 16  # of the old completions, where the body says no other number
+
+# Things that cost input tokens and whose size the body doesn't tell.
+_REFERENCES = (
+    b'"image_url"', b'"input_image"', b'"file"', b'"input_file"', b'"file_id"', b'"previous_response_id"',
+    b'"conversation"', b'"video_url"', b'"web_search', b'"file_search"', b'"mcp"', b'"code_interpreter"',
+)  # fmt: skip
+
+_ERROR_TYPES = {
+    401: "invalid_request_error",
+    402: "insufficient_quota",
+    403: "permission_error",
+    429: "rate_limit_error",
+}
+
+
+class _StreamOptions(msgspec.Struct, gc=False):
+    include_usage: bool | None = None
+
+
+class _Body(msgspec.Struct, gc=False):
+    """The fields that matter to us, of all operations."""
+
+    model: str | None = None
+    stream: bool | None = None
+    stream_options: msgspec.Raw | None = None
+    max_tokens: Count | None = None
+    max_completion_tokens: Count | None = None
+    max_output_tokens: Count | None = None
+    n: Count | None = None
+    best_of: Count | None = None
+    prompt: msgspec.Raw | None = None
+    background: bool | None = None
+    user: str | None = None
+    safety_identifier: str | None = None
+
+
+class _Fault(msgspec.Struct):
+    message: str
+    type: str
+    param: str | None
+    code: str
+
+
+_decode = msgspec.json.Decoder(_Body).decode
+_decode_stream_options = msgspec.json.Decoder(_StreamOptions | None).decode
+_decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_encode = msgspec.json.Encoder().encode
+
+_unique = bodies.Uniqueness(
+    "model", "stream", "stream_options", "max_tokens", "max_completion_tokens", "max_output_tokens",
+    "n", "best_of", "background", "user",
+)  # fmt: skip
+
+
+class OpenAI(Wire):
+    """See the module."""
+
+    name = "openai"
+
+    # Requests
+
+    def read(self, operation: Operation, body: bytes) -> Ask:
+        try:
+            said = _decode(body)
+        except msgspec.DecodeError as error:
+            if operation.needs_json:
+                raise bodies.why(error) from None
+            return Ask(input_bytes=len(body))  # the provider's to judge
+        _unique.check(body)
+        if said.background:
+            # Its usage comes with a later question, or never.
+            raise BadBody("Responses in the background are not available here.", "background")
+        ask = Ask(
+            model=said.model or "",
+            is_streamed=said.stream or False,
+            end_user=said.user or said.safety_identifier,
+            max_output_tokens=_most_output(operation, said),
+            n=_answers(operation, said),
+            input_bytes=len(body),
+        )
+        if said.stream and said.stream_options is not None:
+            ask.has_usage = _asks_for_usage(said.stream_options)
+        return ask
+
+    def prepare(
+        self, operation: Operation, body: bytes, ask: Ask, provider: str, model: str | None = None
+    ) -> bytes:
+        ask.provider = provider
+        if model is not None:
+            body = bodies.replaced(body, bodies.spans(body)["model"], _encode(model))
+            ask.model = model
+        if ask.is_streamed and not ask.has_usage and operation.name in _USAGE_ON_DEMAND:
+            if dialect_of(provider).takes_stream_options:
+                ask.hides_usage = True
+                return _asking_for_usage(body)
+        return body
+
+    def input_bound(self, operation: Operation, body: bytes) -> int | None:
+        if any(reference in body for reference in _REFERENCES):
+            return None
+        return len(body) + TEMPLATE_TOKENS  # no token is shorter than a byte
+
+    def sign(self, headers: Headers, secret: bytes) -> Headers:
+        return [*headers, (b"authorization", b"Bearer " + secret)]
+
+    # Answers
+
+    def reader(self, operation: Operation, ask: Ask) -> OpenAIReader:
+        return OpenAIReader(operation, ask)
+
+    def error(self, status: int, code: str, message: str, param: str | None = None) -> bytes:
+        kind = _ERROR_TYPES.get(status) or ("server_error" if status >= 500 else "invalid_request_error")
+        return _encode({"error": _Fault(message, kind, param, code)})
+
+    def error_event(self, operation: Operation, status: int, code: str, message: str) -> bytes:
+        if operation.name != "responses":
+            return b"data: " + self.error(status, code, message) + b"\n\n"
+        fault = {"type": "error", "code": code, "message": message, "param": None}
+        return b"event: error\ndata: " + _encode(fault) + b"\n\n"
+
+
+_USAGE_ON_DEMAND = frozenset(("chat.completions", "completions"))
+
+
+def _most_output(operation: Operation, said: _Body) -> int | None:
+    if operation.name == "embeddings":
+        return 0
+    if operation.name == "responses":
+        return said.max_output_tokens
+    if operation.name == "completions":
+        return COMPLETION_TOKENS if said.max_tokens is None else said.max_tokens
+    if said.max_tokens is None or said.max_completion_tokens is None:
+        return said.max_completion_tokens if said.max_tokens is None else said.max_tokens
+    return max(said.max_tokens, said.max_completion_tokens)
+
+
+def _answers(operation: Operation, said: _Body) -> int:
+    """How many answers are written, at most: completions are for each prompt, and may be the best of several."""
+    answers = max(1, said.n or 1)
+    if operation.name != "completions":
+        return answers
+    answers = max(answers, said.best_of or 1)
+    prompt = bytes(said.prompt or b"").lstrip()
+    if prompt.startswith(b"["):
+        prompts = _decode_list(prompt)
+        if prompts and bytes(prompts[0])[:1] in (b'"', b"["):  # else it is one prompt, in tokens
+            answers *= len(prompts)
+    return answers
+
+
+def _asks_for_usage(raw: msgspec.Raw) -> bool:
+    try:
+        options = _decode_stream_options(raw)
+    except msgspec.DecodeError:
+        return True  # not an object: the provider will say so; nothing to put into it
+    return options is not None and options.include_usage is True
+
+
+def _asking_for_usage(body: bytes) -> bytes:
+    """`body` with stream_options.include_usage set, all other bytes as they were."""
+    if b'"stream_options"' not in body:
+        return bodies.with_first(body, b'"stream_options":{"include_usage":true}')
+    span = bodies.spans(body).get("stream_options")
+    if span is None:  # a word of the conversation
+        return bodies.with_first(body, b'"stream_options":{"include_usage":true}')
+    options = body[span.start : span.end]
+    if options == b"null" or not _decode_members(options):
+        return bodies.replaced(body, span, b'{"include_usage":true}')
+    inner = bodies.spans(options)
+    if "include_usage" in inner:
+        options = bodies.replaced(options, inner["include_usage"], b"true")
+    else:
+        options = bodies.with_first(options, b'"include_usage":true')
+    return bodies.replaced(body, span, options)
