@@ -27,7 +27,10 @@ class Cycle(RequestResponseCycle):
         if kind == "http.response.start" and not self.response_started:
             self._write_head(message["status"], message.get("headers", ()))
         elif kind == "http.response.body" and self.response_started and not self.response_complete:
-            self._write_body(message.get("body", b""), more_body=message.get("more_body", False))
+            more_body = message.get("more_body", False)
+            self._write_body(message.get("body", b""), more_body=more_body)
+            if more_body and self.flow.write_paused:  # before the application fetches what it could only hold
+                await self.flow.drain()
         else:
             raise RuntimeError(f"the application sent {kind!r} out of order")
 

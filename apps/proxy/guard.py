@@ -31,6 +31,7 @@ JUDGED = frozenset((b"host", b"content-length", b"transfer-encoding", b"connecti
 PROPERTY_PREFIXES = frozenset((b"helicone-property-", b"tollgate-property-"))
 PROPERTY_PREFIX_LENGTH = 18  # of both
 PROPERTY_INITIALS = frozenset(b"ht")  # a cheap first look: most headers begin with something else
+VERSIONS = frozenset(("1.0", "1.1"))
 NEVER = 1 << 60  # sweeps
 
 
@@ -93,7 +94,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._head_patience = self.patience
         self._body_patience = self._sweeps(self.body_timeout)
         self._idle_patience = self._sweeps(self.timeout_keep_alive)
-        self._known_host = b""  # the last one that was found valid
+        self._known_host: bytes | None = None  # the last one that was found valid
         self._running: RequestResponseCycle | None = None  # the request that is being answered
 
         # Request
@@ -102,9 +103,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._body_room = self.max_body
 
     def __repr__(self) -> str:
-        return (
-            f"<GuardedProtocol {self.stage.name}, quiet for {self.quiet} of {self.patience}, {self.client}>"
-        )
+        return f"<GuardedProtocol {self.stage.name}, quiet for {self.quiet} of {self.patience}, {self.client}>"
 
     def _sweeps(self, seconds: float) -> int:
         return max(1, round(seconds / self.sweep_s))
@@ -142,6 +141,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def _let_finish(self) -> None:
         """Answer what is being answered, and end the connection with it."""
         self.stage = DEAF
+        self.flow.resume_reading()  # closing with bytes unread is a reset, and the answer would be lost
         self.pipeline.clear()
         if self._running is not None:
             self._running.keep_alive = False
@@ -165,7 +165,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self.quiet, self.patience = 0, self._sweeps(self.linger)
         self.transport.write(refusal.answer())
         if self.transport.can_write_eof():
-            self.flow.resume_reading()  # closing with bytes unread is a reset, and the answer would be lost
+            self.flow.resume_reading()  # as above
             self.transport.write_eof()
         else:
             self.transport.close()
@@ -188,9 +188,7 @@ class GuardedProtocol(HttpToolsProtocol):
             return  # a trailer comes after the headers were judged, and is none of them
         lowered = name.lower()
         if lowered[0] in PROPERTY_INITIALS and lowered[:PROPERTY_PREFIX_LENGTH] in PROPERTY_PREFIXES:
-            lowered = (
-                lowered[:PROPERTY_PREFIX_LENGTH] + name[PROPERTY_PREFIX_LENGTH:]
-            )  # the client's own name
+            lowered = lowered[:PROPERTY_PREFIX_LENGTH] + name[PROPERTY_PREFIX_LENGTH:]  # the client's own name
         self.headers.append((lowered, value))
 
     def on_headers_complete(self) -> None:
@@ -198,20 +196,19 @@ class GuardedProtocol(HttpToolsProtocol):
             self._judge_size()
         if self.url[:1] != b"/" or b"#" in self.url:
             raise Refusal(400, "bad_target", "The target of a request must be a path.")
+        if (version := self.parser.get_http_version()) not in VERSIONS:
+            raise _malformed()
         if len(self.pipeline) >= self.max_pipelined:
-            raise Refusal(
-                400, "too_many_pipelined", "Too many requests were sent without waiting for answers."
-            )
-        self._judge_headers()
+            raise Refusal(400, "too_many_pipelined", "Too many requests were sent without waiting for answers.")
+        self._judge_headers(version)
         self.stage = BODY
         self.patience = self._body_patience
         self._bare = 0
-        self._begin()
+        self._begin(version)
 
-    def _begin(self) -> None:
+    def _begin(self, version: str) -> None:
         """Hand the request to the application, after those that came before."""
         scope, url = self.scope, self.url
-        version = self.parser.get_http_version()
         if version != "1.1":
             scope["http_version"] = version
         raw_path, _, scope["query_string"] = url.partition(b"?")
@@ -242,13 +239,11 @@ class GuardedProtocol(HttpToolsProtocol):
             self.pipeline.appendleft((self.cycle, self.app))
 
     def _judge_size(self) -> None:
-        size = sum(
-            len(name) + len(value) + 4 for name, value in self.headers
-        )  # `_bare` may hold some of the body
+        size = sum(len(name) + len(value) + 4 for name, value in self.headers)  # `_bare` may hold some of the body
         if len(self.headers) > self.max_headers or size > self.max_headers_size:
             raise _headers_too_large()
 
-    def _judge_headers(self) -> None:
+    def _judge_headers(self, version: str) -> None:
         """One host, one framing, and nothing passed on that is for this connection only."""
         host = connection = None
         has_body = False
@@ -265,21 +260,21 @@ class GuardedProtocol(HttpToolsProtocol):
                     raise _body_too_large()
             elif name == b"transfer-encoding":
                 has_body = True
-                if value.strip().lower() != b"chunked" or self.parser.get_http_version() != "1.1":
+                if value.strip().lower() != b"chunked" or version != "1.1":
                     raise Refusal(400, "bad_framing", "The only transfer encoding understood is chunked.")
             elif name == b"connection":
                 connection = value if connection is None else connection + b"," + value
             else:
                 self.expect_100_continue = value.lower() == b"100-continue"
         if host is None or host != self._known_host:
-            self._judge_host(host)
+            self._judge_host(host, version)
         if connection is not None:
             self._drop_named(connection)
             if has_body and self.parser.should_upgrade():  # llhttp would read the body as another request
                 raise Refusal(400, "no_upgrade", "This server does not change protocols.")
 
-    def _judge_host(self, host: bytes | None) -> None:
-        if host is None and self.parser.get_http_version() == "1.0":
+    def _judge_host(self, host: bytes | None, version: str) -> None:
+        if host is None and version == "1.0":
             return
         match = HOST.fullmatch(host or b"")
         if match is None or int(match[1] or 0) > 65_535:

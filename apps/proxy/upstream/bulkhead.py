@@ -177,9 +177,7 @@ class Bulkhead:
                 return
         self._busy.discard(connection)
         self._idle.append(connection)
-        if (
-            ssl_object := connection.transport.get_extra_info("ssl_object")
-        ) is not None and connection.uses == 1:
+        if (ssl_object := connection.transport.get_extra_info("ssl_object")) is not None and connection.uses == 1:
             self._pool.tls.remember(self.origin.host, ssl_object)
 
     def remove(self, connection: Connection) -> None:

@@ -12,11 +12,9 @@ from .parser import COMPLETE, ResponseParser
 if TYPE_CHECKING:
     from .bulkhead import Bulkhead
 
-HIGH_WATER = 32 * 1024  # bytes that may wait for a reader before we stop taking more from the provider
+HIGH_WATER = 16 * 1024  # bytes that may wait for a reader before we stop taking more from the provider
 JOIN_BELOW = 64 * 1024  # a body up to here goes out in one piece with its head
-CONTINUE_WITHIN = (
-    1.0  # seconds that a body waits for 100 Continue: not every server sends it (RFC 9110, 10.1.1)
-)
+CONTINUE_WITHIN = 1.0  # seconds that a body waits for 100 Continue: not every server sends it (RFC 9110, 10.1.1)
 
 
 class State(Enum):
@@ -128,9 +126,7 @@ class Connection(asyncio.BufferedProtocol):
         self.exchange = exchange = Exchange(self, self.loop)
         return exchange
 
-    async def _send_body(
-        self, body: AsyncIterator[bytes], length: int | None, expects_continue: bool
-    ) -> None:
+    async def _send_body(self, body: AsyncIterator[bytes], length: int | None, expects_continue: bool) -> None:
         try:
             if expects_continue:
                 await self._pause(CONTINUE_WITHIN)
@@ -150,9 +146,7 @@ class Connection(asyncio.BufferedProtocol):
         except asyncio.CancelledError:
             self.abort(ConnectionLost("the sending of the request was cancelled"))
             raise
-        except (
-            Exception
-        ) as error:  # of the caller's iterator, too: whatever it is, the request cannot be finished
+        except Exception as error:  # of the caller's iterator, too: whatever it is, the request cannot be finished
             self._sender = None
             self.abort(error)
         else:

@@ -24,7 +24,7 @@ from .origin import Origin
 from .request import encode_head
 from .tls import ClientContext, client_context
 
-READ_AT_ONCE = 64 * 1024  # bytes taken from a socket in one go
+READ_AT_ONCE = 32 * 1024  # bytes taken from a socket in one go
 
 
 class Pool:
@@ -59,8 +59,7 @@ class Pool:
         # Time is counted in sweeps, so that a loop that was held up doesn't find everything overdue.
         self._sweep_s = min(1.0, min(first_byte_timeout, idle_timeout, keep_unused) / 16)
         self._patience = tuple(
-            max(1, round(timeout / self._sweep_s))
-            for timeout in (first_byte_timeout, idle_timeout, keep_unused)
+            max(1, round(timeout / self._sweep_s)) for timeout in (first_byte_timeout, idle_timeout, keep_unused)
         )
         self._sweeper: asyncio.TimerHandle | None = None
 

@@ -49,13 +49,7 @@ def encode_head(
     ends = len(lines) + 1
     lines += (b"", b"")
     head = b"\r\n".join(lines)
-    if (
-        head.count(b"\n") != ends
-        or head.count(b"\r") != ends
-        or b"\0" in head
-        or b" " in target
-        or not target
-    ):
+    if head.count(b"\n") != ends or head.count(b"\r") != ends or b"\0" in head or b" " in target or not target:
         raise InvalidRequest("the request line or a header holds a control character")
     return head, length, expects and length != 0
 
