@@ -232,6 +232,7 @@ TIME_ZONE = "UTC"
 
 # The proxy. Ages are in seconds, sizes in bytes.
 SPOOL_DIRECTORY = Path(env.str("TOLLGATE_SPOOL", default=str(DATA / "spool")))
+SPOOL_RETENTION = timedelta(seconds=env.int("TOLLGATE_SPOOL_RETENTION", default=86_400))  # kept once shipped
 WEB_ORIGIN = env.str("TOLLGATE_WEB_ORIGIN", default="")  # where the proxy's port sends what isn't for a provider
 GRANT_MAX_AGE_CAPPED = env.int("TOLLGATE_GRANT_MAX_AGE_CAPPED", default=120)
 GRANT_MAX_AGE = env.int("TOLLGATE_GRANT_MAX_AGE", default=900)

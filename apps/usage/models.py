@@ -6,6 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.models import Organization
 from apps.kit.fields import AmountField
+from apps.usage.segment import HEADER_BYTES
 
 TOKEN_KINDS = (  # disjoint: a token is of exactly one kind
     "input",
@@ -27,7 +28,8 @@ class Spool(models.Model):
 
     id = models.UUIDField(primary_key=True)
     segment = models.PositiveIntegerField(default=1)
-    offset = models.PositiveBigIntegerField(default=0)
+    offset = models.PositiveBigIntegerField(default=HEADER_BYTES)
+    keep_from = models.PositiveIntegerField(default=1)  # the first segment that what comes after may need
     created_at = models.DateTimeField(default=timezone.now)
     closed_at = models.DateTimeField(null=True)  # its process is gone and all it held is shipped
 
@@ -43,6 +45,7 @@ class Batch(models.Model):
     start = models.PositiveBigIntegerField()
     end = models.PositiveBigIntegerField()
     rows = models.PositiveIntegerField()
+    keep_from = models.PositiveIntegerField()  # the spool's, then: what shipping again from `end` would need
     first_started_at = models.DateTimeField()
     last_started_at = models.DateTimeField()
     shipped_at = models.DateTimeField(default=timezone.now)
@@ -54,6 +57,7 @@ class Batch(models.Model):
         ]
         indexes = [
             models.Index(fields=["id"], name="batch_to_roll_up", condition=models.Q(rolled_up_at=None)),
+            models.Index(fields=["shipped_at"], name="batch_by_age"),
         ]
 
     def __str__(self) -> str:
@@ -61,7 +65,7 @@ class Batch(models.Model):
 
 
 class DeadLetter(models.Model):
-    """A frame of a spool that could not be shipped: kept whole, with the reason, for the operator to see."""
+    """What a spool held and no request could be made of: kept whole, with the reason, for the operator to see."""
 
     spool_id = models.UUIDField()
     segment = models.PositiveIntegerField()
@@ -98,7 +102,7 @@ class UsageSource(models.IntegerChoices):
 
 
 class Request(models.Model):
-    """One metered call. Partitioned by month of `started_at`; the table is made in migration 0001 by SQL.
+    """One metered call. Partitioned by month of `started_at`: the table is made by SQL in migration 0001.
 
     `cost` is what the provider charges, `price` what the customer pays, both in USD; None where
     the model's price was not known. Token counts are disjoint (see TOKEN_KINDS).
@@ -107,7 +111,9 @@ class Request(models.Model):
     pk = models.CompositePrimaryKey("started_at", "id")
     id = models.UUIDField()
     started_at = models.DateTimeField()
-    organization = models.ForeignKey(Organization, models.DO_NOTHING, related_name="+", db_constraint=False)
+    organization = models.ForeignKey(
+        Organization, models.DO_NOTHING, related_name="+", db_constraint=False, db_index=False
+    )
     customer_id = models.UUIDField()
     proxy_key_id = models.UUIDField()
     provider_key_id = models.UUIDField(null=True)
@@ -149,8 +155,16 @@ class Request(models.Model):
     client_ip = models.GenericIPAddressField(null=True)
 
     class Meta:
-        managed = False
         db_table = "usage_request"
+        indexes = [
+            models.Index(fields=["batch_id"], name="request_of_batch"),
+            models.Index(fields=["customer_id", "started_at"], name="request_of_customer"),
+            models.Index(
+                fields=["organization", "started_at"],
+                name="request_without_price",
+                condition=models.Q(cost=None) & ~models.Q(result__in=[Result.REFUSED, Result.UNFINISHED]),
+            ),
+        ]
 
     def __str__(self) -> str:
         return str(self.id)
@@ -165,7 +179,7 @@ class UsageMeasures(models.Model):
     cancelled = models.BigIntegerField(default=0)
     unfinished = models.BigIntegerField(default=0)
     streamed = models.BigIntegerField(default=0)
-    unpriced = models.BigIntegerField(default=0)  # served with usage, but the model's price was not known
+    unpriced = models.BigIntegerField(default=0)  # that the provider was called for, at a price not known
     estimated = models.BigIntegerField(default=0)  # whose tokens were estimated by us
     input_tokens = models.BigIntegerField(default=0)
     cache_read_tokens = models.BigIntegerField(default=0)
@@ -180,7 +194,7 @@ class UsageMeasures(models.Model):
     output_image_tokens = models.BigIntegerField(default=0)
     cost = AmountField(default=0)
     price = AmountField(default=0)
-    latency_ms = models.BigIntegerField(default=0)  # sum over requests not refused
+    latency_ms = models.BigIntegerField(default=0)  # sum over requests neither refused nor unfinished
     first_token_ms = models.BigIntegerField(default=0)  # sum over `first_tokens` requests
     first_tokens = models.BigIntegerField(default=0)
     first_at = models.DateTimeField()
@@ -191,7 +205,11 @@ class UsageMeasures(models.Model):
 
 
 class HourlyUsage(UsageMeasures):
-    """Sums for an hour (UTC) by everything that a request is grouped by, but for its properties."""
+    """Sums for an hour by everything that a request is grouped by, but for its properties.
+
+    `hour` is the instant at which an hour of the organization's time zone begins, so that whole hours make
+    whole days also where clocks are half an hour off UTC.
+    """
 
     organization = models.ForeignKey(Organization, models.CASCADE, related_name="hourly_usage")
     hour = models.DateTimeField()
@@ -204,7 +222,15 @@ class HourlyUsage(UsageMeasures):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["organization", "hour", "customer_id", "proxy_key_id", "provider", "model", "end_user"],
+                fields=[
+                    "organization",
+                    "hour",
+                    "customer_id",
+                    "proxy_key_id",
+                    "provider",
+                    "model",
+                    "end_user",
+                ],
                 name="hourly_usage_once",
                 nulls_distinct=False,
             ),
@@ -218,7 +244,7 @@ class HourlyUsage(UsageMeasures):
 
 
 class HourlyPropertyUsage(UsageMeasures):
-    """Sums for an hour (UTC) by the value of a property and the end user, for `Plan=premium` and the like."""
+    """Sums for an hour by the value of a property and the end user, for `Plan=premium` and the like."""
 
     organization = models.ForeignKey(Organization, models.CASCADE, related_name="hourly_property_usage")
     hour = models.DateTimeField()

@@ -16,7 +16,7 @@ NONE, REPORTED, ESTIMATED = range(3)  # models.UsageSource
 
 
 class Intent(msgspec.Struct, array_like=True, tag="i", gc=False):
-    """That a call was let in: all that is known before the provider is called. Ids are the 16 bytes of a UUID."""
+    """That a call was let in: all that is known before the provider is called. Ids are a UUID's 16 bytes."""
 
     id: bytes
     started_at_us: int  # microseconds since 1970, UTC

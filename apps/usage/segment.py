@@ -24,6 +24,7 @@ HEADER_BYTES = HEADER.size
 FRAME = Struct("<II")  # length, CRC-32
 FRAME_BYTES = FRAME.size
 MOST_PAYLOAD = 1024 * 1024  # what is longer is not one of our records
+CHUNK = MOST_PAYLOAD + FRAME_BYTES  # holds at least one frame
 LOCK = "lock"
 
 
@@ -65,6 +66,58 @@ def frames(data: bytes, base: int = 0) -> Iterator[Frame]:
             return
         yield Frame(base + position, base + end, payload)
         position = end
+
+
+class Unsound(NamedTuple):
+    """Bytes that are no frame as it was written, and what seems to have happened to them."""
+
+    start: int
+    end: int
+    data: bytes
+    reason: str
+
+
+def scan(directory: Path, number: int, offset: int, *, is_finished: bool) -> Iterator[Frame | Unsound]:
+    """What is in a segment from `offset` on. A segment that isn't there holds nothing.
+
+    is_finished: no more is written to it; otherwise bytes that are not sound yet may be on their way,
+    and end the reading.
+    """
+    found = True
+    while found:
+        found = False
+        data = read(directory, number, offset, CHUNK)
+        for frame in frames(data, offset):
+            yield frame
+            offset, found = frame.end, True
+        if not found and is_finished and any(data[:FRAME_BYTES]):
+            unsound = _unsound(directory, number, offset, data)
+            yield unsound
+            offset, found = unsound.end, True
+
+
+def _unsound(directory: Path, number: int, offset: int, data: bytes) -> Unsound:
+    """Up to the next sound frame if that is where it is said to be, else up to the segment's end."""
+    length = FRAME.unpack(data[:FRAME_BYTES])[0] if len(data) >= FRAME_BYTES else 0
+    end = offset + FRAME_BYTES + length
+    if 0 < length <= MOST_PAYLOAD and any(frames(read(directory, number, end, CHUNK), end)):
+        return Unsound(offset, end, data[: FRAME_BYTES + length], "its checksum is wrong")
+    end = segment_path(directory, number).stat().st_size
+    return Unsound(offset, end, data.rstrip(b"\0"), "cut off: it was not durable yet, or the disk lost it")
+
+
+def read(directory: Path, number: int, offset: int, size: int) -> bytes:
+    """Bytes of a segment, as many as there are; none of one that isn't there."""
+    try:
+        with segment_path(directory, number).open("rb", buffering=0) as file:
+            return os.pread(file.fileno(), size, offset)
+    except FileNotFoundError:
+        return b""
+
+
+def is_begun(directory: Path, number: int) -> bool:
+    """Whether a segment has a frame."""
+    return any(read(directory, number, HEADER_BYTES, FRAME_BYTES))
 
 
 class SegmentWriter:

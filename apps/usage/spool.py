@@ -281,7 +281,7 @@ class Spool:
             self._trouble = None
 
     def _tell(self, waiters: list[Waiter], error: BaseException | None) -> None:
-        assert self._loop is not None  # noqa: S101 set by the first write
+        assert self._loop is not None  # set by the first write
         try:
             self._loop.call_soon_threadsafe(self._finish, waiters, error)
         except RuntimeError:

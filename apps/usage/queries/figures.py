@@ -141,9 +141,7 @@ def _names() -> tuple[str, ...]:
 
 def figure_sums() -> dict[str, Aggregate]:
     """The aggregates that make up Figures, over rows of a roll-up."""
-    sums: dict[str, Aggregate] = {
-        f"sum_{each}": Sum(each) for each in _names() if each not in ("first_at", "last_at")
-    }
+    sums: dict[str, Aggregate] = {f"sum_{each}": Sum(each) for each in _names() if each not in ("first_at", "last_at")}
     sums["sum_input_tokens"] = Sum(_added(INPUT_COLUMNS))
     sums["sum_output_tokens"] = Sum(_added(OUTPUT_COLUMNS))
     return sums | {"sum_first_at": Min("first_at"), "sum_last_at": Max("last_at")}

@@ -59,9 +59,7 @@ def by_customer(
     """The figures of each of these customers, in one query; zeros for those without requests."""
     wanted = list(customer_ids)
     rows = (
-        HourlyUsage.objects.filter(
-            organization=organization, customer_id__in=wanted, hour__gte=since, hour__lt=until
-        )
+        HourlyUsage.objects.filter(organization=organization, customer_id__in=wanted, hour__gte=since, hour__lt=until)
         .values("customer_id")
         .annotate(**figure_sums())
         .order_by()

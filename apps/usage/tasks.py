@@ -1,0 +1,28 @@
+"""What workers do for usage. Each may come late, twice or be killed: PostgreSQL knows what is done."""
+
+from datetime import timedelta
+
+from celery import shared_task
+from django.utils import timezone
+
+from apps.usage import partitions, retention, rollup
+
+ROLL_UP_WITHIN = timedelta(seconds=30)
+
+
+@shared_task(name="usage.roll_up", ignore_result=True)
+def roll_up() -> None:
+    """Every two seconds, by beat. Several at once share the work."""
+    rollup.roll_up(within=ROLL_UP_WITHIN)
+
+
+@shared_task(name="usage.make_partitions", ignore_result=True)
+def make_partitions() -> None:
+    """Every hour, by beat: the months ahead, so that the shipper finds its table."""
+    partitions.make_partitions(at=timezone.now())
+
+
+@shared_task(name="usage.forget_batches", ignore_result=True)
+def forget_batches() -> None:
+    """Every hour, by beat."""
+    retention.forget_batches(at=timezone.now())
