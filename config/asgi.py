@@ -10,7 +10,6 @@ django.setup()
 from django.conf import settings  # noqa: E402  Django's models need the set-up above
 
 from apps.limits.limiter import Limiter  # noqa: E402
-from apps.limits.redis_pipe import RedisPipe  # noqa: E402
 from apps.proxy.admission import Admission  # noqa: E402
 from apps.proxy.app import Proxy  # noqa: E402
 from apps.proxy.grants import Grants  # noqa: E402
@@ -28,7 +27,7 @@ def build() -> Proxy:
             max_age_s=settings.GRANT_MAX_AGE,
             max_age_capped_s=settings.GRANT_MAX_AGE_CAPPED,
         ),
-        admission=Admission(Limiter(RedisPipe(settings.REDIS_URL))),
+        admission=Admission(Limiter(settings.REDIS_URL)),
         pool=pool,
         open_spool=lambda: Spool.open(settings.SPOOL_DIRECTORY),
         elsewhere=Handover(pool, Origin.parse(settings.WEB_ORIGIN) if settings.WEB_ORIGIN else None),
