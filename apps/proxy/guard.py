@@ -6,49 +6,22 @@ for all connections of a server: a timer for each request would cost more than a
 """
 
 import asyncio
-import json
-import re
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
-from weakref import WeakSet
 
 import httptools
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from apps.proxy import refusals
 from apps.proxy.cycle import Cycle
+from apps.proxy.judgement import judge, lowered, named_by, size_of
+from apps.proxy.refusals import Refusal
+from apps.proxy.sweep import NEVER, keep_watch
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application
-    from uvicorn.server import ServerState
-
-HOST = re.compile(rb"(?:[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{1,5}))?")
-# What Connection may say of the connection itself; any other word names a header that ends with it.
-CONNECTION_OPTIONS = frozenset((b"close", b"keep-alive", b"upgrade", b"te", b""))
-# What is decided by: Connection cannot take it away again.
-JUDGED = frozenset((b"host", b"content-length", b"transfer-encoding", b"connection", b"expect"))
-PROPERTY_PREFIXES = frozenset((b"helicone-property-", b"tollgate-property-"))
-PROPERTY_PREFIX_LENGTH = 18  # of both
-PROPERTY_INITIALS = frozenset(b"ht")  # a cheap first look: most headers begin with something else
-VERSIONS = frozenset(("1.0", "1.1"))
-NEVER = 1 << 60  # sweeps
-
-
-class Refusal(Exception):
-    """A request that goes no further. The client may read why."""
-
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
-
-    def answer(self) -> bytes:
-        """The whole answer, in a shape that both the OpenAI and the Anthropic SDK understand."""
-        error = {"type": "invalid_request_error", "code": self.code, "message": str(self), "param": None}
-        body = json.dumps({"type": "error", "error": error}).encode()
-        head = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
-        return STATUS_LINE[self.status] + head % len(body) + body
 
 
 class Stage(Enum):
@@ -81,7 +54,7 @@ class GuardedProtocol(HttpToolsProtocol):
     # Times in seconds, true to within one sweep
     head_timeout = 9.0  # from the connection, or the first byte, to the end of the headers
     body_timeout = 29.0  # without a byte of the body
-    write_timeout = 60.0  # in which a client took next to nothing of its answer
+    write_timeout = 60.0  # in which a client took less than half a `write_buffer` of its answer
     linger = 2.0  # after a refusal, so that it can be read
     sweep_s = 1.0
 
@@ -96,6 +69,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self._idle_patience = self._sweeps(self.timeout_keep_alive)
         self._known_host: bytes | None = None  # the last one that was found valid
         self._running: RequestResponseCycle | None = None  # the request that is being answered
+
+        self._unsent = 0  # bytes of answers when writing was paused, or when that was last looked at
 
         # Request
         self.stage: Stage = HEAD
@@ -113,13 +88,12 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         transport.set_write_buffer_limits(high=self.write_buffer)
-        _keep_watch(self.loop, self.server_state, self.sweep_s)
+        keep_watch(self.loop, self.server_state, self.sweep_s)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        running = self._running
-        if running is not None and not running.response_complete:  # uvicorn tells only the last of a pipeline
-            running.disconnected = True
-            running.message_event.set()
+        if self._running is not None and not self._running.response_complete:
+            self._running.disconnected = True  # uvicorn tells only the last of a pipeline
+            self._running.message_event.set()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -134,17 +108,21 @@ class GuardedProtocol(HttpToolsProtocol):
             self._let_finish()
         except httptools.HttpParserError as error:
             cause = error.__context__
-            self._refuse(cause if isinstance(cause, Refusal) else _malformed())
+            self._refuse(cause if isinstance(cause, Refusal) else refusals.malformed())
         if self._bare > self.max_url + self.max_headers_size:  # llhttp would collect them for ever
-            self._refuse(_headers_too_large())
+            self._refuse(refusals.headers_too_large())
 
     def _let_finish(self) -> None:
         """Answer what is being answered, and end the connection with it."""
         self.stage = DEAF
         self.flow.resume_reading()  # closing with bytes unread is a reset, and the answer would be lost
         self.pipeline.clear()
-        if self._running is not None:
-            self._running.keep_alive = False
+        running = self._running
+        if running is not None and not running.response_complete:
+            running.keep_alive = False
+            self.patience = NEVER
+        else:
+            self.transport.close()
 
     def _refuse(self, refusal: Refusal) -> None:
         """Answer the request that is coming in with `refusal`, and end the connection."""
@@ -181,26 +159,32 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_url(self, url: bytes) -> None:
         self.url += url
         if len(self.url) > self.max_url:
-            raise Refusal(414, "url_too_long", f"The URL is longer than {self.max_url} bytes.")
+            raise refusals.url_too_long(self.max_url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self.stage is not HEAD:
             return  # a trailer comes after the headers were judged, and is none of them
-        lowered = name.lower()
-        if lowered[0] in PROPERTY_INITIALS and lowered[:PROPERTY_PREFIX_LENGTH] in PROPERTY_PREFIXES:
-            lowered = lowered[:PROPERTY_PREFIX_LENGTH] + name[PROPERTY_PREFIX_LENGTH:]  # the client's own name
-        self.headers.append((lowered, value))
+        self.headers.append((lowered(name), value))
 
     def on_headers_complete(self) -> None:
-        if len(self.headers) > self.max_headers or self._bare > self.max_headers_size:
-            self._judge_size()
+        headers = self.headers
+        if len(headers) > self.max_headers or (
+            self._bare > self.max_headers_size and size_of(headers) > self.max_headers_size  # some of it may be body
+        ):
+            raise refusals.headers_too_large()
         if self.url[:1] != b"/" or b"#" in self.url:
-            raise Refusal(400, "bad_target", "The target of a request must be a path.")
-        if (version := self.parser.get_http_version()) not in VERSIONS:
-            raise _malformed()
+            raise refusals.bad_target()
         if len(self.pipeline) >= self.max_pipelined:
-            raise Refusal(400, "too_many_pipelined", "Too many requests were sent without waiting for answers.")
-        self._judge_headers(version)
+            raise refusals.too_many_pipelined()
+        version = self.parser.get_http_version()
+        self._known_host, connection, has_body, self.expect_100_continue = judge(
+            headers, version, self._known_host, self.max_body
+        )
+        if connection is not None:
+            if named := named_by(connection):
+                headers[:] = [header for header in headers if header[0].lower() not in named]
+            if has_body and self.parser.should_upgrade():  # llhttp would read the body as another request
+                raise refusals.no_upgrade()
         self.stage = BODY
         self.patience = self._body_patience
         self._bare = 0
@@ -216,76 +200,25 @@ class GuardedProtocol(HttpToolsProtocol):
         scope["method"] = self.parser.get_method().decode("ascii")
         scope["path"] = unquote(path) if "%" in path else path
         scope["raw_path"] = raw_path
-        before, self.cycle = (
-            self.cycle,
-            Cycle(
-                scope=scope,
-                transport=self.transport,
-                flow=self.flow,
-                logger=self.logger,
-                access_logger=self.access_logger,
-                access_log=self.access_log,
-                default_headers=self.server_state.default_headers,
-                message_event=asyncio.Event(),
-                expect_100_continue=self.expect_100_continue,
-                keep_alive=version == "1.1" and self.parser.should_keep_alive(),
-                on_response=self.on_response_complete,
-            ),
+        before = self.cycle
+        self.cycle = Cycle(
+            scope=scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=self.access_log,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=self.expect_100_continue,
+            keep_alive=version == "1.1" and self.parser.should_keep_alive(),
+            on_response=self.on_response_complete,
         )
         if before is None or before.response_complete:
             self._start_asgi_task(self.cycle, self.app)
         else:
             self.flow.pause_reading()
             self.pipeline.appendleft((self.cycle, self.app))
-
-    def _judge_size(self) -> None:
-        size = sum(len(name) + len(value) + 4 for name, value in self.headers)  # `_bare` may hold some of the body
-        if len(self.headers) > self.max_headers or size > self.max_headers_size:
-            raise _headers_too_large()
-
-    def _judge_headers(self, version: str) -> None:
-        """One host, one framing, and nothing passed on that is for this connection only."""
-        host = connection = None
-        has_body = False
-        for name, value in self.headers:
-            if name not in JUDGED:
-                continue
-            if name == b"host":
-                if host is not None:
-                    raise _bad_host()
-                host = value
-            elif name == b"content-length":
-                has_body = True
-                if len(value) > 18 or int(value) > self.max_body:
-                    raise _body_too_large()
-            elif name == b"transfer-encoding":
-                has_body = True
-                if value.strip().lower() != b"chunked" or version != "1.1":
-                    raise Refusal(400, "bad_framing", "The only transfer encoding understood is chunked.")
-            elif name == b"connection":
-                connection = value if connection is None else connection + b"," + value
-            else:
-                self.expect_100_continue = value.lower() == b"100-continue"
-        if host is None or host != self._known_host:
-            self._judge_host(host, version)
-        if connection is not None:
-            self._drop_named(connection)
-            if has_body and self.parser.should_upgrade():  # llhttp would read the body as another request
-                raise Refusal(400, "no_upgrade", "This server does not change protocols.")
-
-    def _judge_host(self, host: bytes | None, version: str) -> None:
-        if host is None and version == "1.0":
-            return
-        match = HOST.fullmatch(host or b"")
-        if match is None or int(match[1] or 0) > 65_535:
-            raise _bad_host()
-        self._known_host = match[0]
-
-    def _drop_named(self, connection: bytes) -> None:
-        """Leave out the headers that `Connection` names (RFC 9110, 7.6.1)."""
-        words = {word.strip() for word in connection.lower().split(b",")}
-        if named := words - CONNECTION_OPTIONS - JUDGED:
-            self.headers[:] = [header for header in self.headers if header[0].lower() not in named]
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: "ASGI3Application") -> None:
         self._running = cycle
@@ -295,7 +228,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._bare = 0
         self._body_room -= len(body)
         if self._body_room < 0:
-            raise _body_too_large()
+            raise refusals.body_too_large(self.max_body)
         cycle = self.cycle
         if cycle.response_complete:
             return
@@ -327,7 +260,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self.flow.resume_reading()
         if self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
-        elif self.stage is WHOLE:
+        elif self.stage is WHOLE and not self.flow.write_paused:
             self.patience = self._idle_patience
         elif self.stage is BODY:  # answered before the client had sent everything
             self._body_room = min(self._body_room, self.max_drained)
@@ -335,65 +268,40 @@ class GuardedProtocol(HttpToolsProtocol):
     def pause_writing(self) -> None:
         super().pause_writing()
         self.quiet, self.patience = 0, self._sweeps(self.write_timeout)
+        self._unsent = self.transport.get_write_buffer_size()
 
     def resume_writing(self) -> None:
         super().resume_writing()
         self.quiet = 0
-        if self.stage is WHOLE and not self.transport.is_closing():
-            is_idle = self._running is None or self._running.response_complete
-            self.patience = self._idle_patience if is_idle else NEVER
+        if self._is_answering():
+            self.patience = self._body_patience if self.stage is BODY else NEVER
+        elif self.stage is WHOLE:
+            self.patience = self._idle_patience
 
     # Time
 
     def expire(self) -> None:
         """What we waited for has not happened in time."""
-        if self.flow.write_paused or self.transport.is_closing() or self.stage is DEAF:
+        if self.flow.write_paused and self._takes_something():
+            self.quiet = 0
+        elif self.flow.write_paused or self.transport.is_closing() or self.stage is DEAF:
             self.transport.abort()
         elif self.stage is WHOLE or not (self._bare or self.cycle):  # nothing was begun
             self.transport.close()
+            self.quiet, self.patience = 0, self._sweeps(self.write_timeout)  # for the rest of an answer
         elif not self._waits_for_us():
-            self._refuse(Refusal(408, "request_timeout", "The request did not come in fast enough."))
+            self._refuse(refusals.too_slow())
+
+    def _takes_something(self) -> bool:
+        """Whether the client has taken some of its answer since this was last asked."""
+        before, self._unsent = self._unsent, self.transport.get_write_buffer_size()
+        return before - self._unsent >= self.write_buffer // 2
 
     def _waits_for_us(self) -> bool:
         """Whether it is the application that is slow: it has not taken, or not answered, what is there."""
         if self.stage is BODY:
             return self.flow.read_paused or self.cycle.waiting_for_100_continue
+        return self._is_answering()
+
+    def _is_answering(self) -> bool:
         return self._running is not None and not self._running.response_complete
-
-
-_watched: "WeakSet[ServerState]" = WeakSet()
-
-
-def _keep_watch(loop: asyncio.AbstractEventLoop, server: "ServerState", sweep_s: float) -> None:
-    """Sweep over the server's connections from now on until there are none."""
-    if server not in _watched:
-        _watched.add(server)
-        loop.call_later(sweep_s, _sweep, loop, server, sweep_s)
-
-
-def _sweep(loop: asyncio.AbstractEventLoop, server: "ServerState", sweep_s: float) -> None:
-    for connection in list(server.connections):
-        if isinstance(connection, GuardedProtocol):
-            connection.quiet += 1
-            if connection.quiet > connection.patience:
-                connection.expire()
-    if server.connections:
-        loop.call_later(sweep_s, _sweep, loop, server, sweep_s)
-    else:
-        _watched.discard(server)
-
-
-def _malformed() -> Refusal:
-    return Refusal(400, "malformed_request", "This is not a valid HTTP/1.1 request.")
-
-
-def _bad_host() -> Refusal:
-    return Refusal(400, "bad_host", "A request needs one Host header with a valid host.")
-
-
-def _headers_too_large() -> Refusal:
-    return Refusal(431, "headers_too_large", "The headers are too many or too long.")
-
-
-def _body_too_large() -> Refusal:
-    return Refusal(413, "request_too_large", "The request's body is too large.")

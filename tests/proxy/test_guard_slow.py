@@ -149,6 +149,24 @@ async def test_a_client_that_reads_slowly_is_not_cut():
     assert app.sent >= taken > 0
 
 
+async def test_a_client_that_is_still_reading_is_not_idle():
+    """The application is done, the last of its answer is still on the way: keep-alive's patience does not count yet."""
+    body = b"x" * 6_000_000
+
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"6000000")]})
+        await send({"type": "http.response.body", "body": body})
+
+    async with served(app, timeout_keep_alive=0.05) as port:
+        with not_reading(port) as client:
+            await asyncio.sleep(0.2)
+            client.setblocking(False)
+            answer = b""
+            while part := await asyncio.get_running_loop().sock_recv(client, 1_000_000):
+                answer += part
+    assert answer.endswith(b"\r\n\r\n" + body)
+
+
 async def test_many_slow_clients_do_not_hold_up_a_good_one():
     """Slowloris in short: silent ones, ones that drip a header, ones that stall in a body."""
     async with served(Recorder()) as port:

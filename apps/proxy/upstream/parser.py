@@ -105,7 +105,7 @@ class ResponseParser:
 
     def release(self) -> None:
         """Let go of llhttp, which holds our methods: without the circle memory is freed at once."""
-        self._llhttp = None
+        del self._llhttp
 
     # Called by llhttp, in this order
 
