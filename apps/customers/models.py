@@ -2,6 +2,8 @@
 
 from typing import Self
 
+from decimal import Decimal
+
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import F, Q
@@ -69,8 +71,20 @@ class Customer(IdentifiedModel):
         return self.name
 
     @property
+    def effective_markup_percent(self) -> Decimal:
+        """Its own markup, else the organization's default."""
+        own = self.markup_percent
+        return self.organization.default_markup_percent if own is None else own
+
+    @property
     def is_suspended(self) -> bool:
         return self.suspended_at is not None
+
+    @property
+    def effective_markup_percent(self) -> Decimal:
+        """Its own markup, or the organization's where it has none."""
+        own: Decimal | None = self.markup_percent
+        return self.organization.default_markup_percent if own is None else own
 
 
 class CustomerRole(models.TextChoices):
