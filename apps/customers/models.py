@@ -1,8 +1,7 @@
 """Customers of an operator: whom it sells to, what they may use, and their people."""
 
-from typing import Self
-
 from decimal import Decimal
+from typing import Self
 
 from django.core.validators import MinValueValidator
 from django.db import models
