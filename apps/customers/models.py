@@ -79,12 +79,6 @@ class Customer(IdentifiedModel):
     def is_suspended(self) -> bool:
         return self.suspended_at is not None
 
-    @property
-    def effective_markup_percent(self) -> Decimal:
-        """Its own markup, or the organization's where it has none."""
-        own: Decimal | None = self.markup_percent
-        return self.organization.default_markup_percent if own is None else own
-
 
 class CustomerRole(models.TextChoices):
     """What a member of a customer may do; each role may do all that the ones after it may."""
