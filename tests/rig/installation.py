@@ -127,10 +127,10 @@ class Installation:
             raise ProcessFailed("the desk is gone; the reason is above")
         return json.loads(answer)
 
-    def tenant(self, **limits: Any) -> Tenant:
-        """A new operator with one customer, which has `limits`."""
+    def tenant(self, *, sandbox: str = "", **limits: Any) -> Tenant:
+        """A new operator with one customer, which has `limits`; its provider is `sandbox`, or ours."""
         name = f"tenant{next(self._numbers)}"
-        sandbox = f"http://127.0.0.1:{self.sandbox_port}"
+        sandbox = sandbox or f"http://127.0.0.1:{self.sandbox_port}"
         return Tenant(**self.desk("add_tenant", name=name, sandbox=sandbox, **limits))
 
     def start(self, name: str, command: list[str], **options: Any) -> Process:

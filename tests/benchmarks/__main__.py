@@ -1,0 +1,5 @@
+import sys
+
+from tests.benchmarks.bench import main
+
+sys.exit(main())

@@ -1,0 +1,142 @@
+"""`make bench`: what the proxy costs, beside nginx proxying the same calls in the same run.
+
+Ours runs with everything on: every limit set, so that each call goes through Redis; intent and outcome
+made durable; the shipper moving them to PostgreSQL meanwhile. Rounds of the two take turns, so that a
+busy machine is busy for both. CPU time is that of the serving process, all its threads, user and kernel.
+"""
+
+import asyncio
+import gc
+import os
+import statistics
+import sys
+
+import uvloop
+
+from tests.benchmarks import load
+from tests.benchmarks.load import Result
+from tests.benchmarks.nginx import NginxMissing
+from tests.benchmarks.servers import Server, Servers, start_servers
+from tests.benchmarks.table import Bar, print_table
+
+# Bars
+MOST_TIMES_NGINX = 8.0
+MOST_MS_A_STREAM = 1.0  # CPU, 50 chunks
+MOST_ADDED_MS = 2.0  # at one connection, median
+MOST_MB = 300.0  # with 1,000 streams in one process
+LEAST_SCALING = 1.7  # of two processes over one
+CORES_TO_SCALE = 4  # two for the proxies, two for the provider and the load
+
+# Sizes
+ROUNDS = int(os.environ.get("TOLLGATE_BENCH_ROUNDS", "5"))
+CONNECTIONS = 64
+CALLS = 4_000
+STREAMS = 512
+SINGLE_CALLS = 1_000
+SLOW_STREAMS = 1_000
+SLOW_PACE_MS = 300
+
+
+def main() -> int:
+    """Measure and print. 0: every bar was reached; 1: one was missed; 2: it can't be measured here."""
+    try:
+        with start_servers() as servers:
+            bars = uvloop.run(_measure(servers))
+    except NginxMissing as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return 2
+    print_table(bars)
+    return 0 if all(bar.is_met for bar in bars) else 1
+
+
+async def _measure(servers: Servers) -> list[Bar]:
+    return [
+        await _cost(servers),
+        await _streams(servers),
+        await _added_latency(servers),
+        *await _slow_streams(servers),
+        await _scaling(servers),
+    ]
+
+
+async def _cost(servers: Servers) -> Bar:
+    ours, theirs = await _rounds(servers, servers.request(), calls=CALLS, is_streamed=False)
+    ratio = statistics.median(ours) / statistics.median(theirs)
+    note = f"ours {_told(ours)}, nginx {_told(theirs)}; minima {min(ours) / min(theirs):.1f} x"
+    return Bar("CPU a plain call, over nginx's", ratio, "x", most=MOST_TIMES_NGINX, note=note)
+
+
+async def _streams(servers: Servers) -> Bar:
+    ours, theirs = await _rounds(servers, servers.request(stream=True), calls=STREAMS, is_streamed=True)
+    note = f"ours {_told(ours)}, nginx {_told(theirs)}"
+    return Bar("CPU a stream of 50 chunks", statistics.median(ours) * 1000, "ms", most=MOST_MS_A_STREAM, note=note)
+
+
+async def _rounds(
+    servers: Servers, request: bytes, *, calls: int, is_streamed: bool
+) -> tuple[list[float], list[float]]:
+    """CPU seconds a call of ours and of nginx, a figure a round."""
+    figures: dict[str, list[float]] = {"ours": [], "nginx": []}
+    for number in range(ROUNDS + 1):
+        for server in (servers.nginx, servers.ours):
+            before = server.cpu_s()
+            await _drive(server, request, calls=calls, is_streamed=is_streamed)
+            if number:  # the first warms up
+                figures[server.name].append((server.cpu_s() - before) / calls)
+    return figures["ours"], figures["nginx"]
+
+
+async def _drive(server: Server, request: bytes, *, calls: int, is_streamed: bool = False) -> Result:
+    port = server.streamed_port if is_streamed else server.port
+    gc.collect()
+    result = await load.drive(port, request, calls=calls, connections=CONNECTIONS)
+    if result.errors or result.calls != calls:
+        raise RuntimeError(f"{server.name}: {result.calls} of {calls} calls ended, {result.errors} with an error")
+    return result
+
+
+async def _added_latency(servers: Servers) -> Bar:
+    medians: dict[str, list[float]] = {}
+    for _ in range(ROUNDS):
+        for server in (servers.provider, servers.nginx, servers.ours):
+            result = await load.drive(server.port, servers.request(), calls=SINGLE_CALLS, connections=1)
+            medians.setdefault(server.name, []).append(result.median_s * 1000)
+    middle = {name: statistics.median(figures) for name, figures in medians.items()}
+    added = middle["ours"] - middle["straight"]
+    note = f"straight {middle['straight']:.2f} ms, nginx adds {middle['nginx'] - middle['straight']:.2f} ms"
+    return Bar("latency added, median, one connection", added, "ms", most=MOST_ADDED_MS, note=note)
+
+
+async def _slow_streams(servers: Servers) -> list[Bar]:
+    request = servers.request(stream=True, pace_ms=SLOW_PACE_MS)
+    peak, before = 0.0, servers.ours.memory_mb()
+    running = asyncio.create_task(load.drive(servers.ours.port, request, calls=SLOW_STREAMS, connections=SLOW_STREAMS))
+    while not running.done():
+        peak = max(peak, servers.ours.memory_mb())
+        await asyncio.sleep(0.1)
+    result = running.result()
+    failed = result.errors + SLOW_STREAMS - result.calls
+    return [
+        Bar("1,000 slow streams at once: failed", failed, "", most=0, note=f"each took {result.median_s:.1f} s"),
+        Bar("1,000 slow streams at once: memory", peak, "MB", most=MOST_MB, note=f"{before:.0f} MB before"),
+    ]
+
+
+async def _scaling(servers: Servers) -> Bar:
+    """Throughput of two processes over that of one."""
+    rates = {}
+    for count in (1, 2):
+        with servers.proxies(count) as server:
+            await _drive(server, servers.request(), calls=CALLS // 4)
+            results = [await _drive(server, servers.request(), calls=CALLS) for _ in range(ROUNDS)]
+            rates[count] = statistics.median(result.rate for result in results)
+    note = f"{rates[1]:,.0f} and {rates[2]:,.0f} calls a second"
+    cores = len(os.sched_getaffinity(0))
+    if cores < CORES_TO_SCALE:
+        note += f"; not judged: {cores} cores, and the provider and the load need some"
+        return Bar("two processes over one", rates[2] / rates[1], "x", note=note)
+    return Bar("two processes over one", rates[2] / rates[1], "x", least=LEAST_SCALING, note=note)
+
+
+def _told(seconds: list[float]) -> str:
+    return f"{min(seconds) * 1e6:.0f}/{statistics.median(seconds) * 1e6:.0f} µs (min/median)"

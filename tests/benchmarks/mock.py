@@ -1,0 +1,104 @@
+"""A provider that costs next to nothing: fixed answers, written by hand-made protocol objects.
+
+`python -m tests.benchmarks.mock FD`. A body that says `"stream": true` is answered in 50 chunks, one each
+10 ms, or as slowly as `"pace_ms": N` says; any other at once.
+"""
+
+import asyncio
+import json
+import re
+import socket
+import sys
+from typing import Any
+
+import uvloop
+
+CHUNKS = 50
+USAGE = {
+    "prompt_tokens": 120,
+    "completion_tokens": CHUNKS,
+    "total_tokens": 120 + CHUNKS,
+    "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
+    "completion_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 0},
+}
+HEAD = {"id": "chatcmpl-0a1b2c3d4e5f", "created": 1_700_000_000, "model": "sandbox-openai"}
+PACE = re.compile(rb'"pace_ms": (\d+)')
+
+
+def _answer(kind: bytes, length: bytes, body: bytes) -> bytes:
+    return (
+        b"HTTP/1.1 200 OK\r\ncontent-type: " + kind + b"\r\nx-request-id: req_0a1b2c3d4e5f\r\n" + length + b"\r\n\r\n"
+    ) + body
+
+
+def _plain() -> bytes:
+    message = {"role": "assistant", "content": "A toll is paid where the road begins. " * 8, "refusal": None}
+    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
+    body = json.dumps({**HEAD, "object": "chat.completion", "choices": [choice], "usage": USAGE}).encode()
+    return _answer(b"application/json", b"content-length: %d" % len(body), body)
+
+
+def _event(choices: list[object], **more: object) -> bytes:
+    event = {**HEAD, "object": "chat.completion.chunk", "choices": choices, **more}
+    return b"data: " + json.dumps(event).encode() + b"\n\n"
+
+
+def _chunks() -> list[bytes]:
+    """The answer's 50 chunks; the last has the end, the usage and what ends the stream."""
+    delta = [{"index": 0, "delta": {"content": " toll"}, "logprobs": None, "finish_reason": None}]
+    end = [{"index": 0, "delta": {}, "logprobs": None, "finish_reason": "stop"}]
+    events = [_event(delta, usage=None)] * (CHUNKS - 1)
+    events.append(_event(end, usage=None) + _event([], usage=USAGE) + b"data: [DONE]\n\n")
+    framed = [b"%x\r\n%b\r\n" % (len(event), event) for event in events]
+    return [*framed[:-1], framed[-1] + b"0\r\n\r\n"]
+
+
+PLAIN = _plain()
+STREAM_HEAD = _answer(b"text/event-stream", b"transfer-encoding: chunked", b"")
+STREAM = _chunks()
+
+
+class Provider(asyncio.Protocol):
+    """One connection. Requests come one after the other, each with a content-length."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._received = b""
+
+    def connection_made(self, transport: Any) -> None:
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._received = data = self._received + data if self._received else data
+        head = data.find(b"\r\n\r\n")
+        if head < 0:
+            return
+        at = data.lower().find(b"content-length:", 0, head)
+        length = int(data[at + 15 : data.index(b"\r", at)]) if at >= 0 else 0
+        if len(data) < head + 4 + length:
+            return
+        body, self._received = data[head + 4 : head + 4 + length], data[head + 4 + length :]
+        if b'"stream": true' not in body:
+            self._transport.write(PLAIN)
+            return
+        pace = PACE.search(body)
+        self._transport.write(STREAM_HEAD)
+        self._next(0, int(pace[1]) / 1000 if pace else 0.01)
+
+    def _next(self, number: int, pace_s: float) -> None:
+        if self._transport.is_closing():
+            return
+        self._transport.write(STREAM[number])
+        if number + 1 < CHUNKS:
+            self._loop.call_later(pace_s, self._next, number + 1, pace_s)
+
+
+async def main(fd: int) -> None:
+    """Serve for ever."""
+    listener = socket.socket(fileno=fd)
+    server = await asyncio.get_running_loop().create_server(Provider, sock=listener)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    uvloop.run(main(int(sys.argv[1])))

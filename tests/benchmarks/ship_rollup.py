@@ -1,0 +1,176 @@
+"""How fast requests get from the spool to PostgreSQL, and from there into the hours.
+
+`python -m tests.benchmarks.ship_rollup [ROWS]` runs it on an embedded PostgreSQL of its own, as durable as in
+production; `measure` runs on whatever database the settings name, which must be empty.
+"""
+
+import os
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from uuid import UUID, uuid4
+from zlib import crc32
+
+from apps.kit.ids import uuid7
+from apps.pricing.rating import Tokens
+from apps.usage.record import REPORTED, SERVED, Intent, Outcome, encode
+from apps.usage.segment import FRAME, SegmentWriter
+
+SEGMENT = 16 * 1024 * 1024
+MODELS = [
+    ("openai", "gpt-4o-mini", "gpt-4o-mini-2024-07-18"),
+    ("anthropic", "claude-sonnet-4-5", "claude-sonnet-4-5-20250929"),
+]
+USERS = 50  # of each customer
+PLANS = ("free", "pro", "enterprise")
+
+
+@dataclass(frozen=True)
+class Speed:
+    """How long a number of rows took."""
+
+    rows: int
+    seconds: float
+    own_cpu: float  # of this process
+    postgres_cpu: float  # of the server process that it talks to
+
+    def __str__(self) -> str:
+        return (
+            f"{self.rows} rows in {self.seconds:.1f} s: {self.rows / self.seconds:,.0f} rows/s; "
+            f"CPU a row: {self.own_cpu / self.rows * 1e6:.1f} µs here, {self.postgres_cpu / self.rows * 1e6:.1f} µs in PostgreSQL"
+        )
+
+
+def records(rows: int, organization: UUID, customers: list[UUID], *, until: datetime) -> Iterator[bytes]:
+    """Calls of the last day, by some users of some customers, half of them with two properties."""
+    rng = random.Random(1)
+    step = timedelta(days=1) / rows
+    keys = {customer: uuid4().bytes for customer in customers}
+    for number in range(rows):
+        customer = rng.choice(customers)
+        provider, model, served = rng.choice(MODELS)
+        call_id = uuid7().bytes
+        properties = [("Plan", rng.choice(PLANS)), ("Feature", f"f{number % 7}")] if number % 2 else []
+        at = until - timedelta(days=1) + step * number
+        intent = Intent(
+            call_id,
+            int(at.timestamp() * 1_000_000),
+            organization.bytes,
+            customer.bytes,
+            keys[customer],
+            customer.bytes,
+            provider,
+            "chat.completions",
+            model,
+            number % 3 == 0,
+            Decimal("20.0000"),
+            f"user-{rng.randrange(USERS)}",
+            properties,
+            client_ip="203.0.113.9",
+        )
+        outcome = Outcome(
+            call_id,
+            SERVED,
+            200,
+            rng.randrange(200, 4000),
+            served,
+            150,
+            REPORTED,
+            Tokens(input=rng.randrange(4000), cache_read=rng.randrange(500), output=rng.randrange(900)),
+            Decimal(rng.randrange(10**9)).scaleb(-12),
+            Decimal(rng.randrange(10**9)).scaleb(-12),
+            77,
+            provider_request_id=f"chatcmpl-{number:032x}",
+        )
+        yield encode(intent)
+        yield encode(outcome)
+
+
+def write_spool(root: Path, payloads: Iterator[bytes]) -> None:
+    """The spool of a process that is gone, without the waiting for the disk that a live one does."""
+    spool_id = uuid7()
+    directory = root / spool_id.hex
+    directory.mkdir(parents=True)
+    (directory / "lock").touch()
+    number, frames, size = 1, [], 0
+    writer = SegmentWriter(directory, spool_id, number, SEGMENT)
+    for payload in payloads:
+        frame = FRAME.pack(len(payload), crc32(payload)) + payload
+        if not writer.has_room(size + len(frame)):
+            writer.append(b"".join(frames))
+            writer.close()
+            number, frames, size = number + 1, [], 0
+            writer = SegmentWriter(directory, spool_id, number, SEGMENT)
+        frames.append(frame)
+        size += len(frame)
+    writer.append(b"".join(frames))
+    writer.finish()
+
+
+def measure(rows: int) -> tuple[Speed, Speed]:
+    """Ship and roll up so many requests of a new organization, and tell how fast each was."""
+    from apps.accounts.services import create_organization
+    from apps.customers.services import add_customer
+    from apps.usage.rollup import roll_up
+    from apps.usage.ship import Shipper
+
+    name = f"Bench {uuid4().hex[:8]}"
+    organization = create_organization(name, owner_email=f"{uuid4().hex}@example.com")
+    customers = [add_customer(organization, name=f"Customer {number}", by=None).pk for number in range(20)]
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        write_spool(root, records(rows, organization.pk, customers, until=datetime.now(UTC)))
+        return _timed(Shipper(root).ship), _timed(roll_up)
+
+
+def _timed(action: Callable[[], int]) -> Speed:
+    from django.db import connection
+
+    connection.ensure_connection()
+    backend = connection.connection.info.backend_pid
+    began, own, theirs = time.perf_counter(), time.process_time(), _cpu_of(backend)
+    rows = action()
+    return Speed(rows, time.perf_counter() - began, time.process_time() - own, _cpu_of(backend) - theirs)
+
+
+def _cpu_of(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def main(*arguments: str) -> None:
+    from apps.ops.embedded import ephemeral_home, start_postgres
+
+    rows = int(arguments[0]) if arguments else 1_000_000
+    with ephemeral_home() as home, (home.data / "postgres.log").open("wb") as log:
+        server = start_postgres(home, output=log)
+        try:
+            os.environ |= {
+                "DJANGO_SETTINGS_MODULE": "config.settings",
+                "DATABASE_URL": server.url,
+                "REDIS_URL": "redis://localhost:1",
+                "DEBUG": "0",
+                "SECRET_KEY": "of-a-benchmark-" + "x" * 50,
+                "TOLLGATE_VAULT_KEYS": "bench:dGVzdHMtdGVzdHMtdGVzdHMtdGVzdHMtdGVzdHMtMDE=",
+            }
+            import django
+            from django.core.management import call_command
+
+            django.setup()
+            call_command("migrate", verbosity=0)
+            for part in (rows // 10, rows):
+                shipped, rolled_up = measure(part)
+                print(f"ship:    {shipped}")
+                print(f"roll up: {rolled_up}")
+        finally:
+            server.stop()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
