@@ -33,6 +33,9 @@ _STATUSES = {
 }
 
 
+_ABSENT = msgspec.Raw()
+
+
 class _Config(msgspec.Struct, gc=False, rename="camel"):
     max_output_tokens: Count | None = None
     candidate_count: Count | None = None
@@ -42,7 +45,7 @@ class _Body(msgspec.Struct, gc=False):
     """The fields that matter to us, in either spelling that Google takes."""
 
     camel: _Config | None = msgspec.field(default=None, name="generationConfig")
-    snake: msgspec.Raw | None = msgspec.field(default=None, name="generation_config")
+    snake: msgspec.Raw = msgspec.field(default=_ABSENT, name="generation_config")
 
 
 class _SnakeConfig(msgspec.Struct, gc=False):
@@ -97,13 +100,13 @@ class Gemini(Wire):
         ask = Ask(model=operation.model, is_streamed=operation.is_streamed, input_bytes=len(body))
         try:
             said = _decode_body(body)
-            config = _decode_snake(said.snake) if said.snake is not None else said.camel
+            config = _decode_snake(said.snake) if said.snake is not _ABSENT else said.camel
         except msgspec.DecodeError as error:
             if operation.needs_json:
                 raise bodies.why(error) from None
             return ask
         _unique.check(body)
-        if said.snake is not None and said.camel is not None:
+        if said.snake is not _ABSENT and said.camel is not None:
             raise BadBody("The body has generationConfig and generation_config: give one.", "generationConfig")
         if operation.name in ("embedContent", "batchEmbedContents"):
             ask.max_output_tokens = 0

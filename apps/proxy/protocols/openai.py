@@ -27,6 +27,8 @@ _ERROR_TYPES = {
     429: "rate_limit_error",
 }
 
+_ABSENT = msgspec.Raw()
+
 
 class _StreamOptions(msgspec.Struct, gc=False):
     include_usage: bool | None = None
@@ -37,13 +39,13 @@ class _Body(msgspec.Struct, gc=False):
 
     model: str | None = None
     stream: bool | None = None
-    stream_options: msgspec.Raw | None = None
+    stream_options: msgspec.Raw = _ABSENT
     max_tokens: Count | None = None
     max_completion_tokens: Count | None = None
     max_output_tokens: Count | None = None
     n: Count | None = None
     best_of: Count | None = None
-    prompt: msgspec.Raw | None = None
+    prompt: msgspec.Raw = _ABSENT
     background: bool | None = None
     user: str | None = None
     safety_identifier: str | None = None
@@ -94,7 +96,7 @@ class OpenAI(Wire):
             n=_answers(operation, said),
             input_bytes=len(body),
         )
-        if said.stream and said.stream_options is not None:
+        if said.stream and said.stream_options is not _ABSENT:
             ask.has_usage = _asks_for_usage(said.stream_options)
         return ask
 
@@ -105,11 +107,11 @@ class OpenAI(Wire):
         if model is not None:
             body = bodies.replaced(body, bodies.spans(body)["model"], _encode(model))
             ask.model = model
-        if ask.is_streamed and not ask.has_usage and operation.name in _USAGE_ON_DEMAND:
-            if dialect_of(provider).takes_stream_options:
-                ask.hides_usage = True
-                return _asking_for_usage(body)
-        return body
+        is_untold = ask.is_streamed and not ask.has_usage and operation.name in _USAGE_ON_DEMAND
+        if not is_untold or not dialect_of(provider).takes_stream_options:
+            return body
+        ask.hides_usage = True
+        return _asking_for_usage(body)
 
     def input_bound(self, operation: Operation, body: bytes) -> int | None:
         if any(reference in body for reference in _REFERENCES):
@@ -156,7 +158,7 @@ def _answers(operation: Operation, said: _Body) -> int:
     if operation.name != "completions":
         return answers
     answers = max(answers, said.best_of or 1)
-    prompt = bytes(said.prompt or b"").lstrip()
+    prompt = bytes(said.prompt)
     if prompt.startswith(b"["):
         prompts = _decode_list(prompt)
         if prompts and bytes(prompts[0])[:1] in (b'"', b"["):  # else it is one prompt, in tokens
