@@ -11,9 +11,9 @@ from django.db import DataError, IntegrityError, connection, transaction
 
 from apps.usage.record import encode
 from apps.usage.rows import COLUMNS, Unfit, row_of
-from apps.usage.tail import Call, Letter
+from apps.usage.tail import Call, Letter, Position
 
-ROWS_AT_ONCE = 500  # the next are built while PostgreSQL takes these in
+ROWS_AT_ONCE = 100  # fit in a socket's buffer: the next are built while PostgreSQL takes these in
 MICROSECONDS = 1_000_000
 
 
@@ -38,7 +38,7 @@ def copy_with_care(calls: Sequence[Call], batch_id: int, letters: list[Letter], 
 def dead_letter(call: Call, reason: str) -> Letter:
     """The letter of a call that was read well."""
     outcome = encode(call.outcome) if call.outcome else b""
-    return Letter(call.at, encode(call.intent) + outcome, reason)
+    return Letter(Position(call.segment, call.offset), encode(call.intent) + outcome, reason)
 
 
 def _copy_halves(calls: Sequence[Call], batch_id: int, letters: list[Letter], latest: datetime) -> None:

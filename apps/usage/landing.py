@@ -148,8 +148,8 @@ def _add_batch(shipment: _Shipment, batch_id: int, landed: Sequence[Call]) -> No
     Batch.objects.create(
         id=batch_id,
         spool_id=shipment.spool_id,
-        segment=landed[0].at.segment,
-        start=landed[0].at.offset,
+        segment=landed[0].segment,
+        start=landed[0].offset,
         end=shipment.haul.end.offset,
         rows=len(landed),
         keep_from=shipment.haul.keep_from,

@@ -19,16 +19,18 @@ SUMS = {
     "streamed": f"count(*) FILTER (WHERE is_streamed AND result <> {REFUSED})",
     "unpriced": f"count(*) FILTER (WHERE {UNPRICED})",
     "estimated": f"count(*) FILTER (WHERE usage_source = {UsageSource.ESTIMATED.value})",
-    **{f"{kind}_tokens": f"sum({kind}_tokens)" for kind in TOKEN_KINDS},
+    **{f"{kind}_tokens": f"sum({kind}_tokens)::bigint" for kind in TOKEN_KINDS},
     "cost": "coalesce(sum(cost), 0)",
     "price": "coalesce(sum(price), 0)",
-    "latency_ms": f"coalesce(sum(latency_ms) FILTER (WHERE NOT result IN ({REFUSED}, {UNFINISHED})), 0)",
-    "first_token_ms": f"coalesce(sum(first_token_ms) FILTER (WHERE result <> {REFUSED}), 0)",
+    "latency_ms": f"coalesce(sum(latency_ms) FILTER (WHERE NOT result IN ({REFUSED}, {UNFINISHED})), 0)::bigint",
+    "first_token_ms": f"coalesce(sum(first_token_ms) FILTER (WHERE result <> {REFUSED}), 0)::bigint",
     "first_tokens": f"count(first_token_ms) FILTER (WHERE result <> {REFUSED})",
 }
 EXTREMES = {"first_at": ("min(started_at)", "LEAST"), "last_at": ("max(started_at)", "GREATEST")}
 MEASURES = (*SUMS, *EXTREMES)
 
+# Requests of which the hours know. A batch that is forgotten was rolled up long ago.
+IS_ROLLED_UP = "NOT EXISTS (SELECT FROM usage_batch WHERE usage_batch.id = batch_id AND rolled_up_at IS NULL)"
 HOUR = "date_trunc('hour', started_at, organization.time_zone)"
 
 

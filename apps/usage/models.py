@@ -171,7 +171,10 @@ class Request(models.Model):
 
 
 class UsageMeasures(models.Model):
-    """What is summed for an hour. Refused requests count in `requests` and `refused`, nowhere else."""
+    """What is summed for an hour. Refused requests count in `requests` and `refused`, nowhere else.
+
+    The database doesn't check the organization of each row: the roll-up joins with it, and that is enough.
+    """
 
     requests = models.BigIntegerField(default=0)
     refused = models.BigIntegerField(default=0)
@@ -211,7 +214,9 @@ class HourlyUsage(UsageMeasures):
     whole days also where clocks are half an hour off UTC.
     """
 
-    organization = models.ForeignKey(Organization, models.CASCADE, related_name="hourly_usage")
+    organization = models.ForeignKey(
+        Organization, models.CASCADE, related_name="hourly_usage", db_constraint=False, db_index=False
+    )
     hour = models.DateTimeField()
     customer_id = models.UUIDField()
     proxy_key_id = models.UUIDField()
@@ -246,7 +251,9 @@ class HourlyUsage(UsageMeasures):
 class HourlyPropertyUsage(UsageMeasures):
     """Sums for an hour by the value of a property and the end user, for `Plan=premium` and the like."""
 
-    organization = models.ForeignKey(Organization, models.CASCADE, related_name="hourly_property_usage")
+    organization = models.ForeignKey(
+        Organization, models.CASCADE, related_name="hourly_property_usage", db_constraint=False, db_index=False
+    )
     hour = models.DateTimeField()
     customer_id = models.UUIDField()
     name = models.TextField()  # lower-case

@@ -22,6 +22,7 @@ MOST_BATCHES = 50
 MOST_ROWS = 100_000
 FOREVER = timedelta.max
 
+IN_MEMORY = "SET LOCAL work_mem = '64MB'"
 OF_BATCHES = "batch_id = ANY(%s) AND started_at BETWEEN %s AND %s"  # the dates leave out other months
 ADD_BY_ALL = f"""
 WITH added AS ({add(BY_ALL, OF_BATCHES)} RETURNING proxy_key_id, last_at),
@@ -59,6 +60,7 @@ def roll_up_some(*, at: datetime) -> Sequence[Batch]:
     last = max(batch.last_started_at for batch in batches)
     ids = [batch.pk for batch in batches]
     with connection.cursor() as cursor:
+        cursor.execute(IN_MEMORY)
         cursor.execute(ADD_BY_ALL, [ids, first, last])
         cursor.execute(ADD_BY_PROPERTY, [ids, first, last])
     Batch.objects.filter(pk__in=ids).update(rolled_up_at=at)

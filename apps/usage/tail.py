@@ -17,7 +17,6 @@ from apps.usage.segment import (
     HEADER_BYTES,
     LOCK,
     Frame,
-    Unsound,
     is_begun,
     pack_header,
     read,
@@ -33,12 +32,13 @@ class Position(NamedTuple):
     offset: int
 
 
-class Call(NamedTuple):
-    """What is known of a call, and the frame that completed it. Without an outcome: its process died."""
+class Call(msgspec.Struct, gc=False):  # by the thousand, and in no circles: not worth collecting
+    """What is known of a call, and the frame that told it last. Without an outcome: it runs, or its process died."""
 
     intent: Intent
-    outcome: Outcome | None
-    at: Position
+    segment: int
+    offset: int
+    outcome: Outcome | None = None
 
 
 class Letter(NamedTuple):
@@ -92,7 +92,7 @@ class Tail:
         self.id = UUID(hex=directory.name)
         self.shipped = position  # as PostgreSQL has it
         self.position = position  # read up to here
-        self._open: dict[bytes, tuple[Intent, Position]] = {}  # waiting for an outcome, oldest first
+        self._open: dict[bytes, Call] = {}  # waiting for an outcome, oldest first
         # Ids whose outcome was read in this segment and in the one before: what a failing disk made the
         # spool write twice is at the end of the one and the beginning of the other.
         self._done: set[bytes] = set()
@@ -138,36 +138,39 @@ class Tail:
                 if (number, piece.start) >= self.position:
                     break
                 if isinstance(piece, Frame):
-                    self._take(Position(number, piece.start), piece.payload, forgotten)
+                    self._take(number, piece, forgotten)
 
     def _read_segment(self, haul: Haul, most: int, *, is_finished: bool) -> bool:
         """Read on in the segment at hand. False when the haul is full before its end."""
-        number, offset = self.position
-        for piece in scan(self.directory, number, offset, is_finished=is_finished):
-            at = Position(number, piece.start)
-            if isinstance(piece, Unsound):
-                haul.letters.append(Letter(at, piece.data, piece.reason))
+        number, end = self.position
+        calls = haul.calls
+        for piece in scan(self.directory, number, end, is_finished=is_finished):
+            if isinstance(piece, Frame):
+                self._take(number, piece, haul)
             else:
-                self._take(at, piece.payload, haul)
-            self.position = Position(number, piece.end)
-            if len(haul.calls) >= most:
-                return False
-        return True
+                haul.letters.append(Letter(Position(number, piece.start), piece.data, piece.reason))
+            end = piece.end
+            if len(calls) >= most:
+                break
+        self.position = Position(number, end)
+        return len(calls) < most
 
-    def _take(self, at: Position, payload: bytes, haul: Haul) -> None:
+    def _take(self, segment: int, frame: Frame, haul: Haul) -> None:
         try:
-            record = decode(payload)
+            record = decode(frame.payload)
         except msgspec.MsgspecError as error:
-            haul.letters.append(Letter(at, payload, f"It cannot be read: {error}"))
+            haul.letters.append(_letter(segment, frame, f"It cannot be read: {error}"))
             return
-        if isinstance(record, Intent):
-            if record.id not in self._open and not self._is_done(record.id):
-                self._open[record.id] = (record, at)
-        elif opened := self._open.pop(record.id, None):
-            self._done.add(record.id)
-            haul.calls.append(Call(opened[0], record, at))
-        elif not self._is_done(record.id):
-            haul.letters.append(Letter(at, payload, "The intent of this outcome is not there."))
+        call_id = record.id
+        if type(record) is Intent:
+            if call_id not in self._open and not self._is_done(call_id):
+                self._open[call_id] = Call(record, segment, frame.start)
+        elif call := self._open.pop(call_id, None):
+            call.outcome, call.segment, call.offset = record, segment, frame.start
+            self._done.add(call_id)
+            haul.calls.append(call)
+        elif not self._is_done(call_id):
+            haul.letters.append(_letter(segment, frame, "The intent of this outcome is not there."))
 
     def _is_done(self, call_id: bytes) -> bool:
         return call_id in self._done or call_id in self._done_before
@@ -190,10 +193,14 @@ class Tail:
         self.position = haul.start = Position(number, HEADER_BYTES)
 
     def _end(self, haul: Haul) -> None:
-        haul.calls += [Call(intent, None, at) for intent, at in self._open.values()]
+        haul.calls += self._open.values()
         haul.is_last = True
         self._open.clear()
 
     def _keep_from(self) -> int:
         oldest = next(iter(self._open.values()), None)
-        return oldest[1].segment if oldest else self.position.segment
+        return oldest.segment if oldest else self.position.segment
+
+
+def _letter(segment: int, frame: Frame, reason: str) -> Letter:
+    return Letter(Position(segment, frame.start), frame.payload, reason)
