@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -91,9 +91,24 @@ def data() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="tollgate-up-"))
     folder.chmod(0o711)
     yield folder
-    for pid in processes_of(folder):
-        os.kill(pid, signal.SIGKILL)
     shutil.rmtree(folder)
+
+
+@pytest.fixture
+def start(data: Path, port: int) -> Iterator[Callable[..., Up]]:
+    """Starts `manage.py up` with options, on the test's folder; what still runs at the end is killed."""
+    started: list[Up] = []
+
+    def start(*options: str, port: int = port) -> Up:
+        started.append(Up(data, port, *options))
+        return started[-1]
+
+    yield start
+    for up in started:
+        up.process.kill()
+        with up.process:  # waits, and closes its pipe
+            pass
+    assert_nothing_is_left(data, within_s=10)
 
 
 @pytest.fixture
@@ -104,69 +119,61 @@ def port() -> int:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
-def test_from_the_first_start_over_a_kill_to_a_clean_end(data: Path, port: int):
-    first = Up(data, port)
+@pytest.mark.timeout(240)
+def test_a_life_of_starts_and_ends(data: Path, port: int, start):
+    first = start()
     first.wait_until_printed('"Hello"')  # the end of what is said when all is ready
     assert f"ready: http://localhost:{port}" in first.printed
     key = first.printed.partition("Bearer ")[2].partition("'")[0]
     assert first.call(key)["usage"]["total_tokens"] > 0
     assert json.loads(first.get("/readyz"))["status"] == "ready"
     assert json.loads(first.get("/healthz")) == {"status": "ok"}
-    assert b"Tollgate" in first.get("/")
+    assert b"<form" in first.get("/")  # to sign in
 
+    of_the_first = processes_of(data)
     first.process.kill()
-    first.process.communicate()
-    again = Up(data, port)  # while the first one's servers still end
+    first.process.wait()
+    again = start("--workers", "2")  # while the first one's servers still end
     again.wait_until_printed('"Hello"')
+    assert not of_the_first.keys() & processes_of(data).keys()
     assert "made demo data" not in again.printed
     assert key in again.printed
     assert again.call(key)["usage"]["total_tokens"] > 0
+    commands = list(processes_of(data).items())
+    assert sum("manage.py proxy" in command for _, command in commands) == 2
 
-    again.process.terminate()
-    assert again.wait_for_end() == 0
-    assert_nothing_is_left(data, within_s=1)
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(120)
-def test_a_killed_up_leaves_nothing_and_a_dead_child_ends_all(data: Path, port: int):
-    killed = Up(data, port, "--no-demo", "--workers", "2")
-    killed.wait_until_printed("ready: ")
-    assert "Bearer" not in killed.printed
-    names = " ".join(processes_of(data).values())
-    assert "manage.py sandbox" not in names
-    assert names.count("manage.py proxy") == 2
-    killed.process.kill()
-    killed.process.communicate()
-    assert_nothing_is_left(data, within_s=10)
-
-    bereft = Up(data, port, "--no-demo")
-    bereft.wait_until_printed("ready: ")
-    (shipper,) = (pid for pid, command in processes_of(data).items() if "manage.py ship" in command)
+    (shipper,) = (pid for pid, command in commands if "manage.py ship" in command)
     os.kill(shipper, signal.SIGKILL)
-    assert bereft.wait_for_end() == 1
-    assert "tollgate: ship was killed by SIGKILL; the rest was stopped" in bereft.printed
+    assert again.wait_for_end() == 1
+    assert "tollgate: ship was killed by SIGKILL; the rest was stopped" in again.printed
+    assert_nothing_is_left(data, within_s=1)
+
+    bare = start("--no-demo")
+    bare.wait_until_printed("ready: ")
+    assert "Bearer" not in bare.printed
+    assert "manage.py sandbox" not in " ".join(processes_of(data).values())
+    bare.process.terminate()
+    assert bare.wait_for_end() == 0
     assert_nothing_is_left(data, within_s=1)
 
 
-def test_a_taken_port_is_said_before_anything_is_started(data: Path):
+def test_a_taken_port_is_said_before_anything_is_started(data: Path, start):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        up = Up(data, port)
+        up = start(port=port)
         assert up.wait_for_end() == 1
     assert up.printed == f"tollgate: Port {port} is taken. Choose another: make run PORT={port + 1}\n"
     assert not (data / "postgres").exists()
 
 
-def test_a_second_up_on_the_same_folder_is_refused(data: Path, port: int):
+def test_a_second_up_on_the_same_folder_is_refused(data: Path, start):
     with open_installation(data, "process 7, port 8000"):
-        up = Up(data, port)
+        up = start()
         assert up.wait_for_end() == 1
     assert up.printed == f"tollgate: Tollgate already runs in {data} (process 7, port 8000).\n"
 
 
-def test_nonsense_is_told_how_to_say_it_right(data: Path, port: int):
-    up = Up(data, port, "--workers", "0")
+def test_nonsense_is_told_how_to_say_it_right(start):
+    up = start("--workers", "0")
     assert up.wait_for_end() == 2
     assert "--workers: at least 1" in up.printed
