@@ -35,6 +35,7 @@ class Cycle(RequestResponseCycle):
             raise RuntimeError(f"the application sent {kind!r} out of order")
 
     def _write_head(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        self.chunked_encoding = None  # a head that failed may have said something else
         lines = [STATUS_LINE[status]]
         lines += [
             b"%b: %b\r\n" % header

@@ -66,7 +66,9 @@ class Quick(GuardedProtocol):
 
 
 @contextlib.asynccontextmanager
-async def served(app, protocol: type[GuardedProtocol] = Quick, *, timeout_keep_alive: float = 5) -> AsyncIterator[int]:
+async def served(
+    app, protocol: type[GuardedProtocol] = Quick, *, timeout_keep_alive: float = 0.2
+) -> AsyncIterator[int]:
     """The port of a server with `protocol` before `app`: uvicorn's parts, put together as its Server does."""
     config = uvicorn.Config(
         app,
@@ -93,7 +95,7 @@ async def served(app, protocol: type[GuardedProtocol] = Quick, *, timeout_keep_a
         await asyncio.gather(*state.tasks)
 
 
-async def talk(port: int, *parts: bytes, pause_s: float = 0.0, wait_s: float = 2.0) -> bytes:
+async def talk(port: int, *parts: bytes, pause_s: float = 0.0, wait_s: float = 5.0) -> bytes:
     """Send the parts on one connection and return all that comes back until the server closes it.
 
     After `wait_s` without a byte the connection is taken to stay open, and what came is returned.

@@ -124,8 +124,8 @@ async def test_requests_may_follow_one_another_without_waiting():
     app = Recorder()
     wire = CHUNKED + b"3\r\nabc\r\n0\r\n\r\n" + POST + b"Content-Length: 2\r\n\r\nok" + NEXT
     async with served(app) as port:
-        assert statuses(await talk(port, wire, wait_s=0.1)) == [200, 200, 200]
-        assert statuses(await talk(port, *(wire[i : i + 1] for i in range(len(wire))), wait_s=0.1)) == [
+        assert statuses(await talk(port, wire)) == [200, 200, 200]
+        assert statuses(await talk(port, *(wire[i : i + 1] for i in range(len(wire))))) == [
             200,
             200,
             200,
@@ -184,7 +184,7 @@ async def test_an_upgrade_that_is_only_mentioned_changes_nothing():
     app = Recorder()
     async with served(app) as port:
         wire = POST + b"Upgrade: h2c\r\nContent-Length: 2\r\n\r\nok"
-        assert statuses(await talk(port, wire + NEXT, wait_s=0.1)) == [200, 200]
+        assert statuses(await talk(port, wire + NEXT)) == [200, 200]
     assert [seen.body for seen in app.seen] == [b"ok", b""]
 
 
@@ -195,7 +195,7 @@ async def test_an_answer_before_the_end_of_the_request_does_not_shift_the_next()
 
     body = b"x" * 300_000
     async with served(early) as port:
-        answer = await talk(port, POST + b"Content-Length: 300000\r\n\r\n", body + NEXT, pause_s=0.02, wait_s=0.1)
+        answer = await talk(port, POST + b"Content-Length: 300000\r\n\r\n", body + NEXT, pause_s=0.02)
     assert statuses(answer) == [200, 200]
 
 

@@ -70,7 +70,11 @@ BOMBS = [
     pytest.param(431, POST, b"X-Y: z\r\n" * 2_000, 100, id="200000-headers"),
     pytest.param(414, b"POST /", b"y" * MEGABYTE, 8, id="8-MB-url"),
     pytest.param(
-        200, POST + b"Transfer-Encoding: chunked\r\n\r\n", b"100000\r\n" + b"x" * MEGABYTE + b"\r\n", 128, id="body"
+        200,
+        POST + b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"100000\r\n" + b"x" * MEGABYTE + b"\r\n",
+        128,
+        id="body",
     ),
     pytest.param(431, POST + b"Transfer-Encoding: chunked\r\n\r\n0\r\n", b"X-Y: z\r\n" * 2_000, 100, id="trailers"),
     pytest.param(431, POST + b"Transfer-Encoding: chunked\r\n\r\n1;", b"x" * MEGABYTE, 64, id="chunk-extension"),
@@ -83,7 +87,7 @@ async def test_bombs_leave_no_mark():
         for bomb in BOMBS:
             status, beginning, part, times = bomb.values
             rest = [part] * times + ([b"0\r\n\r\n"] if status == 200 else [])
-            answer = await talk(server.port, beginning, *rest, wait_s=5 if status != 200 else 0.5)
+            answer = await talk(server.port, beginning, *rest, wait_s=30)
             assert statuses(answer) == [status], bomb.id
             assert server.memory() - before <= 8 * MEGABYTE, bomb.id
         assert statuses(await talk(server.port, POST + b"Connection: close\r\n\r\n")) == [200]

@@ -36,7 +36,7 @@ async def new_pool() -> AsyncIterator[Callable[..., Pool]]:
     pools: list[Pool] = []
 
     def make(**settings) -> Pool:
-        patience = {"connect_timeout": 5.0, "first_byte_timeout": 5.0, "idle_timeout": 5.0}
+        patience = {"connect_timeout": 30.0, "first_byte_timeout": 30.0, "idle_timeout": 30.0, "wait_timeout": 30.0}
         pools.append(Pool(**(patience | settings)))
         return pools[-1]
 

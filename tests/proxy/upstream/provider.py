@@ -104,9 +104,7 @@ class Provider:
         else:
             self._server = await asyncio.start_server(self._run, "127.0.0.1", 0, ssl=self._tls)
             port = self._server.sockets[0].getsockname()[1]
-            self.origin = Origin(
-                "https" if self._tls else "http", "localhost" if self._tls else "127.0.0.1", port
-            )
+            self.origin = Origin("https" if self._tls else "http", "localhost" if self._tls else "127.0.0.1", port)
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:

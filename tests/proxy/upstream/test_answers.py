@@ -10,9 +10,7 @@ from .provider import OK, all_of, always, script
 
 
 async def test_status_headers_and_body_are_the_providers(serve, pool):
-    provider = await serve(
-        script(b"HTTP/1.1 418 Teapot\r\nX-One: 1\r\nx-one: 2\r\ncontent-length: 3\r\n\r\nabc")
-    )
+    provider = await serve(script(b"HTTP/1.1 418 Teapot\r\nX-One: 1\r\nx-one: 2\r\ncontent-length: 3\r\n\r\nabc"))
     exchange = await pool.send(provider.origin, b"GET", b"/", [])
     assert exchange.status == 418
     assert exchange.headers == [(b"x-one", b"1"), (b"x-one", b"2"), (b"content-length", b"3")]
@@ -70,9 +68,7 @@ async def test_parts_that_came_together_are_read_together(serve, pool):
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_a_redirect_is_an_answer_like_any_other(serve, pool, status):
     target = b"http://169.254.169.254/latest/meta-data/"
-    provider = await serve(
-        always(b"HTTP/1.1 %d Go\r\nlocation: %b\r\ncontent-length: 0\r\n\r\n" % (status, target))
-    )
+    provider = await serve(always(b"HTTP/1.1 %d Go\r\nlocation: %b\r\ncontent-length: 0\r\n\r\n" % (status, target)))
     exchange = await pool.send(provider.origin, b"GET", b"/", [])
     assert (exchange.status, exchange.headers[0]) == (status, (b"location", target))
     assert (provider.connections, list(pool.stats())) == (1, [str(provider.origin)])
@@ -151,9 +147,7 @@ async def test_bytes_that_are_no_answer_are_told_as_such(serve, pool):
 
 
 async def test_what_came_before_a_fault_is_read_first(serve, pool):
-    provider = await serve(
-        script(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\nnot a chunk\r\n")
-    )
+    provider = await serve(script(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\nnot a chunk\r\n"))
     exchange = await pool.send(provider.origin, b"GET", b"/", [])
     assert await exchange.read() == b"abc"
     for _ in range(2):  # and the fault stays
@@ -176,9 +170,7 @@ async def test_a_provider_on_a_unix_socket(serve, pool, tmp_path):
 
 async def test_an_answer_split_or_reset_at_every_byte(serve, pool):
     """With a pause at byte k the answer is whole; with a reset there, it is lost, and says so."""
-    answer = (
-        b"HTTP/1.1 200 OK\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n4\r\nabcd\r\n0\r\n\r\n"
-    )
+    answer = b"HTTP/1.1 200 OK\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n4\r\nabcd\r\n0\r\n\r\n"
     plan = []
 
     async def play(peer):

@@ -48,6 +48,8 @@ async def test_no_more_connections_than_allowed_and_everybody_gets_one(serve, ne
     pool = new_pool(max_connections=5)
     calls = [asyncio.create_task(get(pool, provider)) for _ in range(50)]
     await until_busy(pool, provider, 5)
+    while gate.now < 5:  # noqa: ASYNC110 - until the provider has them, too
+        await asyncio.sleep(0.005)
     assert stats(pool, provider) == OriginStats(0, 5, 0, 45, opened=5, retried=0, refused=0)
     gate.opened.set()
     assert await asyncio.gather(*calls) == [b"ok"] * 50

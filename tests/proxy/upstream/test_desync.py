@@ -67,9 +67,7 @@ class Trickster(asyncio.Protocol):
         self.write(in_chunks(body)[:-2] + b"x-number: 0\r\nset-cookie: wrong\r\n\r\n")
 
     def interim(self, body):
-        self.write(
-            b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\nx-number: wrong\r\n\r\n", with_length(body)
-        )
+        self.write(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\nx-number: wrong\r\n\r\n", with_length(body))
 
     def blank_lines(self, body):
         self.write(b"\r\n\r\n" + with_length(body) + b"\r\n")

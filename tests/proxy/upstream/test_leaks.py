@@ -81,9 +81,7 @@ async def test_descriptors_are_given_back(serve, new_pool):
     before = descriptors()
     for _ in range(50):
         pool = new_pool()
-        await asyncio.gather(
-            *(pool.send(provider.origin, b"GET", b"/", []) for _ in range(10)), return_exceptions=True
-        )
+        await asyncio.gather(*(pool.send(provider.origin, b"GET", b"/", []) for _ in range(10)), return_exceptions=True)
         pool.close()
         await rested(provider)
     assert descriptors() <= before + 2

@@ -157,9 +157,7 @@ def test_answers_follow_one_another():
     assert (parser.status, body_of(parser)) == (200, b"ok")
 
 
-@pytest.mark.parametrize(
-    "framing", [b"Content-Length: 5", b"Transfer-Encoding: chunked", b"Content-Length: 0"]
-)
+@pytest.mark.parametrize("framing", [b"Content-Length: 5", b"Transfer-Encoding: chunked", b"Content-Length: 0"])
 def test_the_answer_to_head_has_no_body_and_the_next_one_is_read(framing):
     parser = ResponseParser()
     parser.expect(is_head=True)

@@ -40,7 +40,7 @@ async def test_a_server_that_never_accepts(new_pool):
         started = time.monotonic()
         with pytest.raises(ConnectFailed, match=r"within 0\.2 s"):
             await pool.send(Origin("http", *address), b"GET", b"/", [])
-        assert 0.2 <= time.monotonic() - started < 1.0
+        assert 0.2 <= time.monotonic() - started < 2.0
         for filler in fillers:
             filler.close()
 
@@ -65,7 +65,7 @@ async def test_a_provider_that_never_begins_to_answer(serve, new_pool):
     started = time.monotonic()
     with pytest.raises(FirstByteTimeout):
         await pool.send(provider.origin, b"POST", b"/", [], b"x")
-    assert 0.25 <= time.monotonic() - started < 1.0
+    assert 0.25 <= time.monotonic() - started < 2.0
     assert provider.connections == 1  # and nothing was repeated
 
 

@@ -63,9 +63,7 @@ async def test_a_body_of_another_length_than_said_is_not_sent_as_if_it_were_whol
     play, seen = recording()
     provider = await serve(play)
     with pytest.raises(InvalidRequest):
-        await pool.send(
-            provider.origin, b"POST", b"/", [(b"content-length", length)], in_parts(b"one", b"two")
-        )
+        await pool.send(provider.origin, b"POST", b"/", [(b"content-length", length)], in_parts(b"one", b"two"))
     assert all(len(request.body) == int(length) for request in seen)
     assert pool.stats()[str(provider.origin)].idle == 0
 

@@ -31,9 +31,7 @@ def certificate(path, name: str, *, ends_at: datetime.datetime = NOW + datetime.
     )
     path.write_bytes(
         signed.public_bytes(serialization.Encoding.PEM)
-        + key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        + key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
     return str(path)
 
