@@ -34,7 +34,8 @@ ANY = Unfiltered()
 class Scope:
     """Whose usage is meant, and of when: hours that begin from `since` on and before `until`.
 
-    Where a zone's offset is not whole hours, the hour around its midnight counts to the day that it began in.
+    Hours are those of the organization's zone, so that midnights there are exact also where its offset from
+    UTC is not whole hours.
     """
 
     organization_id: UUID
@@ -91,7 +92,7 @@ class Figures:
     reasoning_tokens: int = 0
     cost: Decimal = Decimal(0)  # USD
     price: Decimal = Decimal(0)  # USD
-    latency_ms: int = 0  # sum over `answered`
+    latency_ms: int = 0  # sum over `answered` without those whose end is not known
     first_token_ms: int = 0  # sum over `first_tokens`
     first_tokens: int = 0
     first_at: datetime | None = None
@@ -122,7 +123,8 @@ class Figures:
 
     @property
     def average_latency_ms(self) -> float | None:
-        return self.latency_ms / self.answered if self.answered else None
+        finished = self.answered - self.unfinished
+        return self.latency_ms / finished if finished else None
 
     @property
     def average_first_token_ms(self) -> float | None:

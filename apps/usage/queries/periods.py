@@ -1,7 +1,7 @@
 """Stretches of time as people say them, in the zone of an organization: always from a midnight, half open."""
 
 from collections.abc import Iterator
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -57,7 +57,7 @@ def steps(period: Period, interval: Interval, zone: ZoneInfo) -> Iterator[dateti
     Hours are counted in UTC, so that the two hours of one name when clocks go back are two.
     """
     if interval == "hour":
-        hour = period.since.astimezone(ZoneInfo("UTC")).replace(minute=0, second=0, microsecond=0)
+        hour = period.since.astimezone(zone).replace(minute=0, second=0, microsecond=0).astimezone(UTC)
         while hour < period.until:
             yield hour.astimezone(zone)
             hour += timedelta(hours=1)

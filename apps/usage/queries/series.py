@@ -1,15 +1,14 @@
 """Usage over time."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from django.db.models.functions import TruncDay, TruncHour, TruncMonth
+from django.db.models import F
+from django.db.models.functions import TruncDay, TruncMonth
 
 from apps.usage.queries.figures import Figures, Scope, figure_sums
 from apps.usage.queries.periods import Interval, Period, steps
-
-TRUNCATIONS = {"hour": TruncHour, "day": TruncDay, "month": TruncMonth}
 
 
 class Point(NamedTuple):
@@ -21,9 +20,13 @@ class Point(NamedTuple):
 
 def over_time(scope: Scope, interval: Interval, zone: ZoneInfo) -> list[Point]:
     """Every hour, day or month of the zone in the scope, those without requests as zeros."""
-    truncate = TRUNCATIONS[interval]
-    tz = ZoneInfo("UTC") if interval == "hour" else zone
-    rows = scope.rows().values(start=truncate("hour", tzinfo=tz)).annotate(**figure_sums()).order_by()
-    found = {row["start"]: Figures.of(row) for row in rows}
+    beginnings = {
+        "hour": F("hour"),
+        "day": TruncDay("hour", tzinfo=zone),
+        "month": TruncMonth("hour", tzinfo=zone),
+    }
+    rows = scope.rows().values(start=beginnings[interval]).annotate(**figure_sums()).order_by()
+    # By their time in UTC: of two zones, Python takes times in the hour that clocks repeat for different ones.
+    found = {row["start"].astimezone(UTC): Figures.of(row) for row in rows}
     period = Period(scope.since, scope.until)
-    return [Point(start, found.get(start, Figures())) for start in steps(period, interval, zone)]
+    return [Point(start, found.get(start.astimezone(UTC), Figures())) for start in steps(period, interval, zone)]

@@ -1,0 +1,134 @@
+"""What the console and the portal both show of usage, made ready for their templates."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+from django.utils.translation import gettext_lazy as _
+
+from apps.kit.templatetags.display import Bar, date_label, money
+from apps.limits.limiter import LimitName
+from apps.limits.state import LimitState
+from apps.usage.models import Request, Result
+from apps.usage.queries import Figures, Group, Period, Point, named_period
+from apps.usage.queries.periods import Interval
+
+LABELS = {
+    "today": _("Today"),
+    "7d": _("7 days"),
+    "30d": _("30 days"),
+    "month": _("This month"),
+    "last_month": _("Last month"),
+}
+LIMIT_LABELS = {
+    LimitName.REQUESTS: _("Requests a minute"),
+    LimitName.TOKENS: _("Tokens a minute"),
+    LimitName.CONCURRENT: _("Requests at once"),
+    LimitName.DAILY: _("Spend today"),
+    LimitName.MONTHLY: _("Spend this month"),
+}
+BADGES = {Result.SERVED: "badge-good", Result.FAILED: "badge-bad", Result.UNFINISHED: "badge-bad"}
+DEFAULT_PERIOD = "30d"
+
+
+class Choice(NamedTuple):
+    """A period that can be chosen."""
+
+    name: str
+    label: Any
+
+
+@dataclass(frozen=True)
+class ChosenPeriod:
+    """The period that a page shows."""
+
+    name: str
+    period: Period
+    interval: Interval
+
+    @property
+    def choices(self) -> list[Choice]:
+        return [Choice(name, label) for name, label in LABELS.items()]
+
+
+def chosen_period(name: str | None, at: datetime, zone: ZoneInfo) -> ChosenPeriod:
+    """The period of the query string; one that nobody knows is the usual one."""
+    name = name if name in LABELS else DEFAULT_PERIOD
+    return ChosenPeriod(name, named_period(name, at, zone), "hour" if name == "today" else "day")
+
+
+def bars(points: Iterable[Point], interval: Interval, value: Callable[[Figures], Any], is_money: bool) -> list[Bar]:
+    """A chart's bars of one figure over time."""
+    return [
+        Bar(
+            date_label(point.start, interval),
+            float(value(point.figures)),
+            f"{date_label(point.start, interval)}: "
+            + (money(value(point.figures)) if is_money else f"{value(point.figures):,}"),
+        )
+        for point in points
+    ]
+
+
+class NamedGroup(NamedTuple):
+    """A group with what it is called on a page. None: requests that name no user."""
+
+    label: str | None
+    figures: Figures
+    url: str = ""
+
+
+def named_groups(
+    groups: Iterable[Group], names: Mapping[Any, str] | None = None, url: Callable[[Any], str] | None = None
+) -> list[NamedGroup]:
+    """Groups with the names of what they stand for; without `names`, what they stand for is its name."""
+    return [
+        NamedGroup(
+            None if group.value is None else (names or {}).get(group.value, str(group.value)),
+            group.figures,
+            url(group.value) if url else "",
+        )
+        for group in groups
+    ]
+
+
+class RequestRow:
+    """A request with what a table shows of it."""
+
+    def __init__(self, request: Request, zone: ZoneInfo) -> None:
+        self._request = request
+        self.started_at = request.started_at.astimezone(zone)
+        self.badge = BADGES.get(Result(request.result), "badge-warn")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._request, name)
+
+
+class LimitRow(NamedTuple):
+    """A limit with its label."""
+
+    label: Any
+    is_money: bool
+    used: Any
+    held: Any
+    limit: Any
+    share: float
+
+
+def limit_rows(states: list[LimitState] | None) -> list[LimitRow] | None:
+    """Limits as a page shows them; None while Redis is away."""
+    if states is None:
+        return None
+    return [
+        LimitRow(
+            LIMIT_LABELS[state.name],
+            state.name.is_money,
+            state.used if state.name.is_money else int(state.used),
+            state.held,
+            state.limit if state.name.is_money else int(state.limit),
+            state.share,
+        )
+        for state in states
+    ]
