@@ -51,6 +51,11 @@ def pack_header(spool_id: UUID, number: int) -> bytes:
     return HEADER.pack(MAGIC, spool_id.bytes, number)
 
 
+def framed(payload: bytes) -> bytes:
+    """The frame of a payload."""
+    return FRAME.pack(len(payload), crc32(payload)) + payload
+
+
 def frames(data: bytes, base: int = 0) -> Iterator[Frame]:
     """The whole, sound frames at the beginning of `data`; starts and ends are counted from `base`.
 

@@ -76,11 +76,13 @@ def spool_id_of(directory: Path) -> UUID | None:
 
 def is_abandoned(directory: Path) -> bool:
     """Whether the process that wrote this spool is gone. Once true, it stays so."""
-    with (directory / LOCK).open("rb") as lock:
-        try:
+    try:
+        with (directory / LOCK).open("rb") as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: who else asks isn't taken for the writer
-        except BlockingIOError:
-            return False
+    except BlockingIOError:
+        return False
+    except FileNotFoundError:  # a spool that was copied here without it
+        return True
     return True
 
 
@@ -158,7 +160,7 @@ class Tail:
     def _take(self, segment: int, frame: Frame, haul: Haul) -> None:
         try:
             record = decode(frame.payload)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             haul.letters.append(_letter(segment, frame, f"It cannot be read: {error}"))
             return
         call_id = record.id

@@ -15,12 +15,11 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from uuid import UUID, uuid4
-from zlib import crc32
 
 from apps.kit.ids import uuid7
 from apps.pricing.rating import Tokens
 from apps.usage.record import REPORTED, SERVED, Intent, Outcome, encode
-from apps.usage.segment import FRAME, SegmentWriter
+from apps.usage.segment import SegmentWriter, framed
 
 SEGMENT = 16 * 1024 * 1024
 MODELS = [
@@ -100,7 +99,7 @@ def write_spool(root: Path, payloads: Iterator[bytes]) -> None:
     number, frames, size = 1, [], 0
     writer = SegmentWriter(directory, spool_id, number, SEGMENT)
     for payload in payloads:
-        frame = FRAME.pack(len(payload), crc32(payload)) + payload
+        frame = framed(payload)
         if not writer.has_room(size + len(frame)):
             writer.append(b"".join(frames))
             writer.close()
