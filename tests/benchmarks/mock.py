@@ -1,7 +1,7 @@
 """A provider that costs next to nothing: fixed answers, written by hand-made protocol objects.
 
 `python -m tests.benchmarks.mock FD`. A body that says `"stream": true` is answered in 50 chunks, one each
-10 ms, or as slowly as `"pace_ms": N` says; any other at once.
+10 ms, or as slowly as `"pace_ms": N` says; any other at once, or after that time.
 """
 
 import asyncio
@@ -78,10 +78,13 @@ class Provider(asyncio.Protocol):
         if len(data) < head + 4 + length:
             return
         body, self._received = data[head + 4 : head + 4 + length], data[head + 4 + length :]
-        if b'"stream": true' not in body:
-            self._transport.write(PLAIN)
-            return
         pace = PACE.search(body)
+        if b'"stream": true' not in body:
+            if pace:
+                self._loop.call_later(int(pace[1]) / 1000, self._transport.write, PLAIN)
+            else:
+                self._transport.write(PLAIN)
+            return
         self._transport.write(STREAM_HEAD)
         self._next(0, int(pace[1]) / 1000 if pace else 0.01)
 

@@ -86,6 +86,20 @@ class Installation:
         with (self.home.data / "postgres.log").open("ab") as log:
             self.postgres = start_postgres(self.home, output=log, is_ephemeral=not self._is_durable)
 
+    @contextlib.contextmanager
+    def postgres_frozen(self) -> Iterator[None]:
+        """SIGSTOP to PostgreSQL and all its backends: connections stay, and nothing answers."""
+        backends = _children_of(self.postgres.process.pid)
+        everybody = [self.postgres.process.pid, *backends]
+        for pid in everybody:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in everybody:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
+
     def _stop_postgres(self) -> None:
         self.postgres.stop()  # the one that runs by then
 
@@ -183,13 +197,17 @@ class Installation:
     def rows(self, query: str, *arguments: Any) -> list[dict[str, Any]]:
         """What the database says."""
         with psycopg.connect(self.postgres.url, row_factory=dict_row, autocommit=True) as connection:
-            return connection.execute(query, arguments).fetchall()  # type: ignore[arg-type]
+            return connection.execute(query, arguments or None).fetchall()  # type: ignore[arg-type]
 
     def provider_calls(self) -> list[dict[str, Any]]:
         """The lines of the sandbox's own record."""
         if not self.ledger.exists():
             return []
         return [json.loads(line) for line in self.ledger.read_text().splitlines()]
+
+
+def _children_of(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def _folders(folder: Path) -> set[str]:

@@ -1,0 +1,76 @@
+"""The three records of an installation, gathered for the checker; and what every fault must leave behind."""
+
+import json
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from decimal import Decimal
+from uuid import UUID
+
+from redis import Redis
+
+from apps.limits.limiter import LimitKeys, from_pico
+from apps.usage.models import TOKEN_KINDS
+from tests.faults.checker import ClientCall, ProviderCall, Record, Violation, check
+from tests.rig.client import Seen
+from tests.rig.desk import MARKUP, RATES
+from tests.rig.installation import Installation, Tenant
+
+
+def assert_nothing_is_lost(installation: Installation, tenant: Tenant, seen: Iterable[Seen]) -> None:
+    """Ship and roll up what there is; then every record agrees, and the roll-ups are the sum of the requests."""
+    installation.run("rollup")
+    violations = violations_of(installation, tenant, seen)
+    assert not violations, "\n".join(map(str, violations[:20]))
+    installation.run("audit")
+
+
+def violations_of(installation: Installation, tenant: Tenant, seen: Iterable[Seen]) -> list[Violation]:
+    """What the checker finds in the calls of `seen`, all of them the tenant's."""
+    clients = [ClientCall(one.nonce, tenant.customer, one.saw_end, one.status) for one in seen]
+    nonces = {client.nonce for client in clients}
+    provider = [
+        ProviderCall(line["nonce"], line["wire"], line["usage"], line["end"] == "complete")
+        for line in installation.provider_calls()
+        if line["nonce"] in nonces
+    ]
+    return check(clients, provider, records_of(installation, nonces), rates=RATES, markup=MARKUP)
+
+
+def records_of(installation: Installation, nonces: set[str]) -> list[Record]:
+    """The rows of these calls, whoever's they are."""
+    rows = installation.rows("SELECT * FROM usage_request WHERE end_user LIKE 'nonce-%'")
+    return [
+        Record(
+            nonce=row["end_user"],
+            customer=str(row["customer_id"]),
+            result=row["result"],
+            tokens={kind: row[f"{kind}_tokens"] for kind in TOKEN_KINDS if row[f"{kind}_tokens"]},
+            cost=row["cost"],
+            price=row["price"],
+        )
+        for row in rows
+        if row["end_user"] in nonces
+    ]
+
+
+def open_holds(installation: Installation, tenant: Tenant) -> int:
+    """Holds that Redis still has for calls of the tenant's customer: none, once none are under way."""
+    with Redis.from_url(installation.redis.url) as redis:
+        return redis.zcard(LimitKeys(UUID(tenant.customer).bytes).holds)
+
+
+def settled_spend(installation: Installation, tenant: Tenant) -> Decimal:
+    """What Redis has counted against the customer's cap of this month."""
+    keys = LimitKeys(UUID(tenant.customer).bytes)
+    with Redis.from_url(installation.redis.url) as redis:
+        counted = redis.hget(f"{keys.spend}{datetime.now(UTC):%Y-%m}", "settled")
+    return from_pico(int(counted or 0))
+
+
+def summary(seen: list[Seen]) -> str:
+    """How the calls ended, for the log of a long run."""
+    ends: dict[str, int] = {}
+    for one in seen:
+        name = f"{one.status} {'whole' if one.saw_end else 'cut'}" if one.status else "no answer"
+        ends[name] = ends.get(name, 0) + 1
+    return json.dumps(dict(sorted(ends.items())))
