@@ -28,10 +28,11 @@ def copy_with_care(calls: Sequence[Call], batch_id: int, letters: list[Letter], 
     They go through a table of their own: there the bad ones are found, and from there only new ones are taken.
     """
     with connection.cursor() as cursor:
-        cursor.execute("CREATE TEMP TABLE landing (LIKE usage_request INCLUDING CONSTRAINTS) ON COMMIT DROP")
+        cursor.execute("CREATE TEMP TABLE landing (LIKE usage_request INCLUDING CONSTRAINTS)")
         _copy_halves(calls, batch_id, letters, latest)
         cursor.execute("INSERT INTO usage_request SELECT * FROM landing ON CONFLICT DO NOTHING RETURNING id")
         new = {row_id for (row_id,) in cursor.fetchall()}
+        cursor.execute("DROP TABLE landing")
     return [call for call in calls if UUID(bytes=call.intent.id) in new]
 
 

@@ -13,6 +13,7 @@ from apps.limits.limiter import LimitName
 from apps.limits.state import LimitState
 from apps.usage.models import Request, Result
 from apps.usage.queries import Figures, Group, Period, Point, named_period
+from apps.usage.queries.figures import INPUT_COLUMNS, OUTPUT_COLUMNS
 from apps.usage.queries.periods import Interval
 
 LABELS = {
@@ -101,6 +102,8 @@ class RequestRow:
         self._request = request
         self.started_at = request.started_at.astimezone(zone)
         self.badge = BADGES.get(Result(request.result), "badge-warn")
+        self.all_input = sum(getattr(request, column) for column in INPUT_COLUMNS)
+        self.all_output = sum(getattr(request, column) for column in OUTPUT_COLUMNS)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._request, name)

@@ -58,7 +58,9 @@ def ensure_partitions(months: Iterable[datetime]) -> list[str]:
 def _attached(names: Iterable[str]) -> set[str]:
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT relid::text FROM pg_partition_tree('usage_request') WHERE relid::text = ANY(%s)",
+            # not pg_partition_tree(): right after the lock it may still go by what this session remembers
+            "SELECT relname FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid "
+            "WHERE inhparent = 'usage_request'::regclass AND relname = ANY(%s)",
             [list(names)],
         )
         return {name for (name,) in cursor.fetchall()}

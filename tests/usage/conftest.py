@@ -4,7 +4,7 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -67,13 +67,33 @@ def a_call(customer: Customer, *, at: datetime = NOON, outcome: dict | None = No
     return [encode(intent), encode(an_outcome(intent, **outcome or {}))]
 
 
+class LiveSpool:
+    """The spool of a process that goes on: this one."""
+
+    def __init__(self, root: Path) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._spool = Spool.open(root, segment_bytes=16 * 1024)
+        self.directory = self._spool.directory
+
+    def write(self, *payloads: bytes) -> None:
+        """Durable when it returns."""
+
+        async def write() -> None:
+            await self._spool.write(*payloads, is_outcome=True)
+
+        self._loop.run_until_complete(write())
+
+    def close(self) -> None:
+        self._spool.close()
+        self._loop.close()
+
+
 def write_spool(root: Path, payloads: Iterable[bytes], *, segment_bytes: int = 1024 * 1024) -> Path:
     """A spool of a process that ended after it had written the payloads."""
 
     async def write() -> Path:
         spool = Spool.open(root, segment_bytes=segment_bytes)
-        for payload in payloads:
-            await spool.write(payload, is_outcome=True)
+        await asyncio.gather(*(spool.write(payload, is_outcome=True) for payload in payloads))
         spool.close()
         return spool.directory
 
@@ -85,6 +105,14 @@ def root(tmp_path: Path, settings) -> Path:
     """Where the spools of this test are."""
     settings.SPOOL_DIRECTORY = tmp_path / "spools"
     return settings.SPOOL_DIRECTORY
+
+
+@pytest.fixture
+def live_spool(root: Path) -> Iterator[LiveSpool]:
+    """A spool that is being written."""
+    spool = LiveSpool(root)
+    yield spool
+    spool.close()
 
 
 @pytest.fixture
