@@ -50,6 +50,7 @@ USE_X_FORWARDED_HOST = False
 TRUSTED_PROXIES = env.list("TOLLGATE_TRUSTED_PROXIES", default=[])  # networks whose X-Forwarded-For is believed
 
 INSTALLED_APPS = [
+    "apps.kit",
     "apps.accounts",
     "apps.customers",
     "apps.keys",

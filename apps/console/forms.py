@@ -1,0 +1,162 @@
+"""Forms of the operator's pages: they clean what is typed, the services do the rest."""
+
+from typing import Any
+from zoneinfo import available_timezones
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from apps.accounts.models import Organization, Role
+from apps.customers.models import Customer, CustomerRole
+from apps.keys.models import ProviderKey
+from apps.keys.providers import PROVIDERS, label_of
+
+OWN = "other"
+
+
+class CustomerForm(forms.ModelForm):
+    """A customer's name, markup and limits. An empty limit is none; 0 lets nothing through."""
+
+    class Meta:
+        model = Customer
+        fields = ("name", "email", "markup_percent", *Customer.LIMITS)
+        labels = {
+            "email": _("E-mail of its admin"),
+            "markup_percent": _("Markup, in percent"),
+            "daily_cap": _("Spend a day, in USD"),
+            "monthly_cap": _("Spend a month, in USD"),
+        }
+
+    def __init__(self, *args: Any, organization: Organization, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        default = f"{organization.default_markup_percent.normalize():f}"
+        self.fields["markup_percent"].help_text = _("Empty: your default of %(percent)s %%.") % {"percent": default}
+        for name in Customer.LIMITS:
+            self.fields[name].widget.attrs["placeholder"] = _("no limit")
+            self.fields[name].widget.attrs["min"] = 0
+
+    def limit_fields(self) -> list[forms.BoundField]:
+        """The fields of the limits, for the template."""
+        return [self[name] for name in Customer.LIMITS]
+
+
+class AddCustomerForm(CustomerForm):
+    """A new customer, with a provider key for each provider, in one step."""
+
+    def __init__(self, *args: Any, organization: Organization, **kwargs: Any) -> None:
+        super().__init__(*args, organization=organization, **kwargs)
+        self.fields["email"].help_text = _("Gets an invitation to the portal.")
+        self._keys = list(organization.provider_keys.live().order_by("provider", "name"))
+        for provider in dict.fromkeys(key.provider for key in self._keys):
+            self.fields[f"key_{provider}"] = forms.ModelChoiceField(
+                queryset=organization.provider_keys.live().filter(provider=provider),
+                required=False,
+                label=label_of(provider),
+                empty_label=_("not offered"),
+                initial=next(key for key in self._keys if key.provider == provider),
+            )
+
+    def key_fields(self) -> list[forms.BoundField]:
+        """The fields of the provider keys, for the template."""
+        return [self[name] for name in self.fields if name.startswith("key_")]
+
+    def chosen_keys(self) -> list[ProviderKey]:
+        """The provider keys that the customer's calls are sent with."""
+        return [key for name, key in self.cleaned_data.items() if name.startswith("key_") and key]
+
+    def customer_fields(self) -> dict[str, Any]:
+        """What the customer itself is made of."""
+        return {name: self.cleaned_data[name] for name in self.Meta.fields}
+
+
+class CustomerKeysForm(forms.Form):
+    """Which provider key each provider's calls of a customer are sent with."""
+
+    def __init__(self, *args: Any, customer: Customer, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        live = customer.organization.provider_keys.live()
+        chosen = {link.provider: link.provider_key_id for link in customer.provider_key_links.all()}
+        for provider in sorted({*live.values_list("provider", flat=True), *chosen}):
+            self.fields[provider] = forms.ModelChoiceField(
+                queryset=live.filter(provider=provider),
+                required=False,
+                label=label_of(provider),
+                empty_label=_("not offered"),
+                initial=chosen.get(provider),
+            )
+
+
+class ProviderKeyForm(forms.Form):
+    """A provider's secret, for the vault."""
+
+    provider = forms.ChoiceField(label=_("Provider"))
+    own_provider = forms.SlugField(
+        label=_("Its name, if it is another"),
+        required=False,
+        help_text=_("Such as “my-vllm”; speaks OpenAI's protocol."),
+    )
+    name = forms.CharField(label=_("Name of the key"), max_length=80, initial="main")
+    secret = forms.CharField(
+        label=_("Secret"),
+        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
+        help_text=_("Encrypted at once, never shown again."),
+    )
+    base_url = forms.CharField(
+        label=_("Base URL"), required=False, help_text=_("Empty: the provider's own. Needed for your own models.")
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        known = [(provider.slug, provider.label) for provider in PROVIDERS.values()]
+        self.fields["provider"].choices = [*known, (OWN, _("Another, or your own"))]  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        own = cleaned.pop("own_provider", "")
+        if cleaned.get("provider") == OWN:
+            if not own:
+                self.add_error("own_provider", _("Give your provider a name."))
+            cleaned["provider"] = own
+        return cleaned
+
+
+class SecretForm(forms.Form):
+    """A new secret in the place of an old one."""
+
+    secret = forms.CharField(label=_("New secret"), widget=forms.PasswordInput(attrs={"autocomplete": "off"}))
+
+
+class MemberForm(forms.Form):
+    """Whom to invite to the organization."""
+
+    email = forms.EmailField(label=_("E-mail"))
+    role = forms.ChoiceField(label=_("Role"), choices=Role.choices, initial=Role.VIEWER)
+
+
+class CustomerMemberForm(forms.Form):
+    """Whom to invite to a customer's portal."""
+
+    email = forms.EmailField(label=_("E-mail"))
+    role = forms.ChoiceField(label=_("Role"), choices=CustomerRole.choices, initial=CustomerRole.ADMIN)
+
+
+class RoleForm(forms.Form):
+    """Another role for a member."""
+
+    role = forms.ChoiceField(choices=Role.choices)
+
+
+class OrganizationForm(forms.ModelForm):
+    """The organization's own settings."""
+
+    time_zone = forms.ChoiceField(
+        label=_("Time zone"), choices=[(zone, zone) for zone in sorted(available_timezones())]
+    )
+
+    class Meta:
+        model = Organization
+        fields = ("name", "time_zone", "default_markup_percent", "on_limiter_outage")
+        labels = {
+            "default_markup_percent": _("Default markup, in percent"),
+            "on_limiter_outage": _("While limits cannot be checked"),
+        }

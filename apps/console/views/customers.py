@@ -1,0 +1,194 @@
+"""Customers: whom the organization sells to, what they use, what they may."""
+
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.core.paginator import Paginator
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from apps.accounts.access import OperatorRequest, operator_page
+from apps.accounts.models import Role
+from apps.console.forms import AddCustomerForm, CustomerForm, CustomerKeysForm, CustomerMemberForm
+from apps.customers.models import Customer
+from apps.customers.services import invite_customer_member, resume_customer, suspend_customer, update_customer
+from apps.keys.services.customers import add_customer_with_keys
+from apps.keys.services.provider_keys import assign_provider_key, unassign_provider_key
+from apps.kit.errors import Refused
+from apps.limits.limiter import Limits
+from apps.limits.state import limits_state
+from apps.usage.faces import RequestRow, bars, chosen_period, limit_rows, named_groups
+from apps.usage.queries import Scope, by_customer, grouped_by, named_period, over_time, recent_requests, totals
+
+PAGE = 25
+TOP = 8
+ORDERS = {
+    "name": lambda row: row[0].name.lower(),
+    "requests": lambda row: -row[1].requests,
+    "price": lambda row: -row[1].price,
+    "cost": lambda row: -row[1].cost,
+}
+
+
+@operator_page(Role.VIEWER)
+def customers(request: OperatorRequest) -> HttpResponse:
+    """All customers with what they used this month."""
+    organization, wanted = request.organization, request.GET.get("q", "").strip()
+    found = organization.customers.order_by("name")
+    if wanted:
+        found = found.filter(name__icontains=wanted)
+    since, until = named_period("month", timezone.now(), ZoneInfo(organization.time_zone))
+    figures = by_customer(organization, found.values_list("pk", flat=True), since, until)
+    order = request.GET.get("sort", "name")
+    rows = sorted(((customer, figures[customer.pk]) for customer in found), key=ORDERS.get(order, ORDERS["name"]))
+    page = Paginator(rows, PAGE).get_page(request.GET.get("page"))
+    context = {"section": "customers", "page": page, "wanted": wanted, "order": order}
+    return render(request, "console/customers/list.html", context)
+
+
+@operator_page(Role.ADMIN)
+def customer_add(request: OperatorRequest) -> HttpResponse:
+    """Name, limits, price and provider keys in one form; its admin is invited."""
+    form = AddCustomerForm(request.POST or None, organization=request.organization)
+    if request.method == "POST" and form.is_valid():
+        try:
+            customer, link = add_customer_with_keys(
+                request.organization, by=request.user, provider_keys=form.chosen_keys(), **form.customer_fields()
+            )
+        except ValidationError as error:
+            form.add_error(None, error)
+        except Refused as refusal:
+            form.add_error(None, str(refusal))
+        else:
+            messages.success(request, _("%(name)s was added.") % {"name": customer})
+            if link:
+                messages.info(request, _("An invitation went to %(email)s.") % {"email": customer.email})
+            return redirect("console:customer-detail", customer.pk)
+    return render(request, "console/customers/add.html", {"section": "customers", "form": form})
+
+
+@operator_page(Role.VIEWER)
+def customer_detail(request: OperatorRequest, customer_id: UUID) -> HttpResponse:
+    """A customer's usage, limits, people and keys."""
+    customer = get_object_or_404(request.organization.customers, pk=customer_id)
+    zone = ZoneInfo(request.organization.time_zone)
+    now = timezone.now()
+    period = chosen_period(request.GET.get("period"), now, zone)
+    scope = Scope(request.organization.pk, *period.period, customer_id=customer.pk)
+    points = over_time(scope, period.interval, zone)
+    key_names = dict(customer.proxy_keys.values_list("pk", "name"))
+    limits = Limits(**{name: getattr(customer, name) for name in Customer.LIMITS})
+    context = {
+        "section": "customers",
+        "customer": customer,
+        "period": period,
+        "zone": zone,
+        "totals": totals(scope),
+        "requests_chart": bars(points, period.interval, lambda figures: figures.requests, False),
+        "price_chart": bars(points, period.interval, lambda figures: figures.price, True),
+        "models": named_groups(grouped_by(scope, "model", limit=TOP)),
+        "users": named_groups(grouped_by(scope, "user", limit=TOP)),
+        "keys": named_groups(grouped_by(scope, "key", limit=TOP), key_names),
+        "limits": limit_rows(limits_state(customer.pk, limits, zone, now)),
+        "links": customer.provider_key_links.select_related("provider_key").order_by("provider"),
+        "proxy_keys": customer.proxy_keys.order_by("-created_at")[:20],
+        "now": now,
+        "members": customer.members.select_related("user").order_by("created_at"),
+        "invitations": customer.invitations.filter(accepted_at=None, expires_at__gt=now),
+        "invite_form": CustomerMemberForm(),
+        "requests": [
+            RequestRow(row, zone) for row in recent_requests(request.organization.pk, customer.pk, limit=TOP).requests
+        ],
+    }
+    return render(request, "console/customers/detail.html", context)
+
+
+@operator_page(Role.ADMIN)
+def customer_edit(request: OperatorRequest, customer_id: UUID) -> HttpResponse:
+    """Limits and price; a change holds at once, on every process."""
+    customer = get_object_or_404(request.organization.customers, pk=customer_id)
+    form = CustomerForm(request.POST or None, instance=customer, organization=request.organization)
+    if request.method == "POST" and form.is_valid():
+        update_customer(request.organization.customers.get(pk=customer_id), by=request.user, **form.cleaned_data)
+        messages.success(request, _("Saved. It holds from now on."))
+        return redirect("console:customer-detail", customer_id)
+    context = {"section": "customers", "form": form, "customer": customer}
+    return render(request, "console/customers/edit.html", context)
+
+
+@require_POST
+@operator_page(Role.ADMIN)
+def customer_suspend(request: OperatorRequest, customer_id: UUID) -> HttpResponse:
+    """Refuse all calls of the customer, within a second."""
+    customer = get_object_or_404(request.organization.customers, pk=customer_id)
+    suspend_customer(customer, by=request.user, at=timezone.now())
+    messages.warning(request, _("%(name)s is suspended: its calls are refused.") % {"name": customer})
+    return redirect("console:customer-detail", customer_id)
+
+
+@require_POST
+@operator_page(Role.ADMIN)
+def customer_resume(request: OperatorRequest, customer_id: UUID) -> HttpResponse:
+    """Let the customer's calls through again."""
+    customer = get_object_or_404(request.organization.customers, pk=customer_id)
+    resume_customer(customer, by=request.user)
+    messages.success(request, _("%(name)s is served again.") % {"name": customer})
+    return redirect("console:customer-detail", customer_id)
+
+
+@require_POST
+@operator_page(Role.ADMIN)
+def customer_invite(request: OperatorRequest, customer_id: UUID) -> HttpResponse:
+    """Invite somebody to the customer's portal."""
+    customer = get_object_or_404(request.organization.customers, pk=customer_id)
+    form = CustomerMemberForm(request.POST)
+    if form.is_valid():
+        try:
+            invite_customer_member(customer, by=request.user, **form.cleaned_data)
+        except (Refused, ValidationError) as error:
+            messages.error(request, " ".join(getattr(error, "messages", [str(error)])))
+        else:
+            messages.success(request, _("An invitation went to %(email)s.") % {"email": form.cleaned_data["email"]})
+    else:
+        messages.error(request, _("That is not an e-mail address."))
+    return redirect("console:customer-detail", customer_id)
+
+
+@operator_page(Role.ADMIN)
+def customer_keys(request: OperatorRequest, customer_id: UUID) -> HttpResponse:
+    """Which provider key the customer's calls to each provider are sent with."""
+    customer = get_object_or_404(request.organization.customers, pk=customer_id)
+    form = CustomerKeysForm(request.POST or None, customer=customer)
+    if request.method == "POST" and form.is_valid():
+        for provider in form.changed_data:
+            key = form.cleaned_data[provider]
+            if key is None:
+                unassign_provider_key(customer, provider, by=request.user)
+            else:
+                assign_provider_key(customer, key, by=request.user)
+        messages.success(request, _("Saved. It holds from now on."))
+        return redirect("console:customer-detail", customer_id)
+    return render(request, "console/customers/keys.html", {"section": "customers", "form": form, "customer": customer})
+
+
+@operator_page(Role.VIEWER)
+def customer_requests(request: OperatorRequest, customer_id: UUID) -> HttpResponse:
+    """A customer's requests, newest first."""
+    customer = get_object_or_404(request.organization.customers, pk=customer_id)
+    zone = ZoneInfo(request.organization.time_zone)
+    page = recent_requests(request.organization.pk, customer.pk, before=request.GET.get("before"))
+    context = {
+        "section": "customers",
+        "customer": customer,
+        "zone": zone,
+        "requests": [RequestRow(row, zone) for row in page.requests],
+        "next": page.next,
+        "first_url": reverse("console:customer-requests", args=[customer.pk]),
+    }
+    return render(request, "console/customers/requests.html", context)

@@ -1,0 +1,59 @@
+"""The operator's overview."""
+
+from zoneinfo import ZoneInfo
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from apps.accounts.access import OperatorRequest, operator_page
+from apps.accounts.models import Organization, Role
+from apps.usage.faces import bars, chosen_period, named_groups
+from apps.usage.queries import Scope, grouped_by, over_time, totals
+
+TOP = 6
+
+
+@operator_page(Role.VIEWER)
+def dashboard(request: OperatorRequest) -> HttpResponse:
+    """What all customers use, cost and bring."""
+    organization = request.organization
+    zone = ZoneInfo(organization.time_zone)
+    period = chosen_period(request.GET.get("period"), timezone.now(), zone)
+    scope = Scope(organization.pk, *period.period)
+    points = over_time(scope, period.interval, zone)
+    by_customer = grouped_by(scope, "customer", limit=TOP)
+    names = dict(organization.customers.values_list("pk", "name"))
+    context = {
+        "section": "dashboard",
+        "period": period,
+        "zone": zone,
+        "totals": totals(scope),
+        "requests_chart": bars(points, period.interval, lambda figures: figures.requests, False),
+        "price_chart": bars(points, period.interval, lambda figures: figures.price, True),
+        "customers": named_groups(by_customer, names, lambda pk: reverse("console:customer-detail", args=[pk])),
+        "models": named_groups(grouped_by(scope, "model", limit=TOP)),
+        "steps": first_steps(organization),
+    }
+    return render(request, "console/dashboard.html", context)
+
+
+def first_steps(organization: Organization) -> list[tuple[str, str, bool]]:
+    """What a new operator has to do, where it is done, and whether it is; empty when all of it is."""
+    customers = organization.customers
+    steps = [
+        (
+            _("Put a provider key in the vault"),
+            reverse("console:provider-key-add"),
+            organization.provider_keys.exists(),
+        ),
+        (_("Add a customer"), reverse("console:customer-add"), customers.exists()),
+        (
+            _("Have the customer sign in and generate a key"),
+            reverse("console:customers"),
+            customers.filter(proxy_keys__isnull=False).exists(),
+        ),
+    ]
+    return [] if all(is_done for _name, _url, is_done in steps) else steps
