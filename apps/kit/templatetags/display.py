@@ -29,6 +29,15 @@ def money(amount: Decimal | int | None) -> str:
 
 
 @register.filter
+def money_short(amount: Decimal | int | None) -> str:
+    """As `money`, but small amounts by their first two digits, with all of them in the title."""
+    if amount is None or not amount or abs(amount) >= CENT:
+        return money(amount)
+    places = 1 - Decimal(amount).adjusted()
+    return format_html('<span title="{}">≈ ${}</span>', money(amount), f"{amount:.{places}f}")
+
+
+@register.filter
 def compact(number: int | None) -> str:
     """A count in few characters, in a tag whose title has all of them."""
     if number is None:
