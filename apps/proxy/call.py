@@ -303,7 +303,8 @@ class Call:
         while len(body) < ERROR_LIMIT and (chunk := await exchange.read()):
             body += chunk
         told = scrub(decoded(bytes(body), answer.content_encoding), self.route.secret)
-        meter = self.meter = Meter(self.wire, self.operation, self.ask, answer._replace(content_encoding=b""))
+        answer = answer._replace(content_encoding=b"")
+        meter = self.meter = Meter(self.wire, self.operation, self.ask, answer, exchange.status)
         meter.feed(told)
         await self.record(FAILED, status=exchange.status)
         await self.start(exchange.status, with_body(answer.forward, told))
@@ -387,7 +388,7 @@ class Call:
             self.price.id if self.price else None,
             stop.code if stop else usage.error_code,
             stop.message if stop else usage.error_message,
-            self.provider_request_id,
+            self.provider_request_id or usage.request_id,
         )
 
     def rated(self, result: int, usage: Usage) -> Rated | None:

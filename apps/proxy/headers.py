@@ -1,8 +1,9 @@
 """Which headers go on, in both directions. One pass each way, over tables made beforehand.
 
 What never reaches the provider: the proxy key (wherever an SDK puts it), cookies, our own headers,
-anything about the connection or about who was before us. What never reaches the client: the
-provider's cookies, and headers that tell of the operator's account there.
+anything about the connection or about who was before us, and what would choose another account of the
+operator's or another form of the answer. What never reaches the client: the provider's cookies, and
+what tells of the operator's account there.
 """
 
 from typing import NamedTuple
@@ -12,59 +13,62 @@ Headers = list[tuple[bytes, bytes]]
 
 ERROR_LIMIT = 64 * 1024  # bytes of a provider's error that are read; what is longer is no message
 
-HOP_BY_HOP = frozenset(
-    (
-        b"connection",
-        b"keep-alive",
-        b"proxy-connection",
-        b"proxy-authenticate",
-        b"proxy-authorization",
-        b"te",
-        b"trailer",
-        b"transfer-encoding",
-        b"upgrade",
-    )
-)
-KEY_HEADERS = (b"authorization", b"x-api-key", b"x-goog-api-key", b"api-key", b"helicone-auth")
-_KEYS = frozenset(KEY_HEADERS)
-_NOT_SENT = HOP_BY_HOP | frozenset(
-    (
-        b"host",
-        b"content-length",
-        b"accept-encoding",
-        b"cookie",
-        b"expect",
-        b"forwarded",
-        b"via",
-        b"x-real-ip",
-        b"true-client-ip",
-        b"openai-organization",  # of the client's account, if any; the key is the operator's
-        b"openai-project",
-    )
-)
-_NOT_SENT_PREFIXES = (b"x-forwarded-", b"cf-", b"x-envoy-", b"x-amzn-", b"x-client-")
-OURS = (b"helicone-", b"tollgate-")
-
-_NOT_RETURNED = HOP_BY_HOP | frozenset(
-    (
-        b"set-cookie",
-        b"x-request-id",  # ours goes in its place; the provider's is in the record
-        b"openai-organization",
-        b"openai-project",
-        b"anthropic-organization-id",
-        b"alt-svc",
-        b"strict-transport-security",
-        b"server",
-        b"report-to",
-        b"nel",
-    )
-)
-_NOT_RETURNED_PREFIXES = (b"x-ratelimit-", b"anthropic-ratelimit-", b"cf-", b"x-amzn-", b"x-goog-")
-_REQUEST_IDS = frozenset((b"x-request-id", b"request-id", b"x-goog-request-id"))
-
-ACCEPT_ENCODING = (b"accept-encoding", b"gzip, deflate, br, zstd")  # what we can read
 ACCEPT_IDENTITY = (b"accept-encoding", b"identity")
 DECODABLE = frozenset((b"gzip", b"x-gzip", b"deflate", b"br", b"zstd", b"identity"))
+
+
+# What becomes of a header. Plain numbers: they are compared for every header of every call.
+FORWARD, DROP, KEY, CONTENT_TYPE, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, REQUEST_ID = range(8)
+
+
+def _rules(listed: dict[int, str]) -> dict[bytes, int]:
+    return {name.encode(): rule for rule, names in listed.items() for name in names.split()}
+
+
+HOP_BY_HOP = (
+    "connection keep-alive proxy-connection proxy-authenticate proxy-authorization te trailer transfer-encoding "
+    "upgrade http2-settings"
+)
+
+_REQUEST = _rules(
+    {
+        # The usual ones of SDKs, listed so that no prefix need be tried.
+        FORWARD: "accept user-agent anthropic-version anthropic-beta openai-beta accept-language x-client-request-id "
+        "x-stainless-lang x-stainless-package-version x-stainless-os x-stainless-arch x-stainless-runtime "
+        "x-stainless-runtime-version x-stainless-async x-stainless-retry-count x-stainless-read-timeout "
+        "x-stainless-timeout",
+        KEY: "authorization x-api-key x-goog-api-key api-key helicone-auth tollgate-auth",
+        CONTENT_TYPE: "content-type",
+        ACCEPT_ENCODING: "accept-encoding",
+        DROP: f"{HOP_BY_HOP} host content-length cookie cookie2 expect "
+        "forwarded via x-real-ip true-client-ip x-cluster-client-ip fastly-client-ip fly-client-ip x-original-host "
+        "x-original-url x-rewrite-url x-request-id x-correlation-id x-amz-cf-id traceparent tracestate baggage "
+        # Another organization, project or quota than the key's own; an answer without its usage; another method;
+        # what one customer sends twice must not be taken for what another sends.
+        "openai-organization openai-project anthropic-organization-id anthropic-workspace-id x-goog-user-project "
+        "x-goog-fieldmask x-http-method-override x-http-method x-method-override idempotency-key x-idempotency-key",
+    }
+)
+_REQUEST_PREFIXES = (b"x-forwarded-", b"cf-", b"x-envoy-", b"x-amzn-", b"x-client-", b"x-b3-", b"sec-")
+HELICONE, TOLLGATE = b"helicone-", b"tollgate-"
+OURS = (HELICONE, TOLLGATE)
+
+_RESPONSE = _rules(
+    {
+        FORWARD: "date retry-after retry-after-ms x-should-retry openai-processing-ms openai-version vary",
+        CONTENT_TYPE: "content-type",
+        CONTENT_ENCODING: "content-encoding",
+        CONTENT_LENGTH: "content-length",
+        REQUEST_ID: "x-request-id request-id x-goog-request-id",  # ours goes in its place; theirs is in the record
+        DROP: f"{HOP_BY_HOP} set-cookie set-cookie2 server via alt-svc strict-transport-security report-to "
+        "reporting-endpoints nel expect-ct openai-organization openai-project anthropic-organization-id "
+        "anthropic-workspace-id x-groq-region www-authenticate clear-site-data public-key-pins",
+    }
+)
+_RESPONSE_PREFIXES = (
+    b"x-ratelimit-", b"ratelimit", b"anthropic-ratelimit-", b"anthropic-fast-", b"cf-", b"x-amz", b"x-goog-",
+    b"x-envoy-", b"helicone-", b"tollgate-",
+)  # fmt: skip
 
 
 class Head(NamedTuple):
@@ -74,7 +78,7 @@ class Head(NamedTuple):
     forward: Headers
     is_json: bool
     accept_encoding: bytes  # what of it we can read as well
-    extra: dict[bytes, bytes]  # our own, by their name without "helicone-" or "tollgate-"
+    extra: dict[bytes, bytes]  # our own: names as they came, "helicone-" or "tollgate-" first
 
 
 class ResponseHead(NamedTuple):
@@ -93,45 +97,57 @@ def read_request(headers: Headers) -> Head:
     extra: dict[bytes, bytes] = {}
     for header in headers:
         name, value = header
-        if name in _KEYS:
-            key = _better_key(key, value)
-        elif name in _NOT_SENT:
-            if name == b"accept-encoding":
-                accept = value
-        elif name.startswith(OURS):
-            ours = name[9:]
-            if ours not in extra or name.startswith(b"tollgate-"):
-                extra[ours] = value
-        elif not name.startswith(_NOT_SENT_PREFIXES):
-            if name == b"content-type":
-                content_type = value
+        rule = _REQUEST.get(name)
+        if rule is None:
+            if name.startswith(OURS):
+                extra[name] = value
+            elif not name.startswith(_REQUEST_PREFIXES) and b"_" not in name:  # x_org is x-org to some
+                forward.append(header)
+        elif rule == FORWARD:
             forward.append(header)
+        elif rule == KEY:
+            key = _better_key(key, value)
+        elif rule == CONTENT_TYPE:
+            content_type = value
+            forward.append(header)
+        elif rule == ACCEPT_ENCODING:
+            accept = value
     is_json = content_type.startswith((b"application/json", b"text/json"))
     return Head(key, forward, is_json, _readable(accept), extra)
 
 
 def _better_key(known: bytes, value: bytes) -> bytes:
-    found = value[7:].strip() if value[:7].lower() == b"bearer " else value.strip()
-    return found if not known or found.startswith(b"tg_") else known
+    """Of two keys ours. A header can hold several: "Bearer sk-…, Bearer tg_…"."""
+    for part in value.split(b","):
+        part = part.strip()  # noqa: PLW2901
+        found = part[7:].strip() if part[:7].lower() == b"bearer " else part
+        if not known or (found.startswith(b"tg_") and not known.startswith(b"tg_")):
+            known = found
+    return known
+
+
+_USUAL = (b"gzip, deflate", b"gzip, deflate, br", b"gzip, deflate, br, zstd", b"gzip, br", b"gzip", b"identity")
+_READABLE = {b"": b"identity"} | {usual: usual for usual in _USUAL}
 
 
 def _readable(accept: bytes) -> bytes:
     """Of the encodings that a client takes, those that we can read."""
-    if not accept:
-        return b"identity"
-    codings = [part.strip() for part in accept.split(b",")]
-    return b", ".join(coding for coding in codings if coding.split(b";")[0] in DECODABLE) or b"identity"
+    usual = _READABLE.get(accept)
+    if usual is not None:
+        return usual
+    codings = [part.strip() for part in accept.lower().split(b",")]
+    return b", ".join(coding for coding in codings if coding.split(b";")[0].strip() in DECODABLE) or b"identity"
 
 
 def take_key(query: bytes) -> tuple[bytes, bytes]:
-    """The key of `?key=` (Gemini's clients), and the query without it."""
-    if b"key=" not in query:
+    """The key of `?key=` (Gemini's clients), and the query without it, however it is spelled."""
+    if b"key" not in query and b"%" not in query and b"token" not in query:
         return b"", query
     key, rest = b"", []
     for part in query.split(b"&"):
         name, _, value = part.partition(b"=")
-        if unquote_to_bytes(name) == b"key":
-            key = unquote_to_bytes(value)
+        if unquote_to_bytes(name) in (b"key", b"$key", b"access_token", b"oauth_token"):
+            key = key or unquote_to_bytes(value)
         else:
             rest.append(part)
     return key, b"&".join(rest)
@@ -139,20 +155,38 @@ def take_key(query: bytes) -> tuple[bytes, bytes]:
 
 def read_response(headers: Headers) -> ResponseHead:
     """Sort an answer's headers."""
-    content_type, encoding, request_id = b"", b"", None
+    content_type, encoding, request_id, named = b"", b"", None, b""
+    length = None
     forward: Headers = []
     for header in headers:
         name, value = header
-        if name in _REQUEST_IDS:
-            request_id = value.decode("latin-1")[:200]
-        if name in _NOT_RETURNED or name.startswith(_NOT_RETURNED_PREFIXES):
-            continue
-        if name == b"content-type":
+        rule = _RESPONSE.get(name)
+        if rule is None:
+            if not name.startswith(_RESPONSE_PREFIXES):
+                forward.append(header)
+        elif rule == FORWARD:
+            forward.append(header)
+        elif rule == REQUEST_ID:
+            request_id = value
+            if name == b"request-id":  # where Anthropic's SDKs look for it
+                forward.append(header)
+        elif rule == CONTENT_LENGTH:
+            length = header
+        elif rule == CONTENT_TYPE:
             content_type = value
-        elif name == b"content-encoding":
+            forward.append(header)
+        elif rule == CONTENT_ENCODING:
             encoding = value.strip().lower()
-        forward.append(header)
-    return ResponseHead(forward, content_type, encoding, request_id)
+            forward.append(header)
+        elif name == b"connection" and value.lower() not in (b"keep-alive", b"close"):
+            named = value.lower()
+    if length is not None and not content_type.startswith(b"text/event-stream"):  # which may become shorter
+        forward.append(length)
+    if named:
+        hops = {part.strip() for part in named.split(b",")}
+        forward = [header for header in forward if header[0] not in hops]
+    told = request_id.decode("latin-1")[:200] if request_id else None
+    return ResponseHead(forward, content_type, encoding, told)
 
 
 def with_body(headers: Headers, body: bytes) -> Headers:

@@ -1,17 +1,26 @@
-"""Reads usage out of an answer while it passes by, without holding it up."""
+"""Reads usage out of an answer while it passes by, without holding it up.
 
-from typing import NamedTuple
+What a reader needs of an answer depends on its form: a stream is cut into events, of which most tell
+nothing and are passed on after a glance; a plain answer is kept, in bounds, until its end; of what
+cannot be read only the bytes are counted.
+"""
+
+from typing import NamedTuple, Protocol
+
+from msgspec.structs import replace
 
 from apps.pricing.rating import Tokens
-from apps.proxy.decoding import CannotDecode, decoder
+from apps.proxy.decoding import CannotDecode, Decode, decoder
 from apps.proxy.headers import ResponseHead
 from apps.proxy.protocols.base import Ask, Operation, Reader, Wire
-from apps.proxy.sse import Splitter, parse
+from apps.proxy.sse import BOUNDARIES, Part, Splitter, parse
 from apps.usage.record import ESTIMATED, NONE, REPORTED
 
 BYTES_A_TOKEN = 4  # of text, where we have to estimate; flagged wherever it shows
-MOST_KEPT = 1024 * 1024  # of a plain answer, or of a stream's text that has not been counted
-KEPT_ENDS = 256 * 1024  # of a plain answer that is longer: usage stands at either end
+MOST_PLAIN = 1024 * 1024  # of a plain answer that are kept
+PLAIN_ENDS = 256 * 1024  # at either end of one that is longer: usage stands there
+MOST_UNCOUNTED = 16 * 1024  # of a stream whose text may have to be counted
+MOST_HELD = 64 * 1024  # of an event that may have to be taken out; what is longer tells more than usage
 EMPTY = Tokens()
 
 
@@ -21,29 +30,58 @@ class Usage(NamedTuple):
     tokens: Tokens = EMPTY
     source: int = NONE
     model: str = ""
+    request_id: str | None = None  # the provider's
     error_code: str = ""
     error_message: str = ""
 
 
-class Meter:
-    """Of one answer. `feed` every chunk, then b"" once; `finish` tells the usage at any time."""
+class Answer(Protocol):
+    """An answer in one of its forms."""
 
-    def __init__(self, wire: Wire, operation: Operation, ask: Ask, answer: ResponseHead) -> None:
-        self.is_stream = answer.content_type.startswith((b"text/event-stream", b"application/x-ndjson"))
-        self.hides_usage = self.is_stream and ask.hides_usage
+    def feed(self, text: bytes) -> bytes:
+        """The next bytes; what of them to pass on. b"": the end."""
+
+    def finish(self) -> None:
+        """Let the reader read what it needs the end for."""
+
+    def written_bytes(self) -> int:
+        """UTF-8 bytes of what the model wrote, so far."""
+
+
+class Meter:
+    """Of one answer. `feed` every chunk, then b"" once; `finish` tells the usage, once, at any time.
+
+    status: the answer's. Of errors no usage is estimated.
+    """
+
+    def __init__(self, wire: Wire, operation: Operation, ask: Ask, answer: ResponseHead, status: int = 200) -> None:
         self._operation = operation
         self._ask = ask
+        self._is_error = status >= 400
         self._reader: Reader = wire.reader(operation, ask)
-        self._is_read = self.is_stream or answer.content_type.startswith(b"application/json")
-        self._kept: list[bytes] = []  # of the answer as text: all that is plain, what is not counted of a stream
-        self._kept_bytes = 0
-        self._written_bytes = 0  # of the model's own text that were counted already
-        self._splitter = Splitter()
-        self._decode = None
+        self._passed = 0  # bytes
+        self._decode: Decode | None = None
+        self._answer: Answer
+
+        is_json = answer.content_type.startswith(b"application/json")
+        # Some servers of one's own call a stream plain text.
+        self.is_stream = answer.content_type.startswith(b"text/event-stream") or (
+            ask.is_streamed and not is_json and not self._is_error
+        )
         try:
             self._decode = decoder(answer.content_encoding)
         except CannotDecode:
-            self._is_read = False
+            self._answer = Opaque()
+            return
+        if self.is_stream:
+            self._answer = Stream(self._reader, is_edited=ask.hides_usage and self._decode is None)
+        elif is_json or operation.is_generation or operation.is_embedding:
+            self._answer = Plain(self._reader)
+        else:
+            self._answer = Opaque()
+
+    def __repr__(self) -> str:
+        return f"<Meter of {self._answer!r}, {self._reader!r}>"
 
     @property
     def is_final(self) -> bool:
@@ -52,94 +90,206 @@ class Meter:
 
     def feed(self, chunk: bytes) -> bytes:
         """Read a chunk; what of it goes to the client. b"": the answer has ended."""
-        if not self._is_read:
-            return chunk
-        text = chunk
-        if self._decode is not None and chunk:
-            try:
-                text = self._decode(chunk)
-            except CannotDecode:
-                self._is_read = False
-                return chunk
-        if not self.is_stream:
-            self._keep(text)
-            return chunk
-        if self.hides_usage and self._decode is None:
-            return self._edited(text)
-        self._read_events(text)
+        self._passed += len(chunk)
+        if self._decode is None:
+            return self._answer.feed(chunk)
+        try:
+            self._answer.feed(self._decode(chunk) if chunk else b"")
+        except CannotDecode:
+            self._decode = None
+            self._answer = Opaque()
         return chunk
 
     def finish(self) -> Usage:
         """What was used, by what has come so far."""
+        self._answer.finish()
         reader = self._reader
-        if self._is_read and not self.is_stream and self._kept:
-            reader.read_body(b"".join(self._kept))
         tokens, source = reader.tokens, REPORTED
         if tokens is None or not reader.is_settled:
             tokens, source = self._estimated(tokens)
-        return Usage(tokens, source, reader.model, reader.error_code[:80], reader.error_message[:500])
-
-    # Streams
-
-    def _read_events(self, text: bytes) -> None:
-        """Most chunks are whole events that tell nothing: those are not even cut into events."""
-        self._keep(text)
-        if not self._splitter and text.endswith(b"\n\n") and not self._reader.tells(text):
-            return
-        for part in self._splitter.feed(text):
-            self._read_event(part.raw, part.is_whole)
-
-    def _edited(self, text: bytes) -> bytes:
-        """The whole events of what has come, without those that only tell the usage we asked for."""
-        self._keep(text)
-        if not self._splitter and text.endswith(b"\n\n") and not self._reader.tells(text):
-            return text
-        if not text:
-            return self._splitter.rest
-        return b"".join(part.raw for part in self._splitter.feed(text) if not self._read_event(part.raw, part.is_whole))
-
-    def _read_event(self, raw: bytes, is_whole: bool) -> bool:
-        if not self._reader.tells(raw):
-            return False
-        if is_whole:
-            return self._reader.read(parse(raw))
-        self._reader.read_excerpt(raw)
-        return False
-
-    # Estimating
-
-    def _keep(self, text: bytes) -> None:
-        if not text:
-            return
-        self._kept.append(text)
-        self._kept_bytes += len(text)
-        if self._kept_bytes <= MOST_KEPT:
-            return
-        kept = b"".join(self._kept)
-        if self.is_stream:
-            self._written_bytes += self._reader.text_bytes(kept)
-            self._kept, self._kept_bytes = [], 0
-        else:
-            self._written_bytes += self._reader.text_bytes(kept[KEPT_ENDS:-KEPT_ENDS])
-            self._kept = [kept[:KEPT_ENDS], kept[-KEPT_ENDS:]]
-            self._kept_bytes = 2 * KEPT_ENDS
+        return Usage(
+            tokens,
+            source,
+            _clean(reader.model)[:256],
+            _clean(reader.request_id)[:200] if reader.request_id else None,
+            _clean(reader.error_code)[:80],
+            _clean(reader.error_message)[:500],
+        )
 
     def _estimated(self, told: Tokens | None) -> tuple[Tokens, int]:
-        """Tokens by the bytes of the text, where no answer told them; what was told of the input stands."""
-        if not self._operation.is_generation or not self._is_read:
-            return told or EMPTY, NONE if told is None else REPORTED
-        written = self._written_bytes + self._reader.text_bytes(b"".join(self._kept))
-        output = -(-written // BYTES_A_TOKEN)
+        """The tokens of an answer that doesn't tell them, or not all.
+
+        The bound: UTF-8 bytes of the text by BYTES_A_TOKEN, rounded up, for what went in the bytes of the
+        body. What was told of the input stands, and so does more output than the text has.
+        """
+        operation = self._operation
+        if self._is_error or not (operation.is_generation or operation.is_embedding):
+            return (EMPTY, NONE) if told is None else (told, REPORTED)
+        went_in = -(-self._ask.input_bytes // BYTES_A_TOKEN)
+        if operation.is_embedding:  # its answer has no words
+            return (Tokens(input=went_in), ESTIMATED) if self._passed else (EMPTY, NONE)
+        # Of what cannot be read every byte counts as text.
+        written = self._passed if isinstance(self._answer, Opaque) else self._answer.written_bytes()
+        came_out = -(-written // BYTES_A_TOKEN)
         if told is not None:
-            return Tokens(*told_with_output(told, output)), ESTIMATED
-        if not written:
-            return EMPTY, NONE
-        return Tokens(input=-(-self._ask.input_bytes // BYTES_A_TOKEN), output=output), ESTIMATED
+            return replace(told, output=max(told.output, came_out - told.all_output + told.output)), ESTIMATED
+        return (Tokens(input=went_in, output=came_out), ESTIMATED) if written else (EMPTY, NONE)
 
 
-def told_with_output(told: Tokens, output: int) -> list[int]:
-    """The counts of `told` with at least so many tokens of output."""
-    counts = [getattr(told, kind) for kind in told.__struct_fields__]
-    position = told.__struct_fields__.index("output")
-    counts[position] = max(counts[position], output - (told.all_output - told.output))
-    return counts
+class Stream:
+    """An answer as server-sent events.
+
+    is_edited: events that hold nothing but the usage which we asked for are taken out. To know them, an
+    event that has begun is held back until it is whole; no client could use it before.
+    """
+
+    def __init__(self, reader: Reader, *, is_edited: bool) -> None:
+        self._reader = reader
+        self._splitter = Splitter()
+        self._is_between = False  # the next chunk begins an event; False before the first one is known
+
+        # Editing
+        self._is_edited = is_edited
+        self._held: list[bytes] = []
+        self._held_bytes = 0
+        self._is_passing = False  # the event is too long to be held: it goes out as it comes
+
+        # Counting
+        self._uncounted: list[bytes] = []
+        self._uncounted_bytes = 0
+        self._counted = 0
+
+    def __repr__(self) -> str:
+        return f"<Stream {'edited' if self._is_edited else 'as it is'}, {self._splitter!r}>"
+
+    def feed(self, text: bytes) -> bytes:
+        if text:
+            self._uncounted.append(text)
+            self._uncounted_bytes += len(text)
+            if self._uncounted_bytes > MOST_UNCOUNTED:
+                self._count()
+        # Most chunks are whole events that tell nothing.
+        if self._is_between and text.endswith(BOUNDARIES) and not self._reader.tells(text):
+            return text
+        return self._edit(text) if self._is_edited else self._watch(text)
+
+    def finish(self) -> None:
+        self._read_begun()
+
+    def written_bytes(self) -> int:
+        return self._counted + self._reader.text_bytes(b"".join(self._uncounted))
+
+    def _watch(self, text: bytes) -> bytes:
+        for part in self._splitter.feed(text):
+            self._read(part)
+        # A client that reads lines takes a line for an event before the empty line has come.
+        if not text or text[-1] in b"\n\r]}":
+            self._read_begun()
+        self._is_between = not self._splitter
+        return text
+
+    def _edit(self, text: bytes) -> bytes:
+        if not text:
+            self._read_begun()
+            return self._release()
+        shown: list[bytes] = []
+        start = 0
+        for part in self._splitter.feed(text):
+            is_hidden = self._read(part) and not self._is_passing
+            held = self._release()
+            if not is_hidden:
+                shown += (held, text[start : part.end])
+            self._is_passing, start = False, part.end
+        rest = text[start:]
+        self._held.append(rest)
+        self._held_bytes += len(rest)
+        if self._is_passing or self._held_bytes > MOST_HELD:
+            self._is_passing = True
+            shown.append(self._release())
+        self._is_between = not self._splitter
+        return b"".join(shown)
+
+    def _release(self) -> bytes:
+        held = b"".join(self._held)
+        self._held, self._held_bytes = [], 0
+        return held
+
+    def _read(self, part: Part) -> bool:
+        if not part.is_whole:
+            self._reader.read_excerpt(part.raw)
+            return False
+        if self._reader.model and not self._reader.tells(part.raw):
+            return False
+        event = parse(part.raw)
+        return bool(event.data) and self._reader.read(event)
+
+    def _read_begun(self) -> None:
+        """Read the event that has begun as if it ended here. To read it again, when it has grown, does no harm."""
+        splitter, reader = self._splitter, self._reader
+        if not splitter or not reader.tells(begun := splitter.rest):
+            return
+        self._read(Part(begun, 0, splitter.is_whole))
+
+    def _count(self) -> None:
+        """Let go of text once its size is known; an event that is cut in two by that is kept for later."""
+        text = b"".join(self._uncounted)
+        end = text.rfind(b"\n") + 1
+        if len(text) - end > MOST_UNCOUNTED // 2:  # a very long line
+            end = len(text)
+        self._counted += self._reader.text_bytes(text[:end])
+        self._uncounted, self._uncounted_bytes = [text[end:]], len(text) - end
+
+
+class Plain:
+    """An answer in one piece: kept until its end, or the ends of it that usage can stand at."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._kept: list[bytes] = []
+        self._kept_bytes = 0
+        self._counted = 0
+        self._is_whole = True
+
+    def __repr__(self) -> str:
+        return f"<Plain of {self._kept_bytes} bytes>"
+
+    def feed(self, text: bytes) -> bytes:
+        self._kept.append(text)
+        self._kept_bytes += len(text)
+        if self._kept_bytes > MOST_PLAIN:
+            kept = b"".join(self._kept)
+            self._counted += self._reader.text_bytes(kept[PLAIN_ENDS:-PLAIN_ENDS])
+            self._kept = [kept[:PLAIN_ENDS], kept[-PLAIN_ENDS:]]
+            self._kept_bytes, self._is_whole = 2 * PLAIN_ENDS, False
+        return text
+
+    def finish(self) -> None:
+        body = b"".join(self._kept)
+        if self._is_whole:
+            self._reader.read_body(body)
+        else:
+            self._reader.read_excerpt(body)
+
+    def written_bytes(self) -> int:
+        return self._counted + self._reader.text_bytes(b"".join(self._kept))
+
+
+class Opaque:
+    """An answer that cannot be read, or need not be."""
+
+    def __repr__(self) -> str:
+        return "<Opaque>"
+
+    def feed(self, text: bytes) -> bytes:
+        return text
+
+    def finish(self) -> None:
+        """There is nothing to read."""
+
+    def written_bytes(self) -> int:
+        return 0
+
+
+def _clean(told: str) -> str:
+    """Without the one character that PostgreSQL's text cannot hold."""
+    return told.replace("\x00", "") if "\x00" in told else told

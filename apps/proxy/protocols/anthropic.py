@@ -9,7 +9,7 @@ from apps.pricing.rating import Tokens
 from apps.proxy.sse import Event
 
 from . import body as bodies
-from .base import Ask, Headers, Operation, Reader, Wire
+from .base import Ask, Headers, Operation, Reader, Wire, take
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
 
@@ -17,7 +17,7 @@ TEMPLATE_TOKENS = 2048  # what is added around a conversation and its tools, at 
 VERSION = (b"anthropic-version", b"2023-06-01")
 
 _REFERENCES = (b'"image"', b'"document"', b'"file_id"', b'"container_upload"', b'"web_search', b'"web_fetch', b'"mcp')
-_WRITTEN = re.compile(rb'"(?:text|thinking|partial_json)"\s*:\s*"((?:[^"\\]|\\.)*)"?')
+_WRITTEN = re.compile(rb'"(?:text|thinking|partial_json)"\s*:\s*"([^"\\]*(?:\\.[^"\\]*)*)')
 _USAGE_KEY = re.compile(rb'"usage"\s*:\s*(?=\{)')
 
 _ERROR_TYPES = {
@@ -50,14 +50,19 @@ class _CacheCreation(msgspec.Struct, gc=False):
     ephemeral_1h_input_tokens: int | None = None
 
 
+class _OutputDetails(msgspec.Struct, gc=False):
+    thinking_tokens: int | None = None
+
+
 class _Usage(msgspec.Struct, gc=False):
-    """Cached tokens are not among `input_tokens`. In a stream each is the count so far."""
+    """Cached tokens are not among `input_tokens`; thoughts are among the output's. Streams count each so far."""
 
     input_tokens: int | None = None
     output_tokens: int | None = None
     cache_read_input_tokens: int | None = None
     cache_creation_input_tokens: int | None = None
     cache_creation: _CacheCreation | None = None
+    output_tokens_details: _OutputDetails | None = None
 
 
 class _Fault(msgspec.Struct, gc=False):
@@ -71,10 +76,15 @@ class _Message(msgspec.Struct, gc=False):
     usage: _Usage | None = None
 
 
+class _Delta(msgspec.Struct, gc=False):
+    stop_reason: str | None = None
+
+
 class _Answer(msgspec.Struct, gc=False):
     """A plain answer, or an event of a streamed one."""
 
     type: str | None = None
+    delta: _Delta | None = None
     id: str | None = None
     model: str | None = None
     usage: _Usage | None = None
@@ -86,7 +96,6 @@ _decode_body = msgspec.json.Decoder(_Body).decode
 _decode = msgspec.json.Decoder(_Answer).decode
 _decode_usage = msgspec.json.Decoder(_Usage).decode
 _encode = msgspec.json.Encoder().encode
-_unique = bodies.Uniqueness("model", "stream", "max_tokens", "metadata")
 
 
 class Anthropic(Wire):
@@ -101,9 +110,9 @@ class Anthropic(Wire):
             if operation.needs_json:
                 raise bodies.why(error) from None
             return Ask(input_bytes=len(body))
-        _unique.check(body)
+        bodies.check_unique(body)
         return Ask(
-            model=said.model or "",
+            model=bodies.model_name(said.model),
             is_streamed=said.stream or False,
             end_user=said.metadata.user_id if said.metadata else None,
             max_output_tokens=said.max_tokens,
@@ -137,7 +146,7 @@ class Anthropic(Wire):
 
 
 class AnthropicReader(Reader):
-    """Of one answer. A stream tells the input at its start, and the output, counted so far, at its end."""
+    """Of one answer. A stream tells the input at its start, and the output, counted so far, towards its end."""
 
     def __init__(self, operation: Operation, ask: Ask) -> None:
         super().__init__(operation, ask)
@@ -152,11 +161,11 @@ class AnthropicReader(Reader):
         except msgspec.DecodeError:
             return False
         if answer.type == "message_start" and isinstance(answer.message, _Message):
-            self._name(answer.message)
+            self._name(answer.message.id, answer.message.model)
             self._add(answer.message.usage)
         elif answer.type == "message_delta":
             self._add(answer.usage)
-            self.is_settled = answer.usage is not None
+            self.is_settled = answer.usage is not None and bool(answer.delta and answer.delta.stop_reason)
         elif answer.type == "message_stop":
             self.is_final = True
         elif answer.error is not None:
@@ -168,7 +177,7 @@ class AnthropicReader(Reader):
             answer = _decode(body)
         except msgspec.DecodeError:
             return
-        self._name(_Message(answer.id, answer.model))
+        self._name(answer.id, answer.model)
         if answer.error is not None:
             self._note(answer.error)
         self._add(answer.usage)
@@ -176,16 +185,20 @@ class AnthropicReader(Reader):
 
     def read_excerpt(self, raw: bytes) -> None:
         found = bodies.last_object(raw, _USAGE_KEY)
-        if found is not None:
+        if found is None:
+            return
+        try:
             self._add(_decode_usage(found))
-            self.is_settled = True
+        except msgspec.DecodeError:
+            return
+        self.is_settled = True
 
     def text_bytes(self, raw: bytes) -> int:
         return bodies.utf8_length(_WRITTEN.findall(raw))
 
-    def _name(self, message: _Message) -> None:
-        self.model = message.model or self.model
-        self.request_id = message.id or self.request_id
+    def _name(self, request_id: str | None, model: str | None) -> None:
+        self.model = model or self.model
+        self.request_id = request_id or self.request_id
 
     def _note(self, fault: _Fault) -> None:
         self.error_code = fault.type or "error"
@@ -203,16 +216,21 @@ class AnthropicReader(Reader):
         self.tokens = _tokens_of(known)
 
 
-def _tokens_of(usage: _Usage) -> Tokens:
+def _tokens_of(usage: _Usage) -> Tokens | None:
     """Writes that the answer doesn't split by their lifetime, wholly or in part, are of the kind without one."""
-    written = usage.cache_creation_input_tokens or 0
+    if usage.input_tokens is None and usage.output_tokens is None:
+        return None
     split = usage.cache_creation or _CacheCreation()
-    five_minutes, one_hour = split.ephemeral_5m_input_tokens or 0, split.ephemeral_1h_input_tokens or 0
+    five_minutes = max(0, split.ephemeral_5m_input_tokens or 0)
+    one_hour = max(0, split.ephemeral_1h_input_tokens or 0)
+    details = usage.output_tokens_details
+    thought, text = take(max(0, usage.output_tokens or 0), details.thinking_tokens if details else None)
     return Tokens(
         input=max(0, usage.input_tokens or 0),
         cache_read=max(0, usage.cache_read_input_tokens or 0),
         cache_write_5m=five_minutes,
         cache_write_1h=one_hour,
-        cache_write=max(0, written - five_minutes - one_hour),
-        output=max(0, usage.output_tokens or 0),
+        cache_write=max(0, (usage.cache_creation_input_tokens or 0) - five_minutes - one_hour),
+        output=text,
+        reasoning=thought,
     )

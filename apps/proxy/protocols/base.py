@@ -31,7 +31,8 @@ class Operation(msgspec.Struct, frozen=True, gc=False):
     path: bytes  # after the provider's base path
     needs_json: bool = False  # the body is a JSON object that we have to read; else it may be anything
     is_charged: bool = True  # the usage in its answer costs money
-    is_generation: bool = False  # the model reads and writes text: without usage told, it can be estimated
+    is_generation: bool = False  # the model writes text: tokens that no answer tells can be estimated by it
+    is_embedding: bool = False  # the model only reads: they can be estimated by what was sent
     is_deferred: bool = False  # makes costs that its own answer doesn't tell: batches, fine-tuning, videos
     is_streamed: bool = False  # the path says that the answer is streamed; else the body may
     model: str = ""  # the path says which
@@ -46,6 +47,7 @@ class Ask(msgspec.Struct, gc=False):
     max_output_tokens: int | None = None  # of one answer; None: not said
     n: int = 1  # answers at most
     input_bytes: int = 0
+    has_stream_options: bool = False
     has_usage: bool = False  # the client itself asked for usage in the stream
     hides_usage: bool = False  # we asked for usage in the client's place, and take it out again
     provider: str = ""  # who answers; set by `prepare`
@@ -109,9 +111,7 @@ class Wire(ABC):
         """What `body` asks for. Raises BadBody."""
 
     @abstractmethod
-    def prepare(
-        self, operation: Operation, body: bytes, ask: Ask, provider: str, model: str | None = None
-    ) -> bytes:
+    def prepare(self, operation: Operation, body: bytes, ask: Ask, provider: str, model: str | None = None) -> bytes:
         """The body to send: the very same bytes unless usage must be asked for, or `model` put in its place."""
 
     @abstractmethod
@@ -135,7 +135,7 @@ class Wire(ABC):
         """What ends a stream that cannot go on."""
 
     def query(self, operation: Operation, query: bytes) -> bytes:
-        """The query to send, of the client's (which no longer holds a key). Raises BadBody."""
+        """The query to send, of the client's (which no longer holds a key)."""
         return query
 
 
@@ -146,3 +146,11 @@ class Match(NamedTuple):
     operation: Operation
     provider: str
     may_name_provider: bool = False  # the body's model may say "provider/model"
+
+
+def take(left: int, wanted: int | None) -> tuple[int, int]:
+    """As much of `wanted` as there is in `left`, and what is then left: a part of a count told as a whole."""
+    if not wanted or wanted < 0:
+        return 0, left
+    taken = min(left, wanted)
+    return taken, left - taken

@@ -1,85 +1,76 @@
 """Request bodies: JSON that everybody reads in the same way, edited byte by byte.
 
-Parsers differ in which of two equal keys they take. A body in which a key that we go by stands twice
-would be held for one amount and billed for another, so it is refused.
+Parsers differ in which of two equal keys they take. A body with a key that stands twice could be held
+for one amount and billed for another, so it is refused.
 """
 
 import re
+from typing import NamedTuple
 
 import msgspec
 
 from .base import BadBody
 
-MAX_KEYS = 1000  # at the top level, where they have to be looked at one by one
+MOST_COLONS = 100_000  # of a body whose keys are looked at: each key has one, and takes memory
+MOST_MODEL = 256  # characters of a model's name
 
-_KEY = re.compile(rb'[ \t\r\n]*("(?:[^"\\]|\\.)*")[ \t\r\n]*:[ \t\r\n]*')
-_STRING_OR_BRACE = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}]')
+_KEY = re.compile(rb'[ \t\r\n]*("[^"\\]*(?:\\.[^"\\]*)*")[ \t\r\n]*:[ \t\r\n]*')
 _END_OF_VALUE = re.compile(rb"[ \t\r\n]*[,}]")
-# A letter or an underscore of a key of ours, written as an escape. No serializer does that.
-_ESCAPED_LETTER = re.compile(rb"\\u00(?:[46][1-9a-fA-F]|[57][0-9aA]|5[fF])")
+_STRING_OR_BRACE = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[{}]')
 
-_decode_top_level = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_string = msgspec.json.Decoder(str).decode
+_encode = msgspec.json.Encoder().encode
 
 
-class Span:
+class Span(NamedTuple):
     """Where the value of a top-level key stands."""
 
-    __slots__ = ("end", "start")
-
-    def __init__(self, start: int, end: int) -> None:
-        self.start, self.end = start, end
+    start: int
+    end: int
 
 
-class Uniqueness:
-    """Finds keys that stand twice at the top level of a body. Made once for a protocol's keys."""
-
-    def __init__(self, *keys: str) -> None:
-        self._quoted = tuple(f'"{key}"'.encode() for key in keys)
-        self._as_key = re.compile(b"(" + b"|".join(self._quoted) + b")[ \\t\\r\\n]*:")
-
-    def check(self, body: bytes) -> None:
-        """Raise BadBody if a key is given twice. `body` is well-formed JSON: an object."""
-        for quoted in self._quoted:
-            if body.count(quoted) > 1:
-                break
-        else:
-            if b"\\u00" not in body or _ESCAPED_LETTER.search(body) is None:
-                return
-            spans(body)
-            return
-        # As a value ("role": "user") or below the top level they may stand as often as they like.
-        found = self._as_key.findall(body)
-        if len(found) != len(set(found)) or (b"\\u00" in body and _ESCAPED_LETTER.search(body)):
-            spans(body)
+def check_unique(body: bytes) -> None:
+    """Raise BadBody if a top-level key of `body`, a well-formed JSON object, stands twice."""
+    if len(body) > MOST_COLONS and body.count(b":") > MOST_COLONS:
+        raise BadBody(f"The body has more than {MOST_COLONS:,} members.", status=413)
+    members = _decode_members(body)
+    # Most SDKs write JSON without spaces. Then the members, each once, are the body again.
+    if _encode(members) != body:
+        _walk(body, members)
 
 
 def spans(body: bytes) -> dict[str, Span]:
-    """Where each top-level value of a well-formed JSON object stands. Raises BadBody when a key stands twice.
+    """Where each top-level value of a well-formed JSON object stands. Raises BadBody when a key stands twice."""
+    return _walk(body, _decode_members(body))
 
-    msgspec knows how long each value is, but keeps only the last of equal keys. Walking along the bytes
-    with what it found, key by key, ends somewhere else than the body does when there were two.
+
+def _walk(body: bytes, members: dict[str, msgspec.Raw]) -> dict[str, Span]:
+    """Go along the bytes with what msgspec found, which knows how long each value is.
+
+    It keeps only the last of equal keys, so that the walk leaves the way where there were two: at another
+    value, another key, or with members left over.
     """
-    values = _decode_top_level(body)
-    if len(values) > MAX_KEYS:
-        raise BadBody(f"The body has more than {MAX_KEYS} keys.")
     found: dict[str, Span] = {}
     position = body.index(b"{") + 1
-    for expected, value in values.items():
+    for expected, value in members.items():
         match = _KEY.match(body, position)
-        key = _decode_string(match[1]) if match else ""
-        if match is None or key != expected:
-            raise BadBody(f"The body has the key {key!r} twice.", key)
+        if match is None or _decode_string(match[1]) != expected:
+            raise _twice(expected)
         raw = bytes(value)
-        span = Span(match.end(), match.end() + len(raw))
-        end = _END_OF_VALUE.match(body, span.end)
-        if end is None or not body.startswith(raw, span.start):
-            raise BadBody(f"The body has the key {key!r} twice.", key)
-        found[key] = span
+        start = match.end()
+        end = _END_OF_VALUE.match(body, start + len(raw))
+        if end is None or not body.startswith(raw, start):
+            raise _twice(expected)
+        found[expected] = Span(start, start + len(raw))
         position = end.end()
-    if body[position - 1 : position] == b",":
-        raise BadBody("The body has a key twice.")
+    if members and body[position - 1] == ord(","):
+        raise _twice(next(reversed(members)))
     return found
+
+
+def _twice(key: str) -> BadBody:
+    return BadBody(f"The body has a key twice, {key!r} or one beside it: providers differ in which they take.", key)
 
 
 def replaced(body: bytes, span: Span, value: bytes) -> bytes:
@@ -91,6 +82,15 @@ def with_first(body: bytes, member: bytes) -> bytes:
     """`body`, a JSON object that isn't empty, with one more member in front."""
     start = body.index(b"{") + 1
     return body[:start] + member + b"," + body[start:]
+
+
+def model_name(said: str | None) -> str:
+    """The model that a body names; "" for none. Raises BadBody for what can be no model's name."""
+    if not said:
+        return ""
+    if len(said) > MOST_MODEL or not said.isprintable():
+        raise BadBody("The name of the model is not one.", "model")
+    return said
 
 
 def last_object(raw: bytes, key: re.Pattern[bytes]) -> bytes | None:

@@ -1,7 +1,9 @@
 """Gemini's protocol: the model and the operation are in the path."""
 
 import re
+from contextlib import suppress
 from typing import Annotated
+from urllib.parse import unquote_to_bytes
 
 import msgspec
 
@@ -9,15 +11,24 @@ from apps.pricing.rating import Tokens
 from apps.proxy.sse import Event
 
 from . import body as bodies
-from .base import Ask, BadBody, Headers, Operation, Reader, Wire
+from .base import Ask, BadBody, Headers, Operation, Reader, Wire, take
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
 
 TEMPLATE_TOKENS = 1024
 
-_REFERENCES = (b"inlineData", b"inline_data", b"fileData", b"file_data", b"cachedContent", b"google")
-_WRITTEN = re.compile(rb'"text"\s*:\s*"((?:[^"\\]|\\.)*)"?')
+_REFERENCES = (
+    b'"inlineData"', b'"inline_data"', b'"fileData"', b'"file_data"', b'"cachedContent"', b'"cached_content"',
+    b'"googleSearch', b'"google_search', b'"urlContext"', b'"url_context"', b'"codeExecution"', b'"code_execution"',
+)  # fmt: skip
+# These would take the usage out of the answer, or give it a form that we don't read.
+_CHANGES_ANSWER = frozenset((b"fields", b"$fields", b"callback", b"$callback", b"alt", b"$alt"))
+_READABLE = frozenset((b"alt=sse", b"alt=json", b"$alt=sse", b"$alt=json"))
+_WRITTEN = re.compile(rb'"text"\s*:\s*"([^"\\]*(?:\\.[^"\\]*)*)')
 _USAGE_KEY = re.compile(rb'"usageMetadata"\s*:\s*(?=\{)')
+
+SOUND = frozenset(("AUDIO",))
+IMAGES = frozenset(("IMAGE", "DOCUMENT"))  # pages are looked at
 
 _STATUSES = {
     400: "INVALID_ARGUMENT",
@@ -36,19 +47,18 @@ _STATUSES = {
 _ABSENT = msgspec.Raw()
 
 
-class _Config(msgspec.Struct, gc=False, rename="camel"):
-    max_output_tokens: Count | None = None
-    candidate_count: Count | None = None
-
-
 class _Body(msgspec.Struct, gc=False):
-    """The fields that matter to us, in either spelling that Google takes."""
+    """What matters to us, in either spelling that Google takes."""
 
-    camel: _Config | None = msgspec.field(default=None, name="generationConfig")
+    camel: msgspec.Raw = msgspec.field(default=_ABSENT, name="generationConfig")
     snake: msgspec.Raw = msgspec.field(default=_ABSENT, name="generation_config")
 
 
-class _SnakeConfig(msgspec.Struct, gc=False):
+class _Config(msgspec.Struct, gc=False):
+    """How much may be written: in either spelling again."""
+
+    max_output: Count | None = msgspec.field(default=None, name="maxOutputTokens")
+    candidates: Count | None = msgspec.field(default=None, name="candidateCount")
     max_output_tokens: Count | None = None
     candidate_count: Count | None = None
 
@@ -67,6 +77,8 @@ class _Usage(msgspec.Struct, gc=False, rename="camel"):
     thoughts_token_count: int | None = None
     tool_use_prompt_token_count: int | None = None
     prompt_tokens_details: list[_Modality] | None = None
+    cache_tokens_details: list[_Modality] | None = None
+    tool_use_prompt_tokens_details: list[_Modality] | None = None
     candidates_tokens_details: list[_Modality] | None = None
 
 
@@ -75,7 +87,13 @@ class _Fault(msgspec.Struct, gc=False):
     message: str | None = None
 
 
+class _Candidate(msgspec.Struct, gc=False, rename="camel"):
+    finish_reason: str | None = None
+
+
 class _Answer(msgspec.Struct, gc=False, rename="camel"):
+    candidates: list[_Candidate] | None = None
+    prompt_feedback: msgspec.Raw = _ABSENT  # the prompt was refused: there are no candidates
     usage_metadata: _Usage | None = None
     model_version: str | None = None
     response_id: str | None = None
@@ -83,12 +101,11 @@ class _Answer(msgspec.Struct, gc=False, rename="camel"):
 
 
 _decode_body = msgspec.json.Decoder(_Body).decode
-_decode_snake = msgspec.json.Decoder(_SnakeConfig).decode
+_decode_config = msgspec.json.Decoder(_Config | None).decode
 _decode = msgspec.json.Decoder(_Answer).decode
 _decode_any = msgspec.json.Decoder(_Answer | list[_Answer]).decode
 _decode_usage = msgspec.json.Decoder(_Usage).decode
 _encode = msgspec.json.Encoder().encode
-_unique = bodies.Uniqueness("generationConfig", "generation_config")
 
 
 class Gemini(Wire):
@@ -100,19 +117,21 @@ class Gemini(Wire):
         ask = Ask(model=operation.model, is_streamed=operation.is_streamed, input_bytes=len(body))
         try:
             said = _decode_body(body)
-            config = _decode_snake(said.snake) if said.snake is not _ABSENT else said.camel
+            raw = said.camel if said.snake is _ABSENT else said.snake
+            config = None if raw is _ABSENT else _decode_config(raw)
         except msgspec.DecodeError as error:
             if operation.needs_json:
                 raise bodies.why(error) from None
             return ask
-        _unique.check(body)
-        if said.snake is not _ABSENT and said.camel is not None:
+        bodies.check_unique(body)
+        if said.camel is not _ABSENT and said.snake is not _ABSENT:
             raise BadBody("The body has generationConfig and generation_config: give one.", "generationConfig")
-        if operation.name in ("embedContent", "batchEmbedContents"):
+        if operation.is_embedding:
             ask.max_output_tokens = 0
         elif config is not None:
-            ask.max_output_tokens = config.max_output_tokens
-            ask.n = max(1, config.candidate_count or 1)
+            bodies.check_unique(bytes(raw))
+            ask.max_output_tokens = _larger(config.max_output, config.max_output_tokens)
+            ask.n = max(1, config.candidates or 0, config.candidate_count or 0)
         return ask
 
     def prepare(self, operation: Operation, body: bytes, ask: Ask, provider: str, model: str | None = None) -> bytes:
@@ -128,11 +147,10 @@ class Gemini(Wire):
         return [*headers, (b"x-goog-api-key", secret)]
 
     def query(self, operation: Operation, query: bytes) -> bytes:
-        """`fields` and `$fields` would take the usage out of the answer."""
-        if not query:
+        """Only what leaves the answer readable: JSON, as a whole or as events, with its usage."""
+        if not query or not operation.needs_json:
             return query
-        parts = query.split(b"&")
-        return b"&".join(part for part in parts if part.partition(b"=")[0] not in (b"fields", b"$fields", b"%24fields"))
+        return b"&".join(part for part in query.split(b"&") if not _changes_answer(part))
 
     def reader(self, operation: Operation, ask: Ask) -> "GeminiReader":
         return GeminiReader(operation, ask)
@@ -150,14 +168,11 @@ class GeminiReader(Reader):
     """Of one answer. Every part of a stream tells the usage so far; no event says that it is the last."""
 
     def tells(self, raw: bytes) -> bool:
-        return b'"usageMetadata"' in raw or b'"error"' in raw
+        return b'"usageMetadata"' in raw or b'"finishReason"' in raw or b'"error"' in raw
 
     def read(self, event: Event) -> bool:
-        try:
+        with suppress(msgspec.DecodeError):
             self._take(_decode(event.data))
-        except msgspec.DecodeError:
-            return False
-        self.is_settled = self.is_settled or b'"finishReason"' in event.data
         return False
 
     def read_body(self, body: bytes) -> None:
@@ -171,9 +186,13 @@ class GeminiReader(Reader):
 
     def read_excerpt(self, raw: bytes) -> None:
         found = bodies.last_object(raw, _USAGE_KEY)
-        if found is not None:
+        if found is None:
+            return
+        try:
             self.tokens = _tokens_of(_decode_usage(found))
-            self.is_settled = True
+        except msgspec.DecodeError:
+            return
+        self.is_settled = b'"finishReason"' in raw
 
     def text_bytes(self, raw: bytes) -> int:
         return bodies.utf8_length(_WRITTEN.findall(raw))
@@ -186,24 +205,32 @@ class GeminiReader(Reader):
             self.error_message = answer.error.message or ""
         if answer.usage_metadata is not None:
             self.tokens = _tokens_of(answer.usage_metadata)
+        if answer.prompt_feedback is not _ABSENT or any(each.finish_reason for each in answer.candidates or ()):
+            self.is_settled = True
 
 
 def _tokens_of(usage: _Usage) -> Tokens:
-    cached = usage.cached_content_token_count or 0
-    audio, images = (_of_modality(usage.prompt_tokens_details, kind) for kind in ("AUDIO", "IMAGE"))
-    audio_out, images_out = (_of_modality(usage.candidates_tokens_details, kind) for kind in ("AUDIO", "IMAGE"))
-    prompt = (usage.prompt_token_count or 0) + (usage.tool_use_prompt_token_count or 0)
-    return Tokens(
-        input=max(0, prompt - cached - audio - images),
-        cache_read=cached,
-        input_audio=audio,
-        input_image=images,
-        output=max(0, (usage.candidates_token_count or 0) - audio_out - images_out),
-        reasoning=usage.thoughts_token_count or 0,
-        output_audio=audio_out,
-        output_image=images_out,
-    )
+    """Cached tokens are inside the prompt's, of each modality; thoughts are outside the candidates'."""
+    cached = max(0, usage.cached_content_token_count or 0)
+    prompt = max(0, usage.prompt_token_count or 0) + max(0, usage.tool_use_prompt_token_count or 0)
+    details = (usage.prompt_tokens_details or []) + (usage.tool_use_prompt_tokens_details or [])
+    read, left = take(prompt, cached)
+    audio, left = take(left, _count(details, SOUND) - _count(usage.cache_tokens_details, SOUND))
+    image, text = take(left, _count(details, IMAGES) - _count(usage.cache_tokens_details, IMAGES))
+    written = max(0, usage.candidates_token_count or 0)
+    audio_out, left = take(written, _count(usage.candidates_tokens_details, SOUND))
+    image_out, text_out = take(left, _count(usage.candidates_tokens_details, IMAGES))
+    thought = max(0, usage.thoughts_token_count or 0)
+    return Tokens(text, read, 0, 0, 0, audio, image, text_out, thought, audio_out, image_out)
 
 
-def _of_modality(details: list[_Modality] | None, modality: str) -> int:
-    return sum(each.token_count or 0 for each in details or () if each.modality == modality)
+def _changes_answer(parameter: bytes) -> bool:
+    return parameter not in _READABLE and unquote_to_bytes(parameter.partition(b"=")[0]) in _CHANGES_ANSWER
+
+
+def _count(details: list[_Modality] | None, modalities: frozenset[str]) -> int:
+    return sum(each.token_count or 0 for each in details or () if each.modality in modalities)
+
+
+def _larger(one: int | None, other: int | None) -> int | None:
+    return other if one is None else one if other is None else max(one, other)

@@ -12,6 +12,7 @@ from .openai_reader import OpenAIReader
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
 
 TEMPLATE_TOKENS = 1024  # what providers add around a conversation and its tools, at most
+USAGE_ON_DEMAND = frozenset(("chat.completions", "completions"))  # their streams tell it only when asked to
 COMPLETION_TOKENS = 16  # of the old completions, where the body says no other number
 
 # Things that cost input tokens and whose size the body doesn't tell.
@@ -60,14 +61,8 @@ class _Fault(msgspec.Struct):
 
 _decode = msgspec.json.Decoder(_Body).decode
 _decode_stream_options = msgspec.json.Decoder(_StreamOptions | None).decode
-_decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _encode = msgspec.json.Encoder().encode
-
-_unique = bodies.Uniqueness(
-    "model", "stream", "stream_options", "max_tokens", "max_completion_tokens", "max_output_tokens",
-    "n", "best_of", "background", "user",
-)  # fmt: skip
 
 
 class OpenAI(Wire):
@@ -84,12 +79,12 @@ class OpenAI(Wire):
             if operation.needs_json:
                 raise bodies.why(error) from None
             return Ask(input_bytes=len(body))  # the provider's to judge
-        _unique.check(body)
+        bodies.check_unique(body)
         if said.background:
             # Its usage comes with a later question, or never.
             raise BadBody("Responses in the background are not available here.", "background")
         ask = Ask(
-            model=said.model or "",
+            model=bodies.model_name(said.model),
             is_streamed=said.stream or False,
             end_user=said.user or said.safety_identifier,
             max_output_tokens=_most_output(operation, said),
@@ -97,21 +92,22 @@ class OpenAI(Wire):
             input_bytes=len(body),
         )
         if said.stream and said.stream_options is not _ABSENT:
-            ask.has_usage = _asks_for_usage(said.stream_options)
+            ask.has_stream_options = True
+            ask.has_usage = _asks_for_usage(bytes(said.stream_options))
         return ask
 
-    def prepare(
-        self, operation: Operation, body: bytes, ask: Ask, provider: str, model: str | None = None
-    ) -> bytes:
+    def prepare(self, operation: Operation, body: bytes, ask: Ask, provider: str, model: str | None = None) -> bytes:
         ask.provider = provider
         if model is not None:
             body = bodies.replaced(body, bodies.spans(body)["model"], _encode(model))
             ask.model = model
-        is_untold = ask.is_streamed and not ask.has_usage and operation.name in _USAGE_ON_DEMAND
+        is_untold = ask.is_streamed and not ask.has_usage and operation.name in USAGE_ON_DEMAND
         if not is_untold or not dialect_of(provider).takes_stream_options:
             return body
         ask.hides_usage = True
-        return _asking_for_usage(body)
+        if ask.has_stream_options:
+            return _with_usage_asked_for(body)
+        return bodies.with_first(body, b'"stream_options":{"include_usage":true}')
 
     def input_bound(self, operation: Operation, body: bytes) -> int | None:
         if any(reference in body for reference in _REFERENCES):
@@ -135,9 +131,6 @@ class OpenAI(Wire):
             return b"data: " + self.error(status, code, message) + b"\n\n"
         fault = {"type": "error", "code": code, "message": message, "param": None}
         return b"event: error\ndata: " + _encode(fault) + b"\n\n"
-
-
-_USAGE_ON_DEMAND = frozenset(("chat.completions", "completions"))
 
 
 def _most_output(operation: Operation, said: _Body) -> int | None:
@@ -166,26 +159,26 @@ def _answers(operation: Operation, said: _Body) -> int:
     return answers
 
 
-def _asks_for_usage(raw: msgspec.Raw) -> bool:
+def _asks_for_usage(options: bytes) -> bool:
+    """Whether usage will be told without our asking, or cannot be asked for."""
     try:
-        options = _decode_stream_options(raw)
+        said = _decode_stream_options(options)
     except msgspec.DecodeError:
-        return True  # not an object: the provider will say so; nothing to put into it
-    return options is not None and options.include_usage is True
+        return True  # the provider will refuse it
+    if said is None:
+        return False
+    bodies.check_unique(options)
+    return said.include_usage is True
 
 
-def _asking_for_usage(body: bytes) -> bytes:
-    """`body` with stream_options.include_usage set, all other bytes as they were."""
-    if b'"stream_options"' not in body:
-        return bodies.with_first(body, b'"stream_options":{"include_usage":true}')
-    span = bodies.spans(body).get("stream_options")
-    if span is None:  # a word of the conversation
-        return bodies.with_first(body, b'"stream_options":{"include_usage":true}')
+def _with_usage_asked_for(body: bytes) -> bytes:
+    """`body`, which has stream_options, with include_usage set to true in them; all other bytes as they were."""
+    span = bodies.spans(body)["stream_options"]
     options = body[span.start : span.end]
-    if options == b"null" or not _decode_members(options):
-        return bodies.replaced(body, span, b'{"include_usage":true}')
-    inner = bodies.spans(options)
-    if "include_usage" in inner:
+    inner = {} if options == b"null" else bodies.spans(options)
+    if not inner:
+        options = b'{"include_usage":true}'
+    elif "include_usage" in inner:
         options = bodies.replaced(options, inner["include_usage"], b"true")
     else:
         options = bodies.with_first(options, b'"include_usage":true')

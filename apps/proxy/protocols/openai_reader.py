@@ -1,8 +1,9 @@
-"""What the answers of OpenAI's protocol tell: plain, or streamed as chunks, as response events, as transcripts."""
+"""What answers in OpenAI's protocol tell: plain, or streamed as chunks, as a response's events, as transcripts."""
 
 import re
 
 import msgspec
+from msgspec.structs import replace
 
 from apps.proxy.sse import Event
 
@@ -13,12 +14,11 @@ from .openai_usage import Usage, tokens_of
 
 ENDINGS = frozenset(("response.completed", "response.incomplete", "response.failed", "error"))
 
-# Only these are the model's words: the events that repeat a text as a whole have it under other names.
-_WRITTEN = re.compile(
-    rb'"(?:content|reasoning_content|reasoning|refusal|arguments|text|delta)"\s*:\s*"((?:[^"\\]|\\.)*)"?'
-)
-_DELTA = re.compile(rb'"delta"\s*:\s*"((?:[^"\\]|\\.)*)"?')
+_STRING = rb'"\s*:\s*"([^"\\]*(?:\\.[^"\\]*)*)'
+_WRITTEN = re.compile(rb'"(?:content|reasoning_content|reasoning|refusal|arguments|text|transcript)' + _STRING)
+_DELTA = re.compile(rb'"delta' + _STRING)  # a response's other events repeat the text as a whole
 _USAGE_KEY = re.compile(rb'"usage"\s*:\s*(?=\{)')
+_ENDING = re.compile(rb'"type"\s*:\s*"(?:' + b"|".join(ending.encode() for ending in sorted(ENDINGS)) + rb')"')
 
 
 class Fault(msgspec.Struct, gc=False):
@@ -39,7 +39,7 @@ class _Groq(msgspec.Struct, gc=False):
 
 
 class _Response(msgspec.Struct, gc=False):
-    """The answer that an event of the Responses API carries."""
+    """The answer that a response's event carries."""
 
     id: str | None = None
     model: str | None = None
@@ -73,6 +73,7 @@ class OpenAIReader(Reader):
         super().__init__(operation, ask)
         self._dialect = dialect_of(ask.provider)
         self._is_response = operation.name == "responses"
+        self._is_image = operation.name.startswith("images.")
 
     def tells(self, raw: bytes) -> bool:
         # With include_usage every chunk says "usage":null, which tells nothing.
@@ -85,7 +86,7 @@ class OpenAIReader(Reader):
 
     def read(self, event: Event) -> bool:
         if event.data.startswith(b"[DONE]"):
-            self.is_final = True
+            self._end()
             return False
         try:
             answer = _decode(event.data)
@@ -93,7 +94,7 @@ class OpenAIReader(Reader):
             return False
         is_usage_only = self._take(answer)
         if answer.type in ENDINGS:
-            self.is_final = True
+            self._end()
         return is_usage_only and self.ask.hides_usage
 
     def read_body(self, body: bytes) -> None:
@@ -106,13 +107,20 @@ class OpenAIReader(Reader):
     def read_excerpt(self, raw: bytes) -> None:
         found = bodies.last_object(raw, _USAGE_KEY)
         if found is not None:
-            self._tell(_decode_usage(found))
-            self.is_settled = True
-        if any(f'"type":"{ending}"'.encode() in raw[:1000] for ending in ENDINGS):
-            self.is_final = True
+            try:
+                self._tell(_decode_usage(found))
+            except msgspec.DecodeError:
+                return
+            self.is_settled = self.tokens is not None
+        if self._is_response and _ENDING.search(raw, 0, 1000):
+            self._end()
 
     def text_bytes(self, raw: bytes) -> int:
         return bodies.utf8_length((_DELTA if self._is_response else _WRITTEN).findall(raw))
+
+    def _end(self) -> None:
+        self.is_final = True
+        self.is_settled = self.tokens is not None
 
     def _take(self, answer: Answer) -> bool:
         """Note what it tells; True if it is nothing but usage."""
@@ -121,21 +129,27 @@ class OpenAIReader(Reader):
         self.request_id = inner.id or self.request_id
         if inner.error or answer.type == "error":
             self._note(inner.error or Fault(answer.message, None, answer.code))
-        usage = inner.usage or (answer.x_groq and answer.x_groq.usage)
+        usage = inner.usage
+        if usage is None and answer.x_groq is not None:
+            usage = answer.x_groq.usage
+        is_end = not answer.choices
         for choice in answer.choices or ():
             usage = usage or choice.usage
+            is_end = is_end or choice.finish_reason is not None
         if usage is None:
             return False
         self._tell(usage)
-        # Usage at every chunk (vLLM's continuous usage) is that of the whole answer only at its end.
-        if not answer.choices or any(choice.finish_reason for choice in answer.choices):
-            self.is_settled = True
+        # Usage told at every chunk (vLLM can) is that of the whole answer only at its end.
+        self.is_settled = is_end and self.tokens is not None
         return answer.choices == []
 
     def _tell(self, usage: Usage) -> None:
         tokens = tokens_of(usage, self._dialect)
-        if tokens is not None:
-            self.tokens = tokens
+        if tokens is None:
+            return
+        if self._is_image and usage.output_tokens_details is None:
+            tokens = replace(tokens, output=0, output_image=tokens.output)
+        self.tokens = tokens
 
     def _note(self, fault: Fault | str) -> None:
         if isinstance(fault, str):

@@ -19,14 +19,17 @@ WIRES: dict[str, Wire] = {wire.name: wire for wire in (OPENAI, ANTHROPIC, GEMINI
 PREFIXES = (b"/v1/", b"/v1beta/", b"/v1alpha/", b"/anthropic/", b"/p/")
 
 _PLAIN = re.compile(rb"/(?:[A-Za-z0-9._~:@!$&'()*+,;=-]+/)*[A-Za-z0-9._~:@!$&'()*+,;=-]*")
-_GEMINI = re.compile(rb"/(?:v1|v1beta|v1alpha)/(?:models|tunedModels)/([A-Za-z0-9._~-]+):([A-Za-z]+)")
+_GEMINI_CALL = re.compile(rb"/(?:v1|v1beta|v1alpha)/(?:models|tunedModels)/([A-Za-z0-9._~-]+):([A-Za-z]+)")
 _PROVIDER = re.compile(rb"/p/([a-z0-9][a-z0-9-]{0,39})(/.+)")
+_GEMINI_KEY = b"x-goog-api-key"
+_ANTHROPIC_VERSION = b"anthropic-version"
 
 _OPENAI = {
     b"/chat/completions": Operation("chat.completions", b"/chat/completions", needs_json=True, is_generation=True),
     b"/responses": Operation("responses", b"/responses", needs_json=True, is_generation=True),
+    b"/responses/compact": Operation("responses.compact", b"/responses/compact", needs_json=True, is_generation=True),
     b"/completions": Operation("completions", b"/completions", needs_json=True, is_generation=True),
-    b"/embeddings": Operation("embeddings", b"/embeddings", needs_json=True),
+    b"/embeddings": Operation("embeddings", b"/embeddings", needs_json=True, is_embedding=True),
 }
 _ANTHROPIC = {
     b"/v1/messages": Operation("messages", b"/v1/messages", needs_json=True, is_generation=True),
@@ -34,10 +37,26 @@ _ANTHROPIC = {
         "messages.count_tokens", b"/v1/messages/count_tokens", needs_json=True, is_charged=False
     ),
 }
-_DEFERRED = (b"/batches", b"/fine_tuning/jobs", b"/videos", b"/v1/messages/batches")  # made by POST
-_UNCHARGED_POSTS = (b"/files", b"/uploads", b"/vector_stores", b"/conversations", b"/responses/")
+_USUAL = {  # what nearly all calls are
+    b"/v1" + path: Match(OPENAI, operation, "openai", may_name_provider=True) for path, operation in _OPENAI.items()
+} | {path: Match(ANTHROPIC, operation, "anthropic") for path, operation in _ANTHROPIC.items()}
+
+# Made by POST. Sessions hand out keys with which the provider is called past us.
+_OPENAI_DEFERRED = (
+    b"/batches", b"/fine_tuning", b"/videos", b"/realtime", b"/live", b"/chatkit", b"/evals", b"/threads",
+    b"/containers",
+)  # fmt: skip
+_OPENAI_FREE_POSTS = (b"/files", b"/uploads", b"/vector_stores", b"/conversations", b"/responses/", b"/moderations")
+_ANTHROPIC_DEFERRED = (b"/v1/messages/batches",)
+_ANTHROPIC_FREE_POSTS = (b"/v1/files", b"/v1/skills")
+_GEMINI_GENERATIONS = frozenset(("generateContent", "streamGenerateContent"))
+_GEMINI_EMBEDDINGS = frozenset(("embedContent", "batchEmbedContents"))
 _GEMINI_FREE = frozenset(("countTokens", "computeTokens"))
-_GEMINI_DEFERRED = frozenset(("batchGenerateContent", "asyncBatchEmbedContent", "predictLongRunning"))
+_GEMINI_DEFERRED = frozenset(
+    ("batchGenerateContent", "asyncBatchEmbedContent", "predictLongRunning", "bidiGenerateContent")
+)
+# Of the account, not of models: keys, members, bills.
+_ACCOUNT = (b"/organization", b"/dashboard", b"/v1/organization")
 
 
 def is_ours(raw_path: bytes) -> bool:
@@ -47,28 +66,31 @@ def is_ours(raw_path: bytes) -> bool:
 
 def find(method: str, raw_path: bytes, headers: Headers) -> Match | None:
     """Where a path leads; None: nowhere, or to one of our own pages."""
+    usual = _USUAL.get(raw_path)
+    if usual is not None and method == "POST":
+        return usual
     if not raw_path.startswith(PREFIXES) or _is_ambiguous(raw_path):
         return None
     if raw_path.startswith(b"/p/"):
         return _of_provider(method, raw_path)
-    if raw_path.startswith(b"/anthropic/"):
-        return _anthropic(method, raw_path.removeprefix(b"/anthropic"))
-    if raw_path.startswith((b"/v1beta/", b"/v1alpha/")) or (b":" in raw_path and _GEMINI.fullmatch(raw_path)):
+    wire = wire_for(raw_path, headers)
+    if wire is GEMINI:
         return _gemini(method, raw_path)
-    if raw_path.startswith(b"/v1/messages") or any(name == b"anthropic-version" for name, _ in headers):
-        return _anthropic(method, raw_path)
-    return Match(OPENAI, _openai_operation(method, raw_path[3:]), "openai", may_name_provider=True)
+    if wire is ANTHROPIC:
+        return _anthropic(method, raw_path.removeprefix(b"/anthropic"))
+    return _openai(method, raw_path.removeprefix(b"/v1"), "openai", may_name_provider=True)
 
 
 def wire_for(raw_path: bytes, headers: Headers) -> Wire:
-    """The protocol to refuse an unknown path in."""
-    if raw_path.startswith((b"/v1beta/", b"/v1alpha/")):
+    """The protocol of a path, known or not. OpenAI, Anthropic and Gemini share /v1: there the headers tell."""
+    if raw_path.startswith((b"/v1beta/", b"/v1alpha/")) or _GEMINI_CALL.fullmatch(raw_path):
         return GEMINI
-    if raw_path.startswith((b"/anthropic/", b"/v1/messages")) or any(
-        name == b"anthropic-version" for name, _ in headers
-    ):
+    if raw_path.startswith((b"/anthropic/", b"/v1/messages")):
         return ANTHROPIC
-    return OPENAI
+    if match := _PROVIDER.match(raw_path):
+        return WIRES[wire_of(match[1].decode())]
+    names = {name for name, _ in headers}
+    return ANTHROPIC if _ANTHROPIC_VERSION in names else GEMINI if _GEMINI_KEY in names else OPENAI
 
 
 def _is_ambiguous(raw_path: bytes) -> bool:
@@ -86,40 +108,53 @@ def _of_provider(method: str, raw_path: bytes) -> Match | None:
         return _anthropic(method, path)
     if wire == "gemini":
         return _gemini(method, path)
-    return Match(OPENAI, _openai_operation(method, path.removeprefix(b"/v1") or path), provider)
+    return _openai(method, path[3:] if path.startswith(b"/v1/") else path, provider)
 
 
-def _openai_operation(method: str, path: bytes) -> Operation:
-    if method == "POST" and path in _OPENAI:
-        return _OPENAI[path]
+def _openai(method: str, path: bytes, provider: str, *, may_name_provider: bool = False) -> Match | None:
+    """Whatever is under /v1; what we know nothing of is charged by the usage that its answer tells."""
+    if path.startswith(_ACCOUNT):
+        return None
     is_post = method == "POST"
-    return Operation(
-        _name_of(path),
-        path,
-        is_charged=is_post and not path.startswith(_UNCHARGED_POSTS),
-        is_deferred=is_post and path.startswith(_DEFERRED),
-    )
-
-
-def _anthropic(method: str, path: bytes) -> Match:
-    operation = _ANTHROPIC.get(path) if method == "POST" else None
+    operation = _OPENAI.get(path) if is_post else None
     if operation is None:
-        is_deferred = method == "POST" and path.startswith(_DEFERRED)
-        operation = Operation(_name_of(path[3:]), path, is_charged=False, is_deferred=is_deferred)
-    return Match(ANTHROPIC, operation, "anthropic")
+        operation = Operation(
+            _name_of(path),
+            path,
+            is_charged=is_post and not path.startswith(_OPENAI_FREE_POSTS),
+            is_deferred=is_post and path.startswith(_OPENAI_DEFERRED),
+        )
+    return Match(OPENAI, operation, provider, may_name_provider)
 
 
-def _gemini(method: str, path: bytes) -> Match:
-    match = _GEMINI.fullmatch(path) if method == "POST" else None
-    if match is None:
-        return Match(GEMINI, Operation(_name_of(path[path.index(b"/", 1) :]), path, is_charged=False), "google")
-    name = match[2].decode()
+def _anthropic(method: str, path: bytes) -> Match | None:
+    """A POST that we don't know could cost what we don't see."""
+    if method != "POST":
+        is_known = path.startswith(b"/v1/") and not path.startswith(_ACCOUNT)
+        return Match(ANTHROPIC, Operation(_name_of(path), path, is_charged=False), "anthropic") if is_known else None
+    if path in _ANTHROPIC:
+        return Match(ANTHROPIC, _ANTHROPIC[path], "anthropic")
+    is_deferred = path.startswith(_ANTHROPIC_DEFERRED)
+    if not is_deferred and not path.startswith(_ANTHROPIC_FREE_POSTS):
+        return None
+    return Match(ANTHROPIC, Operation(_name_of(path), path, is_charged=False, is_deferred=is_deferred), "anthropic")
+
+
+def _gemini(method: str, path: bytes) -> Match | None:
+    """The same: of POSTs only those whose cost is seen."""
+    if method != "POST":
+        return Match(GEMINI, Operation(_name_of(path), path, is_charged=False), "google")
+    match = _GEMINI_CALL.fullmatch(path)
+    name = match[2].decode() if match else ""
+    if match is None or name not in _GEMINI_GENERATIONS | _GEMINI_EMBEDDINGS | _GEMINI_FREE | _GEMINI_DEFERRED:
+        return None
     operation = Operation(
         name,
         path,
         needs_json=True,
         is_charged=name not in _GEMINI_FREE,
-        is_generation=name in ("generateContent", "streamGenerateContent"),
+        is_generation=name in _GEMINI_GENERATIONS,
+        is_embedding=name in _GEMINI_EMBEDDINGS,
         is_deferred=name in _GEMINI_DEFERRED,
         is_streamed=name == "streamGenerateContent",
         model=match[1].decode(),
@@ -128,9 +163,9 @@ def _gemini(method: str, path: bytes) -> Match:
 
 
 def _name_of(path: bytes) -> str:
-    """What usage is grouped by: the path without the ids in it."""
-    parts = [part for part in path.decode().split("/") if part]
+    """What usage is grouped by: the path without version and ids."""
+    parts = [part for part in path.decode().split("/") if part and part not in ("v1", "v1beta", "v1alpha")]
     words = [part for part in parts[:3:2] if part.replace("_", "").isalpha()]
-    if len(parts) == 2 and parts[0] in ("audio", "images", "fine_tuning", "chat"):
+    if len(parts) == 2 and parts[0] in ("audio", "images", "chat"):
         words = parts
     return ".".join(words)[:80] or "unknown"
