@@ -18,7 +18,7 @@ def find_price(organization_id: UUID, provider: str, model: str, at: datetime) -
     whose clause matches it; of a model's rows, the latest that is in effect holds.
     """
     row = find_row(organization_id, provider, model, at)
-    return row and as_price(row)
+    return None if row is None else as_price(row)
 
 
 def find_row(organization_id: UUID, provider: str, model: str, at: datetime) -> ModelPrice | None:

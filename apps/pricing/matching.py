@@ -18,13 +18,13 @@ def matches(clause: Clause, name: str) -> bool:
     for kind, value in clause.items():
         match kind:
             case "equals":
-                return name == value
+                return name == str(value)
             case "starts_with":
-                return name.startswith(value)
+                return name.startswith(str(value))
             case "ends_with":
-                return name.endswith(value)
+                return name.endswith(str(value))
             case "contains":
-                return value in name
+                return str(value) in name
             case "regex":
                 return re.search(value, name) is not None
             case "or":

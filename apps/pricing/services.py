@@ -45,6 +45,7 @@ def set_price(
         raise ValidationError({"rates": str(error)}) from error
     except IntegrityError as error:
         raise ValidationError("There is a price of this model from that very instant already.") from error
-    changes = {name: [None, rate] for name, rate in rates.items()}
-    audit.record(organization, "price.set", price, actor=by, changes=changes)
+    audit.record(
+        organization, "price.set", price, actor=by, changes={name: (None, rate) for name, rate in rates.items()}
+    )
     return price

@@ -33,7 +33,7 @@ def keys() -> LimitKeys:
 
 async def until_open(limiter: Limiter) -> None:
     async with asyncio.timeout(5):
-        while limiter.pipe.state.name != "OPEN":
+        while limiter.pipe.state.name != "OPEN":  # noqa: ASYNC110 (the pipe tells nobody when it opens)
             await asyncio.sleep(0.01)
 
 

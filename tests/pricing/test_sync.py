@@ -84,21 +84,26 @@ def test_an_unknown_model_has_no_price(book: None, cast) -> None:
     assert find_price(cast.acme.pk, "no-such-provider", "gpt-4o", NOW) is None
 
 
-AGREED = [  # provider, the name an answer gives, our tokens, genai-prices' usage
-    ("openai", "gpt-4o-mini-2024-07-18", Tokens(input=900, cache_read=100, output=50), Usage(input_tokens=1000, cache_read_tokens=100, output_tokens=50)),
-    ("openai", "gpt-4o", Tokens(input=7, output=3, reasoning=4), Usage(input_tokens=7, output_tokens=7)),
-    ("anthropic", "claude-sonnet-4-5-20250929", Tokens(input=10, cache_read=20, cache_write=30, output=5), Usage(input_tokens=60, cache_read_tokens=20, cache_write_tokens=30, output_tokens=5)),
-    ("anthropic", "claude-sonnet-4-5-20250929", Tokens(input=300_000, output=1000), Usage(input_tokens=300_000, output_tokens=1000)),
-    ("google", "gemini-2.5-pro", Tokens(input=250_000, output=600, reasoning=400), Usage(input_tokens=250_000, output_tokens=1000)),
-    ("google", "gemini-2.5-pro", Tokens(input=200_000, output=10), Usage(input_tokens=200_000, output_tokens=10)),
-    ("groq", "llama-3.3-70b-versatile", Tokens(input=12, output=34), Usage(input_tokens=12, output_tokens=34)),
-]  # fmt: skip
+MINI, SONNET, PRO = "gpt-4o-mini-2024-07-18", "claude-sonnet-4-5-20250929", "gemini-2.5-pro"
+AGREED = [  # provider, the name an answer gives, our tokens, genai-prices' usage: input, output, cache read, write
+    ("openai", MINI, Tokens(input=900, cache_read=100, output=50), (1000, 50, 100, 0)),
+    ("openai", "gpt-4o", Tokens(input=7, output=3, reasoning=4), (7, 7, 0, 0)),
+    ("anthropic", SONNET, Tokens(input=10, cache_read=20, cache_write=30, output=5), (60, 5, 20, 30)),
+    ("anthropic", SONNET, Tokens(input=300_000, output=1000), (300_000, 1000, 0, 0)),
+    ("google", PRO, Tokens(input=250_000, output=600, reasoning=400), (250_000, 1000, 0, 0)),
+    ("google", PRO, Tokens(input=200_000, output=10), (200_000, 10, 0, 0)),
+    ("groq", "llama-3.3-70b-versatile", Tokens(input=12, output=34), (12, 34, 0, 0)),
+]
 
 
 @pytest.mark.parametrize(("provider", "model", "tokens", "usage"), AGREED)
 def test_costs_agree_with_the_source(book: None, cast, provider, model, tokens, usage) -> None:
     price = find_price(cast.acme.pk, provider, model, NOW)
-    theirs = calc_price(usage, model, provider_id=provider, genai_request_timestamp=NOW)
+    sent, written, read, cached = usage
+    said = Usage(
+        input_tokens=sent, output_tokens=written, cache_read_tokens=read or None, cache_write_tokens=cached or None
+    )
+    theirs = calc_price(said, model, provider_id=provider, genai_request_timestamp=NOW)
     assert rate(tokens, price, NO_MARKUP).cost == theirs.total_price
 
 
