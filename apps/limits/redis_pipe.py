@@ -148,7 +148,7 @@ class RedisPipe(asyncio.Protocol):
         self._waiting.append(_Waiting(future))
         if not self._outgoing:
             loop.call_soon(self._flush)
-        self._outgoing.append(hiredis.pack_command(tuple(command))  # type: ignore[arg-type])
+        self._outgoing.append(hiredis.pack_command(tuple(command)))  # type: ignore[arg-type]
         self._commands += 1
         return future
 
