@@ -37,6 +37,8 @@ async def test_nothing_is_lost_or_doubled_by_kills_under_load(installation: Inst
     assert len(seen) == CALLS
     assert kills == KILLS
     assert sum(one.is_served for one in seen) > CALLS / 2
+    await asyncio.to_thread(installation.run, "rollup")
+    await asyncio.to_thread(installation.run, "audit")
     await asyncio.to_thread(assert_nothing_is_lost, installation, tenant, seen)
 
 

@@ -91,7 +91,21 @@ def suspend(*, customer: str) -> float:
     return about_to
 
 
-ACTIONS = {action.__name__: action for action in (add_tenant, mint, revoke, suspend)}
+def roll_up() -> list[str]:
+    """Ship, roll up and compare, as `manage.py rollup` and `audit` do. Returns what differs."""
+    from django.conf import settings
+
+    from apps.usage.audit import audit
+    from apps.usage.rollup import roll_up
+    from apps.usage.ship import Shipper
+
+    Shipper(settings.SPOOL_DIRECTORY).ship()
+    roll_up()
+    found = audit()
+    return [str(each) for each in (*found.differences, *found.wrong_batches)]
+
+
+ACTIONS = {action.__name__: action for action in (add_tenant, mint, revoke, suspend, roll_up)}
 
 
 def main() -> None:
@@ -99,9 +113,13 @@ def main() -> None:
     import django
 
     django.setup()
+
+    from django.db import connections
+
     for line in sys.stdin:
         name, arguments = json.loads(line)
-        print(json.dumps(ACTIONS[name](**arguments)), flush=True)  # noqa: T201
+        connections.close_all()  # the database may have been away since
+        print(json.dumps(ACTIONS[name](**arguments)), flush=True)
 
 
 if __name__ == "__main__":

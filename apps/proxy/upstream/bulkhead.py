@@ -7,6 +7,8 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from apps.kit.failpoints import reach
+
 from .connection import CLOSED, IDLE, Connection
 from .errors import ConnectFailed, ConnectionLost, OriginBusy
 from .origin import Origin
@@ -123,6 +125,7 @@ class Bulkhead:
         if not origin.socket:
             _keep_alive(connection.transport)
         self.opened += 1
+        reach("after_connect")
         self._busy.add(connection)
         return connection
 

@@ -16,6 +16,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from functools import cached_property
 
+from apps.kit.failpoints import reach
+
 from .bulkhead import Bulkhead, OriginStats
 from .connection import Connection
 from .errors import ConnectionLost
@@ -105,6 +107,7 @@ class Pool:
         connection = bulkhead.take_idle() or await bulkhead.open()
         exchange = connection.send(head, body, is_head=is_head)
         try:
+            reach("after_request_sent")
             await exchange.wait_for_head()
         except ConnectionLost:
             if not self._was_stale(connection):
