@@ -9,7 +9,9 @@ import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime
+from threading import Barrier, BrokenBarrierError
 from typing import TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -47,6 +49,7 @@ MOST_STRANGERS = 10_000
 STRANGER_AGE_S = 5.0  # how long a key is known not to exist, unless one is made
 PATIENCE_S = 2.0
 PRICE_AGE_S = 60.0
+THREADS = 2
 LISTENER_OPTIONS = ("host", "port", "user", "password", "dbname", "sslmode", "sslrootcert")
 
 
@@ -64,7 +67,7 @@ class Grants:
         self._changes = 0  # counted so that what was read before a change isn't kept after it
         self._sure_since = 0.0  # grants loaded before may have missed a change
 
-        self._executor = ThreadPoolExecutor(2, thread_name_prefix="grants")
+        self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix="grants")
         self.listener = DatabaseListener(_conninfo(), self.forget, self._doubt_all)
         self._redis_listener = RedisListener(redis_url, self.forget)
         self._tasks: list[asyncio.Task[None]] = []
@@ -83,6 +86,9 @@ class Grants:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        together = Barrier(THREADS)  # so that each of the threads closes its own connection
+        closing = [asyncio.wrap_future(self._executor.submit(_close_connection, together)) for _ in range(THREADS)]
+        await asyncio.gather(*closing)
         self._executor.shutdown(wait=False, cancel_futures=True)
 
     # Grants...
@@ -254,6 +260,12 @@ def _route_of(key: ProviderKey) -> Route | None:
         return None
     origin, base_path = Origin.split(base_url_of(key.provider, key.base_url))
     return Route(key.provider, key.pk.bytes, wire_of(key.provider), origin, base_path, secret.encode())
+
+
+def _close_connection(together: Barrier) -> None:
+    with suppress(BrokenBarrierError):  # a thread that a frozen database holds is not waited for
+        together.wait(PATIENCE_S)
+    connections.close_all()
 
 
 def _conninfo() -> dict[str, str]:

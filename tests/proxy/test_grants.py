@@ -1,0 +1,168 @@
+"""Grants: loaded once, forgotten at once when something in them changes, and kept while the database is away."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.db import OperationalError, connections
+from django.utils import timezone
+
+from apps.customers.services import suspend_customer, update_customer
+from apps.keys.services.proxy_keys import mint_proxy_key, revoke_proxy_key, rotate_proxy_key
+from apps.keys.token import digest, mint
+from apps.pricing.services import set_price
+from apps.proxy import grants as module
+from apps.proxy.grant import UNKNOWN, Bar, Grant, GrantsUnavailable, PricesUnavailable
+from apps.proxy.grants import Grants
+from tests.cast import a_link
+
+pytestmark = [pytest.mark.asyncio, pytest.mark.django_db(transaction=True)]
+
+WITHIN_S = 1.0  # what revocation promises
+
+
+@pytest.fixture
+async def grants() -> AsyncIterator[Grants]:
+    grants = Grants(redis_url=settings.REDIS_URL, max_age_s=900, max_age_capped_s=120)
+    grants.start()
+    await until(lambda: grants.listener.is_connected)
+    yield grants
+    await grants.stop()
+    await sync_to_async(connections.close_all)()
+
+
+@pytest.fixture
+def key(cast):
+    return mint_proxy_key(cast.globex, name="k", by=None)
+
+
+async def until(is_so) -> None:
+    async with asyncio.timeout(WITHIN_S + 1):
+        while not is_so():  # noqa: ASYNC110 (nobody tells)
+            await asyncio.sleep(0.01)
+
+
+async def load(grants: Grants, plain: str) -> Grant:
+    """The grant, kept: what is read while notices of its making still come in is used and not kept."""
+    async with asyncio.timeout(WITHIN_S + 1):
+        while (kept := grants.cached(digest(plain))) is None:
+            assert await grants.load(digest(plain)) is not None
+    return kept
+
+
+async def forgotten(grants: Grants, plain: str) -> None:
+    """Returns when the grant is gone from the cache; fails when that takes too long."""
+    async with asyncio.timeout(WITHIN_S):
+        while grants.cached(digest(plain)) is not None:  # noqa: ASYNC110 (nobody tells)
+            await asyncio.sleep(0.005)
+
+
+async def test_a_grant_has_what_the_customer_has(grants, key, cast):
+    _, plain = key
+    await sync_to_async(a_link)(cast.globex, "openai", secret="sk-operators-own-1234")
+    await sync_to_async(update_customer)(
+        cast.globex, by=None, requests_per_minute=5, monthly_cap=Decimal("12.5"), markup_percent=Decimal(20)
+    )
+    grant = await load(grants, plain)
+    assert grant.customer_id == cast.globex.pk.bytes
+    assert grant.limits.requests_per_minute == 5
+    assert grant.limits.monthly_cap == Decimal("12.5")
+    assert grant.markup_percent == 20
+    assert grant.bar_at(timezone.now().timestamp()) is None
+    assert grant.routes["openai"].secret == b"sk-operators-own-1234"
+    assert "sk-operators" not in repr(grant.routes)
+    assert grants.cached(digest(plain)) is grant
+
+
+async def test_a_key_that_was_never_made_is_nobodys(grants):
+    assert await grants.load(digest(mint())) is None
+
+
+async def test_a_revoked_key_is_forgotten_within_a_second(grants, key):
+    made, plain = key
+    await load(grants, plain)
+    await sync_to_async(revoke_proxy_key)(made, by=None)
+    await forgotten(grants, plain)
+    assert (await load(grants, plain)).bar_at(timezone.now().timestamp()) is Bar.REVOKED
+
+
+async def test_a_suspended_customers_key_is_barred(grants, key, cast):
+    _, plain = key
+    await load(grants, plain)
+    await sync_to_async(suspend_customer)(cast.globex, by=None, at=timezone.now())
+    await forgotten(grants, plain)
+    assert (await load(grants, plain)).bar is Bar.SUSPENDED
+
+
+async def test_a_replaced_key_ends_when_its_overlap_does(grants, key):
+    made, plain = key
+    await sync_to_async(rotate_proxy_key)(made, overlap=timedelta(hours=1), by=None)
+    grant, now = await load(grants, plain), timezone.now().timestamp()
+    assert grant.bar_at(now) is None
+    assert grant.bar_at(now + 3601) is Bar.EXPIRED
+
+
+async def test_a_changed_limit_holds_at_once(grants, key, cast):
+    _, plain = key
+    await load(grants, plain)
+    await sync_to_async(update_customer)(cast.globex, by=None, requests_per_minute=0)
+    await forgotten(grants, plain)
+    assert (await load(grants, plain)).limits.requests_per_minute == 0
+
+
+async def test_another_customers_change_leaves_a_grant_alone(grants, key, cast):
+    _, plain = key
+    grant = await load(grants, plain)
+    await sync_to_async(update_customer)(cast.initech, by=None, requests_per_minute=1)
+    await asyncio.sleep(0.2)
+    assert grants.cached(digest(plain)) is grant
+
+
+async def test_a_database_that_fails_leaves_known_grants_standing(grants, key, monkeypatch):
+    _, plain = key
+    grant = await load(grants, plain)
+    monkeypatch.setattr(module, "load_grant", failing)
+    grants._doubt_all()
+    assert grants.cached(digest(plain)) is None
+    assert await grants.load(digest(plain)) is grant
+    with pytest.raises(GrantsUnavailable):
+        await grants.load(digest(mint()))
+
+
+async def test_a_known_grant_stands_only_until_its_age_is_up(grants, key, monkeypatch):
+    _, plain = key
+    await load(grants, plain)
+    monkeypatch.setattr(module, "load_grant", failing)
+    grants._max_age_s = 0
+    grants.listener.heard_at = 0.0
+    await asyncio.sleep(0.01)
+    with pytest.raises(GrantsUnavailable):
+        await grants.load(digest(plain))
+
+
+async def test_a_price_is_asked_for_once_and_again_after_a_change(grants, cast):
+    organization = cast.acme.pk.bytes
+    assert grants.cached_price(organization, "openai", "m") is UNKNOWN
+    assert await grants.load_price(organization, "openai", "m") is None
+    assert grants.cached_price(organization, "openai", "m") is None
+    await sync_to_async(set_price)(
+        cast.acme, provider="openai", model="m", rates={"input": "1"}, effective_from=timezone.now(), by=None
+    )
+    await until(lambda: grants.cached_price(organization, "openai", "m") is UNKNOWN)
+    price = await grants.load_price(organization, "openai", "m")
+    assert price is not None
+    assert grants.cached_price(organization, "openai", "m") is price
+
+
+async def test_a_price_that_cannot_be_asked_for_is_not_no_price(grants, cast, monkeypatch):
+    monkeypatch.setattr(module, "find_price", failing)
+    with pytest.raises(PricesUnavailable):
+        await grants.load_price(cast.acme.pk.bytes, "openai", "m")
+
+
+def failing(*_args):
+    raise OperationalError("the database is away")
