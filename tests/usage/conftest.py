@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import urlsplit
 
 import pytest
 from django.db import connection
@@ -135,5 +135,4 @@ def manage(*arguments: str, fail: str = "", **environment: str) -> subprocess.Co
 
 def database_url() -> str:
     """The test's database, as the environment would name it."""
-    at = connection.settings_dict
-    return f"postgres://{at['USER']}:{at['PASSWORD']}@{quote(at['HOST'], safe='')}:{at['PORT']}/{at['NAME']}"
+    return urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{connection.settings_dict['NAME']}").geturl()
