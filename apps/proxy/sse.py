@@ -37,7 +37,7 @@ class Part(NamedTuple):
 def parse(raw: bytes) -> Event:
     """Read one event. Comments, ids and retry times are nothing to us."""
     if raw.startswith(b"data: "):  # one line of data is what nearly every event is
-        line = raw[6:].strip(b"\r\n")
+        line = raw[6:].rstrip(b"\r\n")
         if b"\n" not in line and b"\r" not in line:
             return Event(b"", line)
     name, data = b"", []
