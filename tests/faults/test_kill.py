@@ -15,9 +15,9 @@ from tests.rig.installation import Installation
 from tests.rig.processes import listen, port_of
 
 ROUNDS = size(1, 20)
-CALLS = size(1_500, 10_000)
+CALLS = size(1_000, 10_000)
 AT_ONCE = 64
-KILLS = size(3, 4)  # in a round
+KILLS = size(2, 4)  # in a round
 PACED = "sandbox:pace=1"  # so that streams take a while, and some are under way at every kill
 
 

@@ -53,7 +53,8 @@ def gemini(key: str, *, words: str = "", is_streamed: bool = False, nonce: str =
 
 def _ask(nonce: str, target: str, headers: dict[str, str], body: dict[str, object], end: bytes = b"") -> Ask:
     headers = headers | {"content-type": "application/json", "tollgate-user-id": nonce}
-    return Ask(nonce, target, headers, json.dumps(body).encode(), end)
+    is_streamed = bool(body.get("stream")) or "stream" in target
+    return Ask(nonce, target, headers, json.dumps(body).encode(), end, is_streamed)
 
 
 def mixed(key: str, *, words: str = "") -> Iterator[Ask]:

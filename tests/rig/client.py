@@ -24,6 +24,7 @@ class Ask:
     headers: dict[str, str]
     body: bytes
     end: bytes = b""  # what ends the stream, before the connection says so; empty: a plain answer
+    is_streamed: bool = False
     method: str = "POST"
 
     @property
