@@ -26,6 +26,21 @@ GENERATE = routes.find("POST", b"/v1beta/models/gemini-2.5-pro:generateContent",
 STREAM_GENERATE = routes.find("POST", b"/v1beta/models/gemini-2.5-pro:streamGenerateContent", [])
 
 
+USAGE = {"prompt_tokens": 11, "completion_tokens": 22, "total_tokens": 33}
+TOKENS = Tokens(input=11, output=22)
+HELLO = "Hëllo wörld 🚀"  # 18 bytes of UTF-8: 5 tokens where they have to be estimated
+
+
+def asked_for_usage() -> Ask:
+    """Of a stream for which we asked for usage, and the client didn't."""
+    return Ask(is_streamed=True, hides_usage=True, input_bytes=400)
+
+
+def words(text: str, **more: object) -> dict[str, object]:
+    """A chunk of a chat's stream."""
+    return {"id": "chatcmpl-1", "model": "gpt-4o", "choices": [{"index": 0, "delta": {"content": text}}], **more}
+
+
 def encode(value: object) -> bytes:
     return msgspec.json.encode(value)
 
