@@ -112,8 +112,13 @@ class Grants:
         if loading is None:
             loading = asyncio.ensure_future(self._load(digest))
             self._loading[digest] = loading
-            loading.add_done_callback(lambda _: self._loading.pop(digest, None))
+            loading.add_done_callback(lambda loaded: self._finish_loading(digest, loaded))
         return await asyncio.shield(loading)
+
+    def _finish_loading(self, digest: bytes, loaded: "asyncio.Future[Grant | None]") -> None:
+        self._loading.pop(digest, None)
+        if not loaded.cancelled():
+            loaded.exception()  # looked at, in case all who waited for it have given up
 
     async def _load(self, digest: bytes) -> Grant | None:
         changes = self._changes
