@@ -6,7 +6,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test browser lint format bench lock clean
+.PHONY: help install run test browser lint format faults bench lock clean
 
 help:  ## what there is to do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -49,6 +49,9 @@ format: install  ## put code and templates in order
 	$(BIN)/ruff check --fix --exit-zero .
 	$(BIN)/ruff format .
 	git ls-files '*.html' | xargs -r $(BIN)/djade --target-version 5.2
+
+faults: install  ## the tests of faults and races in full: kills by the dozen, outages of half a minute (about half an hour)
+	TOLLGATE_FAULTS=long $(BIN)/python -m pytest tests/faults tests/races -p no:randomly --timeout 1800
 
 bench: install  ## the proxy's cost beside nginx, on this machine
 	$(BIN)/python -m tests.benchmarks

@@ -1,12 +1,14 @@
 """uvicorn as we want it, for the proxy and for the sandbox. Knows no Django."""
 
 import argparse
+import resource
 import socket
 from typing import Any
 
 import uvicorn
 
 STREAMS_MAY_TAKE_S = 10
+MOST_OPEN_FILES = 65_536
 
 
 def add_listen_arguments(parser: argparse.ArgumentParser, *, port: int) -> None:
@@ -18,6 +20,7 @@ def add_listen_arguments(parser: argparse.ArgumentParser, *, port: int) -> None:
 
 def serve(app: Any, *, fd: int | None, host: str, port: int, **settings: Any) -> None:
     """Serve an ASGI application until SIGTERM; streams get a few seconds to end."""
+    _allow_open_files()
     config = uvicorn.Config(
         app,
         host=host,
@@ -34,3 +37,11 @@ def serve(app: Any, *, fd: int | None, host: str, port: int, **settings: Any) ->
     )
     inherited = [socket.socket(fileno=fd)] if fd is not None else None
     uvicorn.Server(config).run(sockets=inherited)
+
+
+def _allow_open_files() -> None:
+    """As many as the system lets us have: a call is two sockets, and the usual limit is 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_OPEN_FILES if hard == resource.RLIM_INFINITY else min(MOST_OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

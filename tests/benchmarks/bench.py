@@ -10,8 +10,10 @@ of them in its sockets' queues at once. One that is flooded does many calls a sy
 
 import asyncio
 import gc
+import json
 import os
 import statistics
+import subprocess
 import sys
 
 import uvloop
@@ -21,6 +23,7 @@ from tests.benchmarks.load import Result
 from tests.benchmarks.nginx import NginxMissing
 from tests.benchmarks.servers import Server, Servers, start_servers
 from tests.benchmarks.table import Bar, print_table
+from tests.rig.processes import ROOT
 
 # Bars
 MOST_TIMES_NGINX = 8.0
@@ -28,6 +31,8 @@ MOST_MS_A_STREAM = 1.0  # CPU, 50 chunks
 MOST_ADDED_MS = 2.0  # at one connection, median
 MOST_MB = 300.0  # with 1,000 streams in one process
 LEAST_SCALING = 1.7  # of two processes over one
+LEAST_ROWS_A_SECOND = 30_000.0  # shipped, and rolled up, by one worker
+MOST_GROWTH = 1.3  # of the time a row, from a tenth of the rows to all
 CORES_TO_SCALE = 4  # two for the proxies, two for the provider and the load
 
 # Sizes
@@ -39,6 +44,7 @@ SINGLE_CALLS = 1_000
 PACE_MS = 10
 SLOW_STREAMS = 1_000
 SLOW_PACE_MS = 300
+ROWS = int(os.environ.get("TOLLGATE_BENCH_ROWS", "1000000"))
 
 
 def main() -> int:
@@ -46,8 +52,9 @@ def main() -> int:
     try:
         with start_servers() as servers:
             bars = uvloop.run(_measure(servers))
+        bars += _shipping()
     except NginxMissing as error:
-        print(error, file=sys.stderr)  # noqa: T201
+        print(error, file=sys.stderr)
         return 2
     print_table(bars)
     return 0 if all(bar.is_met for bar in bars) else 1
@@ -71,7 +78,9 @@ async def _cost(servers: Servers) -> Bar:
 
 
 async def _streams(servers: Servers) -> Bar:
-    ours, theirs = await _rounds(servers, servers.request(stream=True, pace_ms=PACE_MS), calls=STREAMS, is_streamed=True)
+    ours, theirs = await _rounds(
+        servers, servers.request(stream=True, pace_ms=PACE_MS), calls=STREAMS, is_streamed=True
+    )
     note = f"ours {_told(ours)}, nginx {_told(theirs)}"
     return Bar("CPU a stream of 50 chunks", statistics.median(ours) * 1000, "ms", most=MOST_MS_A_STREAM, note=note)
 
@@ -140,6 +149,21 @@ async def _scaling(servers: Servers) -> Bar:
         note += f"; not judged: {cores} cores, and the provider and the load need some"
         return Bar("two processes over one", rates[2] / rates[1], "x", note=note)
     return Bar("two processes over one", rates[2] / rates[1], "x", least=LEAST_SCALING, note=note)
+
+
+def _shipping() -> list[Bar]:
+    """From the spool to PostgreSQL, and from there into the hours: in a process and a database of their own."""
+    command = [sys.executable, "-m", "tests.benchmarks.ship_rollup", str(ROWS), "--json"]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    few, many = json.loads(done.stdout)
+    bars = []
+    for name, tenth, whole in zip(("shipped", "rolled up"), few, many, strict=True):
+        speed = whole["rows"] / whole["seconds"]
+        growth = whole["seconds"] / whole["rows"] / (tenth["seconds"] / tenth["rows"])
+        note = f"{whole['rows']:,} in {whole['seconds']:.1f} s"
+        bars.append(Bar(f"requests {name} a second", speed, "", least=LEAST_ROWS_A_SECOND, note=note))
+        bars.append(Bar(f"time a request {name}, of 10 times as many", growth, "x", most=MOST_GROWTH))
+    return bars
 
 
 def _told(seconds: list[float]) -> str:

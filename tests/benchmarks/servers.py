@@ -79,7 +79,6 @@ class Servers:
 @contextlib.contextmanager
 def start_servers() -> Iterator[Servers]:
     """All of them, warm. Raises NginxMissing."""
-    _allow_open_files()
     with contextlib.ExitStack() as stack:
         installation = stack.enter_context(Installation())
         provider = _start_provider(installation, stack)
@@ -88,6 +87,7 @@ def start_servers() -> Iterator[Servers]:
         stack.enter_context(installation.shipping())
         listener = stack.enter_context(listen())
         processes = installation.proxies(1, fd=listener.fileno())
+        _allow_open_files()
         ours = Server("ours", port_of(listener), port_of(listener), processes)
         yield Servers(provider, beside, ours, installation, tenant)
 
@@ -120,7 +120,7 @@ def _accepts(port: int) -> bool:
 
 
 def _allow_open_files() -> None:
-    """For ourselves and our children: a thousand streams are two thousand sockets."""
+    """For ourselves, not for the servers: they have to see to it themselves."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     soft = OPEN_FILES if most == resource.RLIM_INFINITY else min(OPEN_FILES, most)
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, most))

@@ -1,16 +1,17 @@
 """How fast requests get from the spool to PostgreSQL, and from there into the hours.
 
-`python -m tests.benchmarks.ship_rollup [ROWS]` runs it on an embedded PostgreSQL of its own, as durable as in
-production; `measure` runs on whatever database the settings name, which must be empty.
+`python -m tests.benchmarks.ship_rollup [ROWS] [--json]` runs it on an embedded PostgreSQL of its own, as durable
+as in production; `measure` runs on whatever database the settings name, which must be empty.
 """
 
+import json
 import os
 import random
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -145,7 +146,8 @@ def _cpu_of(pid: int) -> float:
 def main(*arguments: str) -> None:
     from apps.ops.embedded import ephemeral_home, start_postgres
 
-    rows = int(arguments[0]) if arguments else 1_000_000
+    is_json = "--json" in arguments
+    rows = next((int(argument) for argument in arguments if argument.isdigit()), 1_000_000)
     with ephemeral_home() as home, (home.data / "postgres.log").open("wb") as log:
         server = start_postgres(home, output=log)
         try:
@@ -162,10 +164,13 @@ def main(*arguments: str) -> None:
 
             django.setup()
             call_command("migrate", verbosity=0)
+            speeds = {}
             for part in (rows // 10, rows):
-                shipped, rolled_up = measure(part)
-                print(f"ship:    {shipped}")  # noqa: T201
-                print(f"roll up: {rolled_up}")  # noqa: T201
+                speeds[part] = measure(part)
+                if not is_json:
+                    print("ship:    {}\nroll up: {}".format(*speeds[part]))
+            if is_json:
+                print(json.dumps([[asdict(speed) for speed in pair] for pair in speeds.values()]))
         finally:
             server.stop()
 

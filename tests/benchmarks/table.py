@@ -34,7 +34,7 @@ class Bar:
 
 def print_table(bars: Iterable[Bar]) -> None:
     """One line a figure."""
-    print(f"{'':42}{'measured':>14}  {'bar':>10}  {'':8}")  # noqa: T201
+    print(f"{'':42}{'measured':>14}  {'bar':>10}  {'':8}")
     for bar in bars:
         figure = f"{bar.figure:,.2f} {bar.unit}".strip()
-        print(f"{bar.name:42}{figure:>14}  {bar.limit:>10}  {bar.verdict:8}{bar.note}")  # noqa: T201
+        print(f"{bar.name:42}{figure:>14}  {bar.limit:>10}  {bar.verdict:8}{bar.note}")
