@@ -83,6 +83,11 @@ class LiveSpool:
 
         self._loop.run_until_complete(write())
 
+    @property
+    def segment(self) -> int:
+        """The one that is written."""
+        return self._spool.stats().segment
+
     def close(self) -> None:
         self._spool.close()
         self._loop.close()
