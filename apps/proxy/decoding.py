@@ -8,7 +8,7 @@ every few bytes that are put in, so it is given few).
 import zlib
 from collections.abc import Callable, Iterator
 
-import brotli
+import brotli  # type: ignore[import-untyped]
 import zstandard
 
 MOST_RATIO = 100
