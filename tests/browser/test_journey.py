@@ -1,0 +1,92 @@
+"""The whole way: an operator signs up, its customer generates a key, and every page is fit to be seen."""
+
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.core import mail
+from playwright.sync_api import Page, expect
+
+from apps.keys.models import ProxyKey
+from apps.keys.token import digest
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+PASSWORD = "correct-horse-battery-9"
+CONSOLE = ["", "customers/", "customers/add/", "provider-keys/", "provider-keys/add/", "members/", "audit/", "settings/"]
+PORTAL = ["", "requests/", "developer/", "members/"]
+
+
+def sign_in(page: Page, email: str, password: str) -> None:
+    page.goto("/accounts/login/")
+    page.fill("input[name=login]", email)
+    page.fill("input[name=password]", password)
+    page.click("button[type=submit]")
+    page.wait_for_url(re.compile("/(console|portal)/"))
+
+
+def test_from_signing_up_to_a_key(page: Page, complaints: list[str]):
+    page.goto("/accounts/signup/")
+    page.fill("input[name=organization_name]", "Acme")
+    page.fill("input[name=email]", "olivia@acme.example")
+    page.fill("input[name=password1]", PASSWORD)
+    page.click("button[type=submit]")
+    page.goto("/console/")
+    expect(page.get_by_role("heading", name="Set up")).to_be_visible()
+
+    page.get_by_role("link", name="Put a provider key in the vault").click()
+    page.fill("input[name=secret]", "sk-the-operators-own-secret-7777")
+    page.get_by_role("button", name="Put it in the vault").click()
+    expect(page.get_by_text("…7777").first).to_be_visible()
+    assert "sk-the-operators" not in page.content()
+
+    page.goto("/console/customers/add/")
+    page.fill("input[name=name]", "Globex")
+    page.fill("input[name=email]", "gina@globex.example")
+    page.fill("input[name=requests_per_minute]", "600")
+    page.fill("input[name=monthly_cap]", "250")
+    page.get_by_role("button", name="Add customer").click()
+    expect(page.get_by_role("heading", name="Globex")).to_be_visible()
+    page.get_by_role("button", name="Sign out").click()
+
+    link = re.search(r"http\S+(/portal-invitations/\S+)", str(mail.outbox[-1].body))
+    assert link is not None
+    page.goto(link[1])
+    page.fill("input[name=name]", "Gina")
+    page.fill("input[type=password]", PASSWORD)
+    page.get_by_role("button", name="Accept the invitation").click()
+    page.wait_for_url("**/portal/")
+
+    page.get_by_role("link", name="Generate a key").click()
+    page.fill("input[name=name]", "production")
+    page.get_by_role("button", name="Generate").click()
+    plain = page.locator("#new-key").inner_text()
+    assert ProxyKey.objects.get(key_hash=digest(plain)).name == "production"
+    assert plain in page.locator("#text-curl").inner_text()
+    page.goto("/portal/developer/")
+    assert plain not in page.content()
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("button", name="Revoke").click()
+    expect(page.get_by_text("Revoked")).to_be_visible()
+    assert complaints == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(("side", "paths"), [("console", CONSOLE), ("portal", PORTAL)])
+def test_pages_are_accessible_and_fit_a_phone(page: Page, complaints: list[str], cast, side, paths, theme):
+    person = cast.olivia if side == "console" else cast.gina
+    person.set_password(PASSWORD)
+    person.save()
+    sign_in(page, person.email, PASSWORD)
+    page.emulate_media(color_scheme=theme)
+    axe = Axe()
+    for path in paths:
+        page.set_viewport_size({"width": 1440, "height": 900})
+        page.goto(f"/{side}/{path}")
+        found = axe.run(page).response["violations"]
+        serious = [each["id"] for each in found if each["impact"] in ("serious", "critical")]
+        assert serious == [], path
+        page.set_viewport_size({"width": 390, "height": 844})
+        width = page.evaluate("document.documentElement.scrollWidth")
+        assert width <= 390, path
+    assert complaints == []
