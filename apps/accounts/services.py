@@ -15,6 +15,7 @@ from apps.accounts.errors import AlreadyMember, LastOwner, NameTaken, NotAllowed
 from apps.accounts.invitations import Token, claim, new_person_for, send_invitation
 from apps.accounts.models import Invitation, Member, Organization, Role, User
 from apps.accounts.people import create_person, user_of
+from apps.kit.after_commit import after_commit
 from apps.kit.locks import lock_name
 from apps.kit.slugs import free_slug
 
@@ -66,6 +67,8 @@ def update_organization(
     if difference := audit.difference(before, audit.fields_of(locked, SETTINGS)):
         locked.save(update_fields=list(difference))
         audit.record(locked, "organization.update", locked, actor=by, changes=difference)
+        if "time_zone" in difference:
+            after_commit("usage.align_hours", str(locked.pk))
     return locked
 
 

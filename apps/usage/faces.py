@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 from django.utils.translation import gettext_lazy as _
 
 from apps.kit.templatetags.display import Bar, date_label, money
-from apps.limits.limiter import LimitName
 from apps.limits.state import LimitState
+from apps.limits.terms import LimitName
 from apps.usage.models import Request, Result
 from apps.usage.queries import Figures, Group, Period, Point, named_period
 from apps.usage.queries.figures import INPUT_COLUMNS, OUTPUT_COLUMNS

@@ -103,8 +103,8 @@ class Lander:
             self._months |= months
 
     def _new_labels(self, calls: Sequence[Call]) -> list[Label]:
-        named = {(call.intent.organization_id, name) for call in calls for name, _ in call.intent.properties}
-        return sorted(named - self._labels)
+        named = ((call.intent.organization_id, name) for call in calls for name, _ in call.intent.properties)
+        return [label for label in dict.fromkeys(named) if label not in self._labels]  # as first seen
 
 
 @transaction.atomic

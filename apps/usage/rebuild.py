@@ -25,7 +25,7 @@ def rebuild_rollups(*, since: datetime, until: datetime, organization_id: UUID |
     """Make the hours that begin from `since` up to, not including, `until` anew. Returns how many requests they have.
 
     A day is a transaction: stopped half-way, it has mended what it came to. Batches that are not rolled up
-    stay so. After an organization's time zone was changed, rebuild all of its hours: they begin elsewhere.
+    stay so.
     """
     requests = 0
     while since < until:
@@ -33,6 +33,23 @@ def rebuild_rollups(*, since: datetime, until: datetime, organization_id: UUID |
         requests += _rebuild(since, end, organization_id)
         since = end
     return requests
+
+
+def align_hours(organization_id: UUID) -> int:
+    """Make an organization's hours anew if they don't begin where hours of its time zone do.
+
+    A zone whose offset differs by whole hours changes nothing. Returns how many requests were counted again.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM usage_hourlyusage JOIN accounts_organization AS organization "
+            "ON organization.id = organization_id "
+            "WHERE organization_id = %s AND hour <> date_trunc('hour', hour, organization.time_zone))",
+            [organization_id],
+        )
+        (is_askew,) = cursor.fetchone()
+    known = extent(organization_id) if is_askew else None
+    return rebuild_rollups(since=known[0], until=known[1], organization_id=organization_id) if known else 0
 
 
 def extent(organization_id: UUID | None = None) -> tuple[datetime, datetime] | None:

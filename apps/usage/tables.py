@@ -7,7 +7,7 @@ from datetime import date, datetime
 from decimal import Decimal
 
 # What a spreadsheet takes for the beginning of a formula; the wide forms too, which some make narrow first.
-DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001
+DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 Row = Mapping[str, object]
 

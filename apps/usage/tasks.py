@@ -1,11 +1,12 @@
 """What workers do for usage. Each may come late, twice or be killed: PostgreSQL knows what is done."""
 
 from datetime import timedelta
+from uuid import UUID
 
 from celery import shared_task
 from django.utils import timezone
 
-from apps.usage import partitions, retention, rollup
+from apps.usage import partitions, rebuild, retention, rollup
 
 ROLL_UP_WITHIN = timedelta(seconds=30)
 
@@ -14,6 +15,12 @@ ROLL_UP_WITHIN = timedelta(seconds=30)
 def roll_up() -> None:
     """Every two seconds, by beat. Several at once share the work."""
     rollup.roll_up(within=ROLL_UP_WITHIN)
+
+
+@shared_task(name="usage.align_hours", ignore_result=True)
+def align_hours(organization_id: str) -> None:
+    """After an organization's time zone was changed: where its hours begin elsewhere now, they are made anew."""
+    rebuild.align_hours(UUID(organization_id))
 
 
 @shared_task(name="usage.make_partitions", ignore_result=True)

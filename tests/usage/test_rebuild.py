@@ -1,13 +1,16 @@
 """Hours made anew are the hours that were."""
 
+import json
 from datetime import timedelta
 
 import pytest
 
+from apps.accounts.services import update_organization
 from apps.usage.audit import audit
 from apps.usage.models import Batch, HourlyPropertyUsage, HourlyUsage
 from apps.usage.rebuild import extent, rebuild_rollups
 from apps.usage.rollup import roll_up
+from apps.usage.tasks import align_hours
 from tests.usage.conftest import NOON, a_call, write_spool
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -86,16 +89,39 @@ def test_requests_of_forgotten_batches_stay_in_the_hours(history):
     assert hours() == history
 
 
-def test_after_a_change_of_zone_hours_begin_where_they_do_there(history, cast):
-    cast.acme.time_zone = "Asia/Kolkata"
-    cast.acme.save()
-    rebuild_all(organization_id=cast.acme.pk)
-    minutes = {
-        hour.minute for hour in HourlyUsage.objects.filter(organization=cast.acme).values_list("hour", flat=True)
+def minutes_of_hours(organization) -> set[int]:
+    return {
+        hour.minute for hour in HourlyUsage.objects.filter(organization=organization).values_list("hour", flat=True)
     }
-    assert minutes == {30}
-    assert audit().is_equal
+
+
+def test_after_a_change_of_zone_hours_begin_where_they_do_there(history, cast):
+    for zone, minutes in (("Asia/Kolkata", {30}), ("Asia/Kathmandu", {15}), ("UTC", {0})):
+        update_organization(cast.acme, time_zone=zone, by=cast.olivia)
+        assert not audit().is_equal
+        align_hours(str(cast.acme.pk))
+        assert minutes_of_hours(cast.acme) == minutes
+        assert minutes_of_hours(cast.evil_corp) == {0}
+        assert audit().is_equal
+    assert hours() == history
+
+
+def test_a_zone_of_whole_hours_changes_nothing(history, cast):
+    update_organization(cast.acme, time_zone="America/Los_Angeles", by=cast.olivia)
+    HourlyUsage.objects.all().update(cancelled=9)
+    align_hours(str(cast.acme.pk))
+    assert set(HourlyUsage.objects.values_list("cancelled", flat=True)) == {9}
 
 
 def test_nothing_has_no_extent(db):
     assert extent() is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_change_of_zone_has_the_hours_looked_at(cast, redis):
+    update_organization(cast.acme, name="Acme & Sons", by=cast.olivia)
+    assert redis.llen("tollgate:celery:celery") == 0
+    update_organization(cast.acme, time_zone="Asia/Kolkata", by=cast.olivia)
+    [message] = redis.lrange("tollgate:celery:celery", 0, -1)
+    headers = json.loads(message)["headers"]
+    assert (headers["task"], headers["argsrepr"]) == ("usage.align_hours", f"('{cast.acme.pk}',)")

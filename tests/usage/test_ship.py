@@ -222,8 +222,9 @@ def test_partition_that_was_taken_away_is_made_again(cast, root, live_spool):
 
 def test_names_of_properties_are_labelled_as_first_seen(cast, root, ship):
     names = [(cast.globex, "Plan"), (cast.initech, "PLAN"), (cast.shady, "plan"), (cast.globex, "Feature")]
-    for customer, name in names:
-        write_spool(root, a_call(customer, properties=[(name, "x")]))
+    calls = [a_call(customer, properties=[(name, "x")]) for customer, name in names]
+    for written in (calls[:3], calls[3:], calls):
+        write_spool(root, [payload for call in written for payload in call])
         ship()
     assert set(PropertyName.objects.values_list("organization__name", "name", "label")) == {
         ("Acme", "plan", "Plan"),

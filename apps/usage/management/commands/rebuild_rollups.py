@@ -9,7 +9,7 @@ from apps.usage.rebuild import extent, rebuild_rollups
 
 
 class Command(BaseCommand):
-    help = "Makes the hourly roll-ups anew from the requests. Needed after a time zone was changed, else never."
+    help = "Makes the hourly roll-ups anew from the requests. Should never be needed."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
