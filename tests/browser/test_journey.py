@@ -25,12 +25,23 @@ def sign_in(page: Page, email: str, password: str) -> None:
     page.wait_for_url(re.compile("/(console|portal)/"))
 
 
+def mailed(path: str) -> str:
+    """The path of the link in the newest mail."""
+    link = re.search(path, str(mail.outbox[-1].body))
+    assert link is not None
+    return link[0]
+
+
 def test_from_signing_up_to_a_key(page: Page, complaints: list[str]):
     page.goto("/accounts/signup/")
     page.fill("input[name=organization_name]", "Acme")
     page.fill("input[name=email]", "olivia@acme.example")
     page.fill("input[name=password1]", PASSWORD)
     page.click("button[type=submit]")
+    expect(page.get_by_text("olivia@acme.example")).to_be_visible()
+    page.goto(mailed(r"/accounts/confirm-email/\S+"))
+    page.get_by_role("button", name="Confirm").click()
+    sign_in(page, "olivia@acme.example", PASSWORD)
     page.goto("/console/")
     expect(page.get_by_role("heading", name="Set up")).to_be_visible()
 
@@ -49,9 +60,7 @@ def test_from_signing_up_to_a_key(page: Page, complaints: list[str]):
     expect(page.get_by_role("heading", name="Globex")).to_be_visible()
     page.get_by_role("button", name="Sign out").click()
 
-    link = re.search(r"http\S+(/portal-invitations/\S+)", str(mail.outbox[-1].body))
-    assert link is not None
-    page.goto(link[1])
+    page.goto(mailed(r"/portal-invitations/\S+"))
     page.fill("input[name=name]", "Gina")
     page.fill("input[type=password]", PASSWORD)
     page.get_by_role("button", name="Accept the invitation").click()
