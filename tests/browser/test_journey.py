@@ -13,7 +13,7 @@ from apps.keys.token import digest
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 PASSWORD = "correct-horse-battery-9"
-CONSOLE = ["", "customers/", "customers/add/", "provider-keys/", "provider-keys/add/", "members/", "audit/", "settings/"]
+CONSOLE = ["", "customers/", "customers/add/", "provider-keys/", "provider-keys/add/", "members/", "audit/"]
 PORTAL = ["", "requests/", "developer/", "members/"]
 
 

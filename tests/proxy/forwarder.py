@@ -40,7 +40,7 @@ class Forwarder:
 
 async def main(origin: str) -> None:
     async with served(Forwarder(Origin.parse(origin)), GuardedProtocol, timeout_keep_alive=60) as port:
-        print(port, flush=True)  # noqa: T201 - its parent waits for it
+        print(port, flush=True)  # its parent waits for it
         await asyncio.Event().wait()
 
 
