@@ -130,9 +130,7 @@ class Cast:
 @pytest.fixture
 def cast(db: None) -> Cast:
     """Everybody, freshly made."""
-    olivia, gina, ira = (
-        a_person(f"{name}@example.com", name=name.title()) for name in ("olivia", "gina", "ira")
-    )
+    olivia, gina, ira = (a_person(f"{name}@example.com", name=name.title()) for name in ("olivia", "gina", "ira"))
     mallory, stranger = a_person("mallory@evil.example", name="Mallory"), a_person("stranger@example.org")
     acme, evil_corp = an_organization("Acme", owner=olivia), an_organization("Evil Corp", owner=mallory)
     globex, initech = a_customer(acme, "Globex"), a_customer(acme, "Initech")

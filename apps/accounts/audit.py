@@ -14,9 +14,7 @@ from apps.accounts.models import AuditEvent, Organization, User
 Value: TypeAlias = str | int | Decimal | bool | date | datetime | UUID | None
 Changes: TypeAlias = Mapping[str, tuple[Value, Value]]
 
-NEVER_AUDITED = frozenset(
-    {"secret", "password", "token", "token_hash", "ciphertext", "wrapped_key", "key_hash"}
-)
+NEVER_AUDITED = frozenset({"secret", "password", "token", "token_hash", "ciphertext", "wrapped_key", "key_hash"})
 
 client_address: ContextVar[str | None] = ContextVar("client_address", default=None)  # set by the middleware
 

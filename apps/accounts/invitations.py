@@ -41,9 +41,7 @@ def hash_of(token: str) -> bytes:
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
-def open_invitation(
-    invitations: "models.QuerySet[InvitationT]", token: str, *, at: datetime
-) -> InvitationT | None:
+def open_invitation(invitations: "models.QuerySet[InvitationT]", token: str, *, at: datetime) -> InvitationT | None:
     """The invitation that the link's token is for, while it can be accepted."""
     return invitations.filter(token_hash=hash_of(token), accepted_at=None, expires_at__gt=at).first()
 
@@ -70,9 +68,7 @@ def claim(invitation: InvitationT, user: User, *, at: datetime) -> InvitationT:
     if locked.accepted_at is not None or locked.expires_at <= at:
         raise InvitationUnusable("This invitation was used already or has expired. Ask for a new one.")
     if user.email.lower() != locked.email.lower():
-        raise InvitationUnusable(
-            f"This invitation is for {locked.email}. Sign in with that address to accept it."
-        )
+        raise InvitationUnusable(f"This invitation is for {locked.email}. Sign in with that address to accept it.")
     locked.accepted_at = at
     locked.save(update_fields=["accepted_at"])
     EmailAddress.objects.filter(user=user, email__iexact=user.email).update(verified=True)

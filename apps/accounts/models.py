@@ -81,15 +81,11 @@ class Organization(IdentifiedModel):
 
     name = models.CharField(_("name"), max_length=120)
     slug = models.SlugField(max_length=63, unique=True)
-    time_zone = models.CharField(
-        _("time zone"), max_length=64, default="UTC", validators=[validate_time_zone]
-    )
+    time_zone = models.CharField(_("time zone"), max_length=64, default="UTC", validators=[validate_time_zone])
     default_markup_percent = models.DecimalField(
         _("default markup"), max_digits=9, decimal_places=4, default=0, validators=[MinValueValidator(-100)]
     )
-    on_limiter_outage = models.CharField(
-        max_length=20, choices=LimiterOutage, default=LimiterOutage.REFUSE_CAPPED
-    )
+    on_limiter_outage = models.CharField(max_length=20, choices=LimiterOutage, default=LimiterOutage.REFUSE_CAPPED)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
@@ -178,9 +174,7 @@ class AuditEvent(models.Model):
         Organization, models.DO_NOTHING, related_name="audit_events", db_constraint=False
     )
     customer_id = models.UUIDField(null=True, blank=True)  # whom it concerns; customers are a room above
-    actor_id = models.BigIntegerField(
-        null=True, blank=True
-    )  # the user who did it; None: a command or process
+    actor_id = models.BigIntegerField(null=True, blank=True)  # the user who did it; None: a command or process
     actor_label = models.CharField(max_length=254)  # the actor's e-mail then, or "command line"
     action = models.CharField(max_length=64)  # such as "customer.add"
     target_type = models.CharField(max_length=32)

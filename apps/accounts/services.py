@@ -53,9 +53,7 @@ def create_organization(
 
 
 @transaction.atomic
-def update_organization(
-    organization: Organization, *, by: User | None, **changes: audit.Value
-) -> Organization:
+def update_organization(organization: Organization, *, by: User | None, **changes: audit.Value) -> Organization:
     """Change some of SETTINGS. Raises ValidationError, nothing changed."""
     if unknown := changes.keys() - set(SETTINGS):
         raise TypeError(f"not a setting of an organization: {', '.join(sorted(unknown))}")
@@ -149,9 +147,7 @@ def change_role(member: Member, role: Role, *, by: User | None) -> Member:
         _check_owner_remains(organization, without=member)
     member.role = role
     member.save(update_fields=["role"])
-    audit.record(
-        organization, "member.change_role", member, actor=by, changes={"role": (old.value, role.value)}
-    )
+    audit.record(organization, "member.change_role", member, actor=by, changes={"role": (old.value, role.value)})
     return member
 
 

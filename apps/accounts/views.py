@@ -31,9 +31,7 @@ class Door:
 
     inviting: str
     accept: Callable[[User, datetime], Any]
-    accept_as_new: Callable[
-        [str, str, datetime], Any
-    ]  # name, password, at; gives a membership, with its user
+    accept_as_new: Callable[[str, str, datetime], Any]  # name, password, at; gives a membership, with its user
     chosen: tuple[str, str]  # into the session, so that the person lands there
 
 

@@ -28,18 +28,14 @@ def notify_grants(*, customer_id: object) -> None:
 
 
 @transaction.atomic
-def add_customer(
-    organization: Organization, *, name: str, by: User | None, slug: str = "", **fields: Any
-) -> Customer:
+def add_customer(organization: Organization, *, name: str, by: User | None, slug: str = "", **fields: Any) -> Customer:
     """A new customer with `fields` from FIELDS; limits left out are none.
 
     slug: how commands call it; if "", made from the name, with a number where that is taken.
     Raises ValidationError; NameTaken when `slug` is taken.
     """
     _check_fields(fields)
-    Organization.objects.select_for_update(no_key=True).get(
-        pk=organization.pk
-    )  # of two of a name, one gets the slug
+    Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)  # of two of a name, one gets the slug
     if slug and _is_taken(organization, slug):
         raise NameTaken(f"{organization} has a customer “{slug}” already. Choose another name.")
     customer = Customer(organization=organization, name=name.strip(), **fields)
@@ -86,9 +82,7 @@ def resume_customer(customer: Customer, *, by: User | None) -> Customer:
 
 
 @transaction.atomic
-def add_customer_member(
-    customer: Customer, user: User, role: CustomerRole, *, by: User | None
-) -> CustomerMember:
+def add_customer_member(customer: Customer, user: User, role: CustomerRole, *, by: User | None) -> CustomerMember:
     """Let `user` into the customer's portal. Raises AlreadyMember."""
     lock(customer)
     if customer.members.filter(user=user).exists():
@@ -165,9 +159,7 @@ def change_customer_role(member: CustomerMember, role: CustomerRole, *, by: User
     old, member.role = member.role, role
     if old != role:
         member.save(update_fields=["role"])
-        _record(
-            member.customer, "customer_member.change_role", member, by=by, changes={"role": (old, role.value)}
-        )
+        _record(member.customer, "customer_member.change_role", member, by=by, changes={"role": (old, role.value)})
     return member
 
 
@@ -185,9 +177,7 @@ def _is_taken(organization: Organization, slug: str) -> bool:
 def lock(customer: Customer) -> Customer:
     """The customer as it is now, held until the transaction ends: changes happen one after the other."""
     return (
-        Customer.objects.select_for_update(of=("self",), no_key=True)
-        .select_related("organization")
-        .get(pk=customer.pk)
+        Customer.objects.select_for_update(of=("self",), no_key=True).select_related("organization").get(pk=customer.pk)
     )
 
 

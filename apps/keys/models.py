@@ -29,15 +29,11 @@ class ProviderKey(IdentifiedModel):
     provider = models.CharField(max_length=40, validators=[provider_slug])  # see providers.py, or one's own
     name = models.CharField(_("name"), max_length=80)
     base_url = models.CharField(_("base URL"), max_length=500, blank=True)  # "": the provider's own
-    ciphertext = models.BinaryField(
-        editable=False
-    )  # nonce + AES-256-GCM of the secret under the row's data key
+    ciphertext = models.BinaryField(editable=False)  # nonce + AES-256-GCM of the secret under the row's data key
     wrapped_key = models.BinaryField(editable=False)  # nonce + AES-256-GCM of the data key under a KEK
     kek_id = models.CharField(max_length=40, editable=False)
     last_four = models.CharField(max_length=4, editable=False)  # "": too short to show any of it
-    last_opened_on = models.DateField(
-        null=True, editable=False
-    )  # the last day (UTC) that the audit log has it
+    last_opened_on = models.DateField(null=True, editable=False)  # the last day (UTC) that the audit log has it
     created_by = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="+")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     disabled_at = models.DateTimeField(null=True, blank=True)
@@ -46,13 +42,9 @@ class ProviderKey(IdentifiedModel):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(
-                fields=["organization", "provider", "name"], name="provider_key_name_unique"
-            ),
+            models.UniqueConstraint(fields=["organization", "provider", "name"], name="provider_key_name_unique"),
             # so that a customer's link can be held to the key's organization and provider (migration 0002)
-            models.UniqueConstraint(
-                fields=["organization", "provider", "id"], name="provider_key_of_organization"
-            ),
+            models.UniqueConstraint(fields=["organization", "provider", "id"], name="provider_key_of_organization"),
         ]
 
     def __str__(self) -> str:
@@ -80,18 +72,14 @@ class CustomerProviderKey(models.Model):
 class ProxyKeyQuerySet(models.QuerySet["ProxyKey"]):
     def live(self, at: datetime) -> Self:
         """Keys that are accepted at `at`."""
-        return self.filter(Q(revoked_at=None) | Q(revoked_at__gt=at)).filter(
-            Q(expires_at=None) | Q(expires_at__gt=at)
-        )
+        return self.filter(Q(revoked_at=None) | Q(revoked_at__gt=at)).filter(Q(expires_at=None) | Q(expires_at__gt=at))
 
 
 class ProxyKey(IdentifiedModel):
     """A customer's secret for our proxy. Only its SHA-256 is stored; the key is shown once."""
 
     customer = models.ForeignKey(Customer, models.CASCADE, related_name="proxy_keys")
-    organization = models.ForeignKey(
-        Organization, models.CASCADE, related_name="+"
-    )  # the customer's; held to it
+    organization = models.ForeignKey(Organization, models.CASCADE, related_name="+")  # the customer's; held to it
     name = models.CharField(_("name"), max_length=80)
     key_hash = models.BinaryField(max_length=32, unique=True, editable=False)
     last_four = models.CharField(max_length=4, editable=False)

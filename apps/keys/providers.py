@@ -22,9 +22,7 @@ class Provider:
 
 
 _ALL = (
-    Provider(
-        "openai", "OpenAI", "openai", "https://api.openai.com/v1", "https://platform.openai.com/api-keys"
-    ),
+    Provider("openai", "OpenAI", "openai", "https://api.openai.com/v1", "https://platform.openai.com/api-keys"),
     Provider(
         "anthropic",
         "Anthropic",
@@ -39,9 +37,7 @@ _ALL = (
         "https://generativelanguage.googleapis.com",
         "https://aistudio.google.com/apikey",
     ),
-    Provider(
-        "mistral", "Mistral", "openai", "https://api.mistral.ai/v1", "https://console.mistral.ai/api-keys"
-    ),
+    Provider("mistral", "Mistral", "openai", "https://api.mistral.ai/v1", "https://console.mistral.ai/api-keys"),
     Provider("groq", "Groq", "openai", "https://api.groq.com/openai/v1", "https://console.groq.com/keys"),
     Provider(
         "deepseek",

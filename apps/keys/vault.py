@@ -45,13 +45,7 @@ class Place:
 
     def bind(self, part: bytes) -> bytes:
         """The associated data of one of the two seals; ids have a fixed length, so no two places agree."""
-        return (
-            b"tollgate.vault.1\0"
-            + part
-            + self.organization_id.bytes
-            + self.row_id.bytes
-            + self.purpose.encode()
-        )
+        return b"tollgate.vault.1\0" + part + self.organization_id.bytes + self.row_id.bytes + self.purpose.encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +103,7 @@ class Vault:
 
     def _unwrap(self, sealed: Sealed, place: Place) -> bytes:
         if sealed.kek_id not in self._keks:
-            raise UnknownVaultKey(
-                f"Sealed under the vault key “{sealed.kek_id}”: add it to TOLLGATE_VAULT_KEYS again."
-            )
+            raise UnknownVaultKey(f"Sealed under the vault key “{sealed.kek_id}”: add it to TOLLGATE_VAULT_KEYS again.")
         return _decrypt(self._wrapping_key(sealed.kek_id, place), sealed.wrapped_key, place.bind(b"key"))
 
     def _wrapping_key(self, kek_id: str, place: Place) -> bytes:
@@ -171,9 +163,7 @@ def _decode_kek(kek_id: str, encoded: str) -> bytes:
     except (binascii.Error, ValueError):
         kek = b""
     if len(kek) != KEY_BYTES:
-        raise BadKeyRing(
-            f"TOLLGATE_VAULT_KEYS: the key “{kek_id}” is not the base64 of {KEY_BYTES} bytes."
-        ) from None
+        raise BadKeyRing(f"TOLLGATE_VAULT_KEYS: the key “{kek_id}” is not the base64 of {KEY_BYTES} bytes.") from None
     return kek
 
 
@@ -186,6 +176,4 @@ def _decrypt(key: bytes, sealed: bytes, bound_to: bytes) -> bytes:
     try:
         return AESGCM(key).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], bound_to)
     except (InvalidTag, ValueError) as error:  # ValueError: cut shorter than a nonce and a tag
-        raise CannotOpen(
-            "A sealed secret does not open: it was moved, changed, or its vault key was."
-        ) from error
+        raise CannotOpen("A sealed secret does not open: it was moved, changed, or its vault key was.") from error

@@ -118,9 +118,7 @@ def _outcome(
     if fate < account.rhythm.refused + 0.008:
         status, code = chance.choice(FAILURES)
         nothing = Decimal(0)
-        return Outcome(
-            intent.id, FAILED, status, chance.randint(80, 900), cost=nothing, price=nothing, error_code=code
-        )
+        return Outcome(intent.id, FAILED, status, chance.randint(80, 900), cost=nothing, price=nothing, error_code=code)
     tokens = _tokens(chance, habit)
     first_ms = round(chance.lognormvariate(math.log(380), 0.45))
     latency_ms = first_ms + round((tokens.output + tokens.reasoning) * chance.uniform(7, 13))

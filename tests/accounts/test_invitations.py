@@ -287,9 +287,7 @@ def test_of_acceptances_at_once_one_lets_in(house: House, cast: Cast, role):
 @pytest.mark.django_db(transaction=True)
 def test_of_new_people_at_once_one_is_made(house: House, role):
     invitation, _ = house.invite()
-    outcomes = at_once(
-        4, lambda: house.accept_as_new(invitation, name="Ada", password=PASSWORD, at=timezone.now())
-    )
+    outcomes = at_once(4, lambda: house.accept_as_new(invitation, name="Ada", password=PASSWORD, at=timezone.now()))
     assert sum(isinstance(outcome, AccountExists) for outcome in outcomes) == 3
     assert User.objects.filter(email=NEW).count() == 1
     assert house.people() == [(NEW, role)]

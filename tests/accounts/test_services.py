@@ -20,9 +20,7 @@ def actions(organization: Organization) -> list[str]:
 
 
 def test_a_new_organization_has_an_owner_who_is_made(db):
-    acme = services.create_organization(
-        " Acme ", owner_email="Olivia@Example.com", password="correct horse 1"
-    )
+    acme = services.create_organization(" Acme ", owner_email="Olivia@Example.com", password="correct horse 1")
     olivia = user_of("olivia@example.com")
     assert (acme.name, acme.slug, acme.time_zone) == ("Acme", "acme", "UTC")
     assert olivia.check_password("correct horse 1")
@@ -78,9 +76,7 @@ def test_organizations_of_a_name_made_at_once_have_different_slugs():
 
 
 def test_settings_are_changed_and_audited(cast: Cast):
-    services.update_organization(
-        cast.acme, by=cast.olivia, default_markup_percent=Decimal("12.50"), name="Acme"
-    )
+    services.update_organization(cast.acme, by=cast.olivia, default_markup_percent=Decimal("12.50"), name="Acme")
     assert reread(cast.acme).default_markup_percent == Decimal("12.5")
     event = cast.acme.audit_events.get(action="organization.update")
     assert event.changes == {"default_markup_percent": ["0", "12.5"]}
@@ -193,7 +189,5 @@ def test_people_are_known_by_address_in_any_case(db, email):
 
 def test_an_invitation_lives_as_long_as_the_settings_say(cast: Cast, settings):
     now = timezone.now()
-    invitation, _ = services.invite_member(
-        cast.acme, email="new@example.com", role=Role.VIEWER, by=cast.olivia, at=now
-    )
+    invitation, _ = services.invite_member(cast.acme, email="new@example.com", role=Role.VIEWER, by=cast.olivia, at=now)
     assert invitation.expires_at - now == settings.INVITATION_LIFETIME == timedelta(days=7)

@@ -88,9 +88,7 @@ def test_a_form_that_is_not_filled_in_well_makes_nothing(client: Client, wrong):
 
 
 def test_the_form_decides_nothing_else(client: Client):
-    client.post(
-        "/accounts/signup/", SIGN_UP | {"is_staff": "1", "is_superuser": "1", "slug": "admin", "role": "x"}
-    )
+    client.post("/accounts/signup/", SIGN_UP | {"is_staff": "1", "is_superuser": "1", "slug": "admin", "role": "x"})
     assert list(User.objects.values_list("is_staff", "is_superuser")) == [(False, False)]
     assert Organization.objects.get().slug == "acme"
 

@@ -21,9 +21,7 @@ def staff(client, db):
 
 def test_the_admin_shows_every_row_and_no_secret(staff, cast: Cast):
     key, (proxy_key, plain) = a_link(cast.globex), a_proxy_key(cast.globex)
-    secrets = [bytes(value).hex() for value in (key.ciphertext, key.wrapped_key, proxy_key.key_hash)] + [
-        plain
-    ]
+    secrets = [bytes(value).hex() for value in (key.ciphertext, key.wrapped_key, proxy_key.key_hash)] + [plain]
     secrets += [str(bytes(value)) for value in (key.ciphertext, key.wrapped_key, proxy_key.key_hash)]
     invitation, link = invite_member(cast.acme, email="new@example.com", role=Role.VIEWER, by=cast.olivia)
     invite_customer_member(cast.globex, email="new@example.com", by=cast.olivia)

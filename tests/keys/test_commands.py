@@ -78,9 +78,7 @@ def test_a_name_that_is_taken(cast: Cast, monkeypatch):
 
 def test_a_key_that_the_provider_does_not_answer_for(cast: Cast, monkeypatch):
     monkeypatch.setenv("OUR_KEY", SECRET)
-    refusal = refusal_of(
-        *ADD_PROVIDER_KEY, "--secret-env", "OUR_KEY", "--base-url", "http://127.0.0.1:1", "--check"
-    )
+    refusal = refusal_of(*ADD_PROVIDER_KEY, "--secret-env", "OUR_KEY", "--base-url", "http://127.0.0.1:1", "--check")
     assert refusal.startswith("OpenAI does not answer at http://127.0.0.1:1")
     assert not ProviderKey.objects.exists()
 
@@ -160,9 +158,7 @@ def test_bad_values_add_nothing(cast: Cast, bad):
 def test_another_operators_provider_key_is_not_there(cast: Cast):
     foreign, unknown = a_provider_key(cast.evil_corp), uuid4()
     for key_id in (foreign.pk, unknown):
-        refusal = refusal_of(
-            "add_customer", "--organization", "acme", "Umbrella", "--provider-key", str(key_id)
-        )
+        refusal = refusal_of("add_customer", "--organization", "acme", "Umbrella", "--provider-key", str(key_id))
         assert refusal == f"Acme has no provider key {key_id}."
     assert cast.acme.customers.count() == 2
 

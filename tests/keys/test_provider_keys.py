@@ -25,9 +25,7 @@ def events(organization, action: str) -> list[AuditEvent]:
 
 
 def test_an_added_key_is_in_the_vault_and_shows_four_characters(cast: Cast):
-    key = services.add_provider_key(
-        cast.acme, provider="openai", name=" main ", secret=f" {CANARY}\n", by=cast.olivia
-    )
+    key = services.add_provider_key(cast.acme, provider="openai", name=" main ", secret=f" {CANARY}\n", by=cast.olivia)
     assert opened(key) == CANARY
     assert (key.name, key.last_four, key.created_by) == ("main", "6b5a", cast.olivia)
     assert str(key) == "openai/main (…6b5a)"
@@ -201,9 +199,7 @@ def test_a_disabled_key_can_be_enabled_again(cast: Cast):
     services.enable_provider_key(key, by=cast.olivia)
     services.enable_provider_key(key, by=cast.olivia)
     assert ProviderKey.objects.live().get(pk=key.pk) == key
-    assert (
-        len(events(cast.acme, "provider_key.disable")) == len(events(cast.acme, "provider_key.enable")) == 1
-    )
+    assert len(events(cast.acme, "provider_key.disable")) == len(events(cast.acme, "provider_key.enable")) == 1
 
 
 def test_a_key_in_use_is_not_deleted(cast: Cast):

@@ -27,6 +27,4 @@ def test_the_last_address_that_a_trusted_hop_tells_is_the_clients(peer, forwarde
 def test_what_a_view_sees_as_the_peer_is_the_client(rf, settings):
     settings.TRUSTED_PROXIES = ["10.0.0.0/8"]
     seen = put_client_address(lambda request: request.META["REMOTE_ADDR"])
-    assert (
-        seen(rf.get("/", REMOTE_ADDR="10.0.0.1", headers={"X-Forwarded-For": "203.0.113.9"})) == "203.0.113.9"
-    )
+    assert seen(rf.get("/", REMOTE_ADDR="10.0.0.1", headers={"X-Forwarded-For": "203.0.113.9"})) == "203.0.113.9"

@@ -25,9 +25,7 @@ class Migration(migrations.Migration):
             fields=[
                 (
                     "id",
-                    models.UUIDField(
-                        default=apps.kit.ids.uuid7, editable=False, primary_key=True, serialize=False
-                    ),
+                    models.UUIDField(default=apps.kit.ids.uuid7, editable=False, primary_key=True, serialize=False),
                 ),
                 ("name", models.CharField(max_length=120, verbose_name="name")),
                 ("slug", models.SlugField(max_length=63)),
@@ -90,9 +88,7 @@ class Migration(migrations.Migration):
             fields=[
                 (
                     "id",
-                    models.UUIDField(
-                        default=apps.kit.ids.uuid7, editable=False, primary_key=True, serialize=False
-                    ),
+                    models.UUIDField(default=apps.kit.ids.uuid7, editable=False, primary_key=True, serialize=False),
                 ),
                 ("email", models.EmailField(max_length=254, verbose_name="e-mail address")),
                 ("token_hash", models.BinaryField(max_length=32, unique=True)),
@@ -132,9 +128,7 @@ class Migration(migrations.Migration):
             fields=[
                 (
                     "id",
-                    models.UUIDField(
-                        default=apps.kit.ids.uuid7, editable=False, primary_key=True, serialize=False
-                    ),
+                    models.UUIDField(default=apps.kit.ids.uuid7, editable=False, primary_key=True, serialize=False),
                 ),
                 (
                     "role",
@@ -169,9 +163,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name="customer",
-            constraint=models.UniqueConstraint(
-                fields=("organization", "id"), name="customer_of_organization"
-            ),
+            constraint=models.UniqueConstraint(fields=("organization", "id"), name="customer_of_organization"),
         ),
         migrations.AddConstraint(
             model_name="customer",

@@ -24,9 +24,7 @@ class Migration(migrations.Migration):
             fields=[
                 (
                     "id",
-                    models.UUIDField(
-                        default=apps.kit.ids.uuid7, editable=False, primary_key=True, serialize=False
-                    ),
+                    models.UUIDField(default=apps.kit.ids.uuid7, editable=False, primary_key=True, serialize=False),
                 ),
                 (
                     "provider",
@@ -73,9 +71,7 @@ class Migration(migrations.Migration):
             fields=[
                 (
                     "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
+                    models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID"),
                 ),
                 ("provider", models.CharField(max_length=40)),
                 (
@@ -109,9 +105,7 @@ class Migration(migrations.Migration):
             fields=[
                 (
                     "id",
-                    models.UUIDField(
-                        default=apps.kit.ids.uuid7, editable=False, primary_key=True, serialize=False
-                    ),
+                    models.UUIDField(default=apps.kit.ids.uuid7, editable=False, primary_key=True, serialize=False),
                 ),
                 ("name", models.CharField(max_length=80, verbose_name="name")),
                 ("key_hash", models.BinaryField(max_length=32, unique=True)),
@@ -181,9 +175,7 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="proxykey",
             constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("expires_at", None), ("expires_at__gt", models.F("created_at")), _connector="OR"
-                ),
+                condition=models.Q(("expires_at", None), ("expires_at__gt", models.F("created_at")), _connector="OR"),
                 name="proxy_key_expires_later",
             ),
         ),

@@ -38,9 +38,7 @@ def add_provider_key(
         created_by=by,
     )
     if not base_url and provider not in PROVIDERS:
-        raise ProviderKeyRefused(
-            f"“{provider}” is a provider of your own: give the base URL its calls go to."
-        )
+        raise ProviderKeyRefused(f"“{provider}” is a provider of your own: give the base URL its calls go to.")
     _seal(key, secret)
     key.full_clean()
     key.save(force_insert=True)
@@ -83,9 +81,7 @@ def enable_provider_key(key: ProviderKey, *, by: User | None) -> ProviderKey:
 def delete_provider_key(key: ProviderKey, *, by: User | None) -> None:
     """Forget the secret for good. Raises ProviderKeyInUse while customers' calls are sent with it."""
     key = _lock(key)
-    if users := list(
-        key.customer_links.values_list("customer__name", flat=True).order_by("customer__name")[:4]
-    ):
+    if users := list(key.customer_links.values_list("customer__name", flat=True).order_by("customer__name")[:4]):
         named = ", ".join(users[:3]) + (" and others" if len(users) > 3 else "")
         raise ProviderKeyInUse(f"{named} use this key. Give them another one first, or replace its secret.")
     audit.record(key.organization, "provider_key.delete", key, actor=by)
@@ -106,9 +102,7 @@ def assign_provider_key(customer: Customer, key: ProviderKey, *, by: User | None
     old = str(link.provider_key) if link else None
     if link and link.provider_key_id == key.pk:
         return link
-    link = link or CustomerProviderKey(
-        organization=customer.organization, customer=customer, provider=key.provider
-    )
+    link = link or CustomerProviderKey(organization=customer.organization, customer=customer, provider=key.provider)
     link.provider_key = key
     link.save()
     changes = {"provider_key": (old, str(key))}
@@ -147,17 +141,8 @@ def _clean_base_url(url: str) -> str:
     except ValueError:
         parts, port_is_valid = urlsplit(""), False
     is_plain = parts.scheme in ("http", "https") and bool(parts.hostname) and port_is_valid
-    if (
-        not is_plain
-        or parts.query
-        or parts.fragment
-        or "@" in parts.netloc
-        or not url.isascii()
-        or " " in url
-    ):
-        raise ProviderKeyRefused(
-            "The base URL looks like https://host/v1, without a user name, query or fragment."
-        )
+    if not is_plain or parts.query or parts.fragment or "@" in parts.netloc or not url.isascii() or " " in url:
+        raise ProviderKeyRefused("The base URL looks like https://host/v1, without a user name, query or fragment.")
     return url
 
 
@@ -173,9 +158,7 @@ def _changed(key: ProviderKey, action: str, changes: audit.Changes, *, by: User 
     notify("tollgate_grants", f"organization:{key.organization_id}")
 
 
-def _linked(
-    customer: Customer, key: ProviderKey, action: str, changes: audit.Changes, *, by: User | None
-) -> None:
+def _linked(customer: Customer, key: ProviderKey, action: str, changes: audit.Changes, *, by: User | None) -> None:
     audit.record(customer.organization, action, key, actor=by, changes=changes, customer=customer)
     notify_grants(customer_id=customer.pk)
 

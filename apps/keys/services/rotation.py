@@ -50,7 +50,5 @@ def _rotate(key_id: UUID, newest: str) -> bool:
     old, sealed = key.kek_id, vault().rewrap(sealed_in(key), place_of(key))
     key.wrapped_key, key.kek_id = sealed.wrapped_key, sealed.kek_id
     key.save(update_fields=["wrapped_key", "kek_id"])
-    audit.record(
-        key.organization, "provider_key.rotate", key, actor=None, changes={"vault_key": (old, key.kek_id)}
-    )
+    audit.record(key.organization, "provider_key.rotate", key, actor=None, changes={"vault_key": (old, key.kek_id)})
     return True

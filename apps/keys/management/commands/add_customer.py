@@ -27,9 +27,7 @@ AMOUNTS = {
 
 
 class Command(OrganizationCommand):
-    help = (
-        "Adds a customer. A limit left out is none; 0 lets nothing through. Its --email is invited as admin."
-    )
+    help = "Adds a customer. A limit left out is none; 0 lets nothing through. Its --email is invited as admin."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)

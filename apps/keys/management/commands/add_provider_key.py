@@ -18,9 +18,7 @@ class Command(OrganizationCommand):
         parser.add_argument("--provider", required=True, metavar="SLUG", help="such as openai, or one's own")
         parser.add_argument("--name", required=True)
         parser.add_argument("--secret-env", metavar="VAR", help="the environment variable with the secret")
-        parser.add_argument(
-            "--base-url", default="", metavar="URL", help="needed for a provider of one's own"
-        )
+        parser.add_argument("--base-url", default="", metavar="URL", help="needed for a provider of one's own")
         parser.add_argument("--check", action="store_true", help="ask the provider first whether it is good")
 
     def run(self, **options: Any) -> dict[str, object]:
