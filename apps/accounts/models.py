@@ -17,9 +17,14 @@ from django.utils.translation import gettext_lazy as _
 from apps.kit.models import IdentifiedModel
 
 
+def time_zones() -> list[str]:
+    """The names of the IANA time zone database, in order."""
+    return sorted(available_timezones() - {"localtime"})  # which is whatever a host says it is
+
+
 def validate_time_zone(name: str) -> None:
     """Refuse what is not a name of the IANA time zone database."""
-    if name not in available_timezones():
+    if name not in time_zones():
         raise ValidationError(_("“%(name)s” is not a time zone."), params={"name": name}, code="time_zone")
 
 

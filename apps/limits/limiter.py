@@ -3,155 +3,86 @@
 One script call before (`admit`: a hold on everything at once, or on nothing) and one after (`settle`:
 the real price in the hold's place). Redis's clock only. Knows no Django.
 
-Money goes to Redis in integers of 1e-12 USD ("pico"), the precision of a rated request.
+A hold expires, or those of a process that died would stay for ever. A live one is renewed; what could not be
+settled, or was not known to be held, because Redis was away, is settled later.
 """
 
 import asyncio
-import hashlib
 import logging
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from decimal import ROUND_CEILING, Decimal
-from enum import StrEnum
-from functools import cached_property
-from pathlib import Path
-from typing import NamedTuple
+from decimal import Decimal
+from typing import NamedTuple, cast
 
-from apps.limits.redis_pipe import Argument, RedisPipe, RedisRefused, RedisUnavailable, Reply
+from apps.limits.alone import WindowsAlone
+from apps.limits.commands import Commands, LimitKeys, Template
+from apps.limits.redis_pipe import PipeStats, RedisAway, RedisPipe, RedisRefused, RedisUnavailable, Reply
+from apps.limits.scripts import Scripts
+from apps.limits.terms import MOST_PICO, LimiterUnavailable, LimitReached, Limits, from_pico
 
 logger = logging.getLogger(__name__)
 
-PICO_PLACES = 12
-MINUTE_MS = 60_000
-DAY_MS = 86_400_000
-BUCKETS = 60
-HOLD_MS = 600_000  # of a process that died; a live call settles, or renews, long before
-DAY_KEY_MS = 3 * DAY_MS  # how long a period's sum is kept after it was last added to
-MONTH_KEY_MS = 63 * DAY_MS
-MOST_PICO = 2**62  # what a counter of 64 bits can take with room to spare
-
-
-class LimitName(StrEnum):
-    """The limits of a customer, in the order in which they are looked at."""
-
-    REQUESTS = "requests_per_minute"
-    TOKENS = "tokens_per_minute"
-    CONCURRENT = "max_concurrent"
-    DAILY = "daily_cap"
-    MONTHLY = "monthly_cap"
-
-    @property
-    def is_money(self) -> bool:
-        return self in (LimitName.DAILY, LimitName.MONTHLY)
-
-
-class LimitReached(Exception):
-    """The call is not let in. `used` and `limit` are in the limit's own unit: calls, tokens or USD."""
-
-    def __init__(self, name: LimitName, used: Decimal, limit: Decimal, retry_after_ms: int | None) -> None:
-        super().__init__(f"{name}: {used:f} of {limit:f} used")
-        self.name = name
-        self.used = used
-        self.limit = limit
-        self.retry_after_ms = retry_after_ms  # None: waiting a moment doesn't help, or nobody knows how long
-
-
-class LimiterUnavailable(Exception):
-    """Redis does not answer: whether the call is within its limits is not known."""
+LIFETIME_MS = 120_000  # of a hold that nobody renews
+RENEWALS = 4  # in a lifetime
+MOST_OVERDUE = 10_000
 
 
 class Hold(NamedTuple):
     """What a call has taken until it settles. `id` is ours, never the client's; "" took nothing."""
 
     id: str
-    keys: "LimitKeys"
-    day: str
-    month: str
+    commands: Commands
 
 
-@dataclass(frozen=True)
-class Limits:
-    """A customer's limits. None: there is none; 0: nothing is let through. Caps in USD."""
+class Settlement(NamedTuple):
+    """What a hold is to be replaced by; spend in pico."""
 
-    requests_per_minute: int | None = None
-    tokens_per_minute: int | None = None
-    max_concurrent: int | None = None
-    daily_cap: Decimal | None = None
-    monthly_cap: Decimal | None = None
-
-    @cached_property
-    def is_open(self) -> bool:
-        """Whether there is no limit at all."""
-        return all(getattr(self, name) is None for name in LimitName)
-
-    @cached_property
-    def has_cap(self) -> bool:
-        """Whether money is limited."""
-        return self.daily_cap is not None or self.monthly_cap is not None
-
-    @cached_property
-    def caps_pico(self) -> tuple[int | None, int | None]:
-        """Caps of a day and a month."""
-        return _cap_pico(self.daily_cap), _cap_pico(self.monthly_cap)
+    hold: Hold
+    tokens: int
+    spend: int
 
 
-class LimitKeys:
-    """The names of a customer's counters. The braces keep them together on a Redis cluster."""
+@dataclass(frozen=True, slots=True)
+class LimiterStats:
+    """Of this process."""
 
-    __slots__ = ("concurrent", "held", "holds", "requests", "spend", "tokens")
-
-    def __init__(self, customer_id: bytes) -> None:
-        prefix = f"tollgate:{{{customer_id.hex()}}}"
-        self.holds = f"{prefix}:holds"
-        self.held = f"{prefix}:held"
-        self.requests = f"{prefix}:requests"
-        self.tokens = f"{prefix}:tokens"
-        self.concurrent = f"{prefix}:concurrent"
-        self.spend = f"{prefix}:spend:"  # and the day or month
-
-
-def to_pico(amount: Decimal) -> int:
-    """USD in units of 1e-12, rounded up where there are smaller ones."""
-    return int(amount.scaleb(PICO_PLACES).to_integral_value(ROUND_CEILING))
-
-
-def from_pico(amount: int) -> Decimal:
-    """Units of 1e-12 in USD."""
-    return Decimal(amount).scaleb(-PICO_PLACES)
-
-
-def _cap_pico(cap: Decimal | None) -> int | None:
-    return None if cap is None else min(to_pico(cap), MOST_PICO)
-
-
-def _script(name: str) -> str:
-    folder = Path(__file__).parent / "scripts"
-    return (folder / "common.lua").read_text() + (folder / name).read_text()
-
-
-ADMIT = _script("admit.lua")
-SETTLE = _script("settle.lua")
-ADMIT_SHA = hashlib.sha1(ADMIT.encode(), usedforsecurity=False).hexdigest()
-SETTLE_SHA = hashlib.sha1(SETTLE.encode(), usedforsecurity=False).hexdigest()
-GREETING: Sequence[Sequence[Argument]] = (("SCRIPT", "LOAD", ADMIT), ("SCRIPT", "LOAD", SETTLE))
+    holds: int
+    overdue: int  # settlements that Redis hasn't taken yet
+    pipe: PipeStats
 
 
 class Limiter:
     """Admits and settles through one Redis."""
 
-    def __init__(self, redis_url: str, *, hold_ms: int = HOLD_MS) -> None:
-        self.pipe = RedisPipe(redis_url, GREETING)
-        self._hold_ms = hold_ms
+    def __init__(self, redis_url: str, *, lifetime_ms: int = LIFETIME_MS, scripts: Scripts | None = None) -> None:
+        self._scripts = scripts or Scripts()
+        loading = [("SCRIPT", "LOAD", script.text) for script in self._scripts]
+        self.pipe = RedisPipe(redis_url, loading, on_open=self._catch_up)
+        self._lifetime_ms = lifetime_ms
+        self._keeper: asyncio.Task[None] | None = None
+        self._held: dict[str, Hold] = {}
+        self._overdue: dict[str, Settlement] = {}
+        self._alone = WindowsAlone()
+        self._complaint = ""
 
     def __repr__(self) -> str:
-        return f"<Limiter on {self.pipe!r}>"
+        return f"<Limiter with {len(self._held)} holds and {len(self._overdue)} overdue on {self.pipe!r}>"
+
+    def stats(self) -> LimiterStats:
+        return LimiterStats(len(self._held), len(self._overdue), self.pipe.stats())
 
     def start(self) -> None:
         self.pipe.start()
+        self._keeper = asyncio.get_running_loop().create_task(self._keep_holds())
 
     async def stop(self) -> None:
+        if self._keeper is not None:
+            self._keeper.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._keeper
         await self.pipe.stop()
+
+    # Before a call
 
     async def admit(
         self, hold_id: str, keys: LimitKeys, limits: Limits, *, tokens: int, spend: int, day: str, month: str
@@ -162,89 +93,127 @@ class Limiter:
         day, month: the periods it falls into ("2026-11-20", "2026-11") in the organization's zone.
         Raises LimitReached, nothing taken anywhere; or LimiterUnavailable.
         """
+        commands = self._commands_for(keys, limits, day, month)
         if limits.is_open:
-            return Hold("", keys, day, month)
-        names, command = self._admit_command(hold_id, keys, limits, tokens, min(spend, MOST_PICO), day, month)
-        reply = await self._run(command, ADMIT)
-        if reply[0] != 1:
-            raise _reached(names[int(reply[1]) - 1], limits, int(reply[2]), int(reply[3]))
-        return Hold(hold_id, keys, day, month)
+            return Hold("", commands)
+        hold = Hold(hold_id, commands)
+        try:
+            refusal = await self._ask(commands.admit, hold_id, tokens, min(spend, MOST_PICO))
+        except RedisAway as error:
+            raise LimiterUnavailable(str(error)) from error
+        except (RedisUnavailable, RedisRefused) as error:
+            self._release(hold)
+            raise LimiterUnavailable(str(error)) from error
+        except asyncio.CancelledError:
+            self._release(hold)
+            raise
+        if refusal is not None:
+            raise _reached(commands, *refusal)
+        self._held[hold_id] = hold
+        return hold
+
+    async def _ask(self, template: Template, *arguments: str | int) -> tuple[int, bytes, int] | None:
+        command = template.packed(*arguments)
+        try:
+            answer = await self.pipe.call_packed(command)
+        except RedisRefused as error:
+            if not _is_forgotten(error):
+                self._complain(error)
+                raise
+            self.pipe.call("SCRIPT", "LOAD", template.script.text)
+            answer = await self.pipe.call_packed(command)
+        return None if answer == 1 else cast("tuple[int, bytes, int]", answer)
+
+    def _release(self, hold: Hold) -> None:
+        """Let go of what may be held or not: nobody has heard."""
+        self._settle(Settlement(hold, 0, 0))
+
+    def admit_alone(self, keys: LimitKeys, limits: Limits, *, tokens: int, day: str, month: str, now_s: float) -> Hold:
+        """Let a call in while Redis is away: windows are kept by this process, caps by nobody.
+
+        What the call costs is charged all the same. Raises LimitReached.
+        """
+        self._alone.admit(keys.holds, limits, tokens, now_s)
+        return Hold("", self._commands_for(keys, limits, day, month))
+
+    def _commands_for(self, keys: LimitKeys, limits: Limits, day: str, month: str) -> Commands:
+        commands = keys.commands
+        if commands is None or not commands.are_for(limits, day, month):
+            commands = keys.commands = Commands(self._scripts, keys, limits, day, month, self._lifetime_ms)
+        return commands
+
+    # After it
 
     def settle(self, hold: Hold, *, spend: int, tokens: int) -> None:
         """Charge what the call really cost, spend in pico, and let go of its hold. Calling it again does nothing.
 
         Doesn't wait: the record is what counts, and the counters follow it.
         """
-        keys = hold.keys
         if not hold.id and not spend:
             return
-        command = (
-            "EVALSHA",
-            SETTLE_SHA,
-            4,
-            keys.holds,
-            keys.held,
-            keys.spend + hold.day,
-            keys.spend + hold.month,
-            hold.id,
-            spend,
-            tokens,
-            DAY_KEY_MS,
-            MONTH_KEY_MS,
-        )
-        with suppress(RedisUnavailable):  # then the hold expires, and the sums are made anew from the records
-            self.pipe.call(*command).add_done_callback(lambda reply: self._check_settled(reply, command))
+        self._held.pop(hold.id, None)
+        self._settle(Settlement(hold, tokens, min(spend, MOST_PICO)))
 
-    def _check_settled(self, reply: "asyncio.Future[Reply]", command: Sequence[Argument]) -> None:
-        error = None if reply.cancelled() else reply.exception()
-        if isinstance(error, RedisRefused) and "NOSCRIPT" in str(error):
-            self.pipe.call("EVAL", SETTLE, *command[2:])
-        elif isinstance(error, RedisRefused):
-            logger.error("a call was not settled: %s", error)
-
-    def _admit_command(
-        self, hold_id: str, keys: LimitKeys, limits: Limits, tokens: int, spend: int, day: str, month: str
-    ) -> tuple[list[LimitName], list[Argument]]:
-        names: list[LimitName] = []
-        places: list[Argument] = [keys.holds, keys.held]
-        amounts: list[Argument] = [hold_id, self._hold_ms]
-        if limits.requests_per_minute is not None:
-            names.append(LimitName.REQUESTS)
-            places.append(keys.requests)
-            amounts += ("w", limits.requests_per_minute, 1, MINUTE_MS, BUCKETS)
-        if limits.tokens_per_minute is not None:
-            names.append(LimitName.TOKENS)
-            places.append(keys.tokens)
-            amounts += ("w", limits.tokens_per_minute, tokens, MINUTE_MS, BUCKETS)
-        if limits.max_concurrent is not None:
-            names.append(LimitName.CONCURRENT)
-            places.append(keys.concurrent)
-            amounts += ("c", limits.max_concurrent, 1, 0, 0)
-        daily, monthly = limits.caps_pico
-        if daily is not None:
-            names.append(LimitName.DAILY)
-            places.append(keys.spend + day)
-            amounts += ("s", daily, spend, DAY_KEY_MS, 0)
-        if monthly is not None:
-            names.append(LimitName.MONTHLY)
-            places.append(keys.spend + month)
-            amounts += ("s", monthly, spend, MONTH_KEY_MS, 0)
-        return names, ["EVALSHA", ADMIT_SHA, len(places), *places, *amounts]
-
-    async def _run(self, command: list[Argument], script: str) -> list[int]:
+    def _settle(self, settlement: Settlement) -> None:
+        hold = settlement.hold
+        command = hold.commands.settle.packed(hold.id, settlement.tokens, settlement.spend)
         try:
-            try:
-                reply = await self.pipe.call(*command)
-            except RedisRefused as error:
-                if "NOSCRIPT" not in str(error):
-                    raise
-                reply = await self.pipe.call("EVAL", script, *command[2:])
-        except (RedisUnavailable, RedisRefused) as error:
-            raise LimiterUnavailable(str(error)) from error
-        return reply  # type: ignore[return-value]
+            reply = self.pipe.call_packed(command)
+        except RedisUnavailable:
+            self._settle_later(settlement)
+        else:
+            reply.add_done_callback(lambda reply: self._check_settled(reply, settlement))
+
+    def _check_settled(self, reply: "asyncio.Future[Reply]", settlement: Settlement) -> None:
+        error = reply.exception()
+        if isinstance(error, RedisUnavailable):
+            self._settle_later(settlement)
+        elif isinstance(error, RedisRefused) and _is_forgotten(error):
+            with suppress(RedisAway):
+                self.pipe.call("SCRIPT", "LOAD", self._scripts.settle.text)
+            self._settle(settlement)
+        elif error is not None:
+            self._complain(error)
+
+    def _settle_later(self, settlement: Settlement) -> None:
+        """Keep it until Redis is back. One without a hold could be charged twice, so it is left out."""
+        hold_id = settlement.hold.id
+        if hold_id and len(self._overdue) < MOST_OVERDUE:
+            self._overdue[hold_id] = settlement
+
+    # Meanwhile
+
+    async def _keep_holds(self) -> None:
+        """Renew what is held, again and again."""
+        while True:
+            await asyncio.sleep(self._lifetime_ms / RENEWALS / 1000)
+            self._complaint = ""
+            with suppress(RedisAway):
+                self.pipe.call("SCRIPT", "LOAD", self._scripts.renew.text)
+                for hold in self._held.values():
+                    self.pipe.call_packed(hold.commands.renew.packed(hold.id))
+
+    def _catch_up(self) -> None:
+        """Redis is there, for the first time or again."""
+        self._alone.forget()
+        overdue, self._overdue = self._overdue, {}
+        for settlement in overdue.values():
+            self._settle(settlement)
+
+    def _complain(self, error: BaseException) -> None:
+        """One line a turn, not one a call."""
+        if str(error) != self._complaint:
+            self._complaint = str(error)
+            logger.error("Redis refuses a script: %s", error)
 
 
-def _reached(name: LimitName, limits: Limits, used: int, wait_ms: int) -> LimitReached:
-    limit = Decimal(getattr(limits, name))
-    amount = from_pico(used) if name.is_money else Decimal(used)
+def _is_forgotten(error: RedisRefused) -> bool:
+    """Whether Redis has lost a script that was loaded before."""
+    return str(error).startswith("NOSCRIPT")
+
+
+def _reached(commands: Commands, number: int, used: bytes, wait_ms: int) -> LimitReached:
+    name = commands.names[number - 1]
+    limit = Decimal(getattr(commands.limits, name))
+    amount = from_pico(int(used)) if name.is_money else Decimal(int(used))
     return LimitReached(name, amount, limit, None if wait_ms < 0 else wait_ms)

@@ -1,27 +1,34 @@
 """One connection to Redis for a whole process: what an event-loop tick asks goes out in one write.
 
 Replies come in the order of the commands, so each waits in a queue for its own. A caller that gives up
-leaves its place in the queue, and nobody gets another's reply. A Redis that doesn't answer in time is
-taken for gone: what waits fails, and until it answers again calls fail at once. Knows no Django.
+leaves its place in the queue, and nobody gets another's reply. A Redis that doesn't answer in time, or
+that answers it cannot write, is taken for gone: what waits fails, and until a write has been tried on a new
+connection calls fail at once. Knows no Django.
 """
 
 import asyncio
 import logging
-import ssl
 from collections import deque
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import cast
-from urllib.parse import parse_qs, unquote, urlsplit
 
 import hiredis
 
+from apps.limits.redis_address import RedisAddress
+
 logger = logging.getLogger(__name__)
 
-DEADLINE_S = 0.25  # a reply that takes longer is not waited for
-SWEEP_S = 0.05
+SWEEP_S = 0.025
+SWEEPS = 9  # a reply that takes longer is not waited for: 225 to 250 ms
+CONNECT_S = 1.0
 RETRY_S = 0.5  # between attempts to connect
+
+# The last thing said on a new connection: one that cannot be written to is of no use.
+PROBE = ("SET", "tollgate:probe", "1", "PX", 60_000)
+AWAY = ("LOADING", "MASTERDOWN", "READONLY", "MISCONF", "OOM", "NOREPLICAS", "CLUSTERDOWN", "NOAUTH", "BUSY ")
 
 Argument = bytes | str | int
 Reply = object
@@ -31,225 +38,245 @@ class RedisUnavailable(Exception):
     """Redis does not answer. Nothing is known of what became of the command."""
 
 
+class RedisAway(RedisUnavailable):
+    """Redis is known not to answer. The command was not sent."""
+
+
 class RedisRefused(Exception):
     """Redis answered with an error."""
 
 
 class State(Enum):
-    """Of the connection. Only an OPEN one takes commands."""
+    """Of a pipe. Only an OPEN one takes commands."""
 
-    CLOSED = auto()
-    CONNECTING = auto()
+    STOPPED = auto()
+    AWAY = auto()
     OPEN = auto()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PipeStats:
     """What a pipe has done since it was made."""
 
-    commands: int
-    writes: int
-    failures: int
-    connects: int
-    waiting: int
+    commands: int = 0
+    writes: int = 0  # to the socket: an event-loop tick's commands go out in one
+    connects: int = 0
+    losses: int = 0
 
 
-class _Waiting:
-    """A command whose reply is to come."""
-
-    __slots__ = ("future", "sweeps")
-
-    def __init__(self, future: "asyncio.Future[Reply]") -> None:
-        self.future = future
-        self.sweeps = 0
-
-
-class RedisPipe(asyncio.Protocol):
+class RedisPipe:
     """Commands to one Redis. `start` connects and keeps connected; `call` may be used at any time.
 
     greeting: commands said first on every new connection, such as those that load scripts.
+    on_open: called whenever commands are taken, for the first time or again.
     """
 
-    def __init__(self, url: str, greeting: Iterable[Sequence[Argument]] = ()) -> None:
+    def __init__(
+        self, url: str, greeting: Iterable[Sequence[Argument]] = (), on_open: Callable[[], None] = lambda: None
+    ) -> None:
         # The process's
-        self._address = _Address(url)
-        self._greeting = [*self._address.greeting, *greeting]
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._address = RedisAddress(url)
+        self._greeting = [*self._address.greeting, *greeting, PROBE]
+        self._on_open = on_open
         self._keeper: asyncio.Task[None] | None = None
-        self._lost = asyncio.Event()
         self._is_known_away = False
-        self._commands = self._writes = self._failures = self._connects = 0
+        self._stats = PipeStats()
 
         # The connection's
-        self.state = State.CLOSED
-        self._transport: asyncio.Transport | None = None
-        self._reader = hiredis.Reader()
-        self._waiting: deque[_Waiting] = deque()
-        self._outgoing: list[bytes] = []
-        self._sweeper: asyncio.TimerHandle | None = None
+        self._connection: _Connection | None = None
 
     def __repr__(self) -> str:
-        return f"<RedisPipe to {self._address} {self.state.name}, {len(self._waiting)} waiting>"
+        return f"<RedisPipe to {self._address} {self.state.name}, {self.waiting} waiting>"
+
+    @property
+    def state(self) -> State:
+        if self._keeper is None:
+            return State.STOPPED
+        return State.AWAY if self._connection is None or self._connection.lost.done() else State.OPEN
+
+    @property
+    def waiting(self) -> int:
+        """Commands whose replies are to come."""
+        return 0 if self._connection is None else len(self._connection.waiting)
 
     def stats(self) -> PipeStats:
-        return PipeStats(self._commands, self._writes, self._failures, self._connects, len(self._waiting))
+        return replace(self._stats)
 
     # Life
 
     def start(self) -> None:
         """Connect, and connect again whenever the connection is lost, until `stop`."""
-        self._loop = asyncio.get_running_loop()
-        self._keeper = self._loop.create_task(self._keep_connected())
+        self._keeper = asyncio.get_running_loop().create_task(self._keep_connected())
 
     async def stop(self) -> None:
-        if self._keeper is not None:
-            self._keeper.cancel()
-            await asyncio.gather(self._keeper, return_exceptions=True)
-        self._fail("the pipe is stopped")
+        """End the connection, once what was asked is answered or overdue."""
+        if self._keeper is None:
+            return
+        self._keeper.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._keeper
+        self._keeper = None
+        if self._connection is not None:
+            await asyncio.gather(*self._connection.waiting, return_exceptions=True)
+            self._connection.close("the pipe is stopped")
+            await self._connection.gone
 
     async def _keep_connected(self) -> None:
         while True:
             try:
-                await self._connect()
-            except (OSError, TimeoutError, RedisUnavailable, RedisRefused, hiredis.HiredisError) as error:
-                self._fail(str(error) or type(error).__name__)
+                self._connection = await self._connect()
+            except (OSError, TimeoutError, RedisUnavailable, RedisRefused) as error:
+                self._note_away(str(error) or type(error).__name__)
                 await asyncio.sleep(RETRY_S)
                 continue
-            if self._is_known_away:
-                logger.warning("Redis answers again")
-                self._is_known_away = False
-            await self._lost.wait()
+            self._note_back()
+            self._on_open()
+            reason = await asyncio.shield(self._connection.lost)
+            self._stats.losses += 1
+            self._note_away(reason)
 
-    async def _connect(self) -> None:
-        """Half open: only when Redis answers a PING on the new connection are others let on it."""
-        self.state = State.CONNECTING
-        self._lost.clear()
-        async with asyncio.timeout(2.0):
-            await self._address.connect(asyncio.get_running_loop(), self)
-            for command in self._greeting:
-                await self._send(command)
-        self.state = State.OPEN
+    async def _connect(self) -> "_Connection":
+        """Half open: nobody else is let on the connection before its greeting is answered."""
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(CONNECT_S):
+            _, connection = await self._address.connect(lambda: _Connection(loop, self._stats))
+            try:
+                for command in self._greeting:
+                    await connection.send(hiredis.pack_command(tuple(command)))  # type: ignore[arg-type]
+            except BaseException:
+                connection.close("the greeting went unanswered")
+                raise
+        return connection
+
+    def _note_away(self, reason: str) -> None:
+        if not self._is_known_away:
+            logger.warning("Redis is away: %s", reason)
+            self._is_known_away = True
+
+    def _note_back(self) -> None:
+        if self._is_known_away:
+            logger.warning("Redis answers again")
+            self._is_known_away = False
 
     # Calling
 
     def call(self, *command: Argument) -> "asyncio.Future[Reply]":
         """Send a command; the future has the reply, or RedisRefused, or RedisUnavailable within the deadline.
 
-        Raises RedisUnavailable at once where Redis is known to be away.
+        Raises RedisAway at once where Redis is known to be away.
         """
-        if self.state is not State.OPEN:
-            raise RedisUnavailable("Redis is away")
-        return self._send(command)
+        return self.call_packed(hiredis.pack_command(command))  # type: ignore[arg-type]
 
-    def _send(self, command: Sequence[Argument]) -> "asyncio.Future[Reply]":
-        loop = self._loop
-        assert loop is not None
-        future = loop.create_future()
-        self._waiting.append(_Waiting(future))
+    def call_packed(self, command: bytes) -> "asyncio.Future[Reply]":
+        """As `call`, with a command in the form that goes over the wire."""
+        connection = self._connection
+        if connection is None or connection.lost.done():
+            raise RedisAway("Redis is away")
+        return connection.send(command)
+
+
+class _Connection(asyncio.Protocol):
+    """From its making to its loss, never made anew. `lost` has the reason, once there is one."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, stats: PipeStats) -> None:
+        self.lost: asyncio.Future[str] = loop.create_future()
+        self.gone: asyncio.Future[None] = loop.create_future()  # the socket, a little later
+        self.waiting: deque[asyncio.Future[Reply]] = deque()
+        self._loop = loop
+        self._stats = stats
+        self._transport: asyncio.Transport | None = None
+        self._reader = hiredis.Reader()
+        self._outgoing: list[bytes] = []
+
+        # Deadlines. How many commands had been sent at each of the last sweeps: all of the oldest are overdue.
+        # Sweeps are counted, not time, so that a loop which was held up doesn't take Redis for slow.
+        self._sent = 0
+        self._answered = 0
+        self._sent_by_sweep: deque[int] = deque(maxlen=SWEEPS)
+        self._sweeper: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is not one by class
+        self._stats.connects += 1
+
+    # Sending
+
+    def send(self, command: bytes) -> "asyncio.Future[Reply]":
+        future: asyncio.Future[Reply] = self._loop.create_future()
+        self.waiting.append(future)
         if not self._outgoing:
-            loop.call_soon(self._flush)
-        self._outgoing.append(hiredis.pack_command(tuple(command)))  # type: ignore[arg-type]
-        self._commands += 1
+            self._loop.call_soon(self._flush)
+        self._outgoing.append(command)
+        self._sent += 1
+        if self._sweeper is None:
+            self._sweeper = self._loop.call_later(SWEEP_S, self._sweep)
         return future
 
     def _flush(self) -> None:
-        if self._transport is not None and self._outgoing:
+        if self._transport is not None and not self.lost.done():
             self._transport.write(b"".join(self._outgoing))
-            self._writes += 1
+            self._stats.writes += 1
+            self._stats.commands += len(self._outgoing)
         self._outgoing.clear()
 
-    # asyncio.Protocol
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
-        self._reader = hiredis.Reader()
-        self._connects += 1
-        assert self._loop is not None
-        self._sweeper = self._loop.call_later(SWEEP_S, self._sweep, self._transport)
+    # Receiving
 
     def data_received(self, data: bytes) -> None:
         self._reader.feed(data)
-        waiting = self._waiting
+        waiting = self.waiting
         try:
             while (reply := self._reader.gets()) is not False:
                 if not waiting:
-                    raise hiredis.ProtocolError("a reply that nobody asked for")
-                future = waiting.popleft().future
-                if future.done():  # its caller gave up; the reply is still its own
-                    continue
-                if isinstance(reply, hiredis.ReplyError):
-                    future.set_exception(RedisRefused(str(reply)))
-                else:
-                    future.set_result(reply)
+                    self.close("a reply that nobody asked for")
+                    return
+                self._answered += 1
+                self._answer(waiting.popleft(), reply)
         except hiredis.ProtocolError as error:
-            self._fail(str(error))
+            self.close(str(error))
+
+    def _answer(self, future: "asyncio.Future[Reply]", reply: Reply) -> None:
+        if not isinstance(reply, hiredis.ReplyError):
+            if not future.done():  # else its caller gave up; the reply is still its own
+                future.set_result(reply)
+            return
+        message = str(reply)
+        if any(code in message for code in AWAY):
+            _fail(future, RedisUnavailable(message))
+            self.close(message)
+        else:
+            _fail(future, RedisRefused(message))
+
+    # Losing
+
+    def _sweep(self) -> None:
+        self._sweeper = None
+        if not self.waiting:
+            self._sent_by_sweep.clear()
+            return
+        if len(self._sent_by_sweep) == SWEEPS and self._answered < self._sent_by_sweep[0]:
+            self.close("Redis does not answer")
+            return
+        self._sent_by_sweep.append(self._sent)
+        self._sweeper = self._loop.call_later(SWEEP_S, self._sweep)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._fail("the connection was lost")
+        self.gone.set_result(None)
+        self.close("the connection was lost" if exc is None else f"the connection was lost: {exc}")
 
-    # Failing
-
-    def _sweep(self, transport: asyncio.Transport) -> None:
-        """Whoever is at the head of the queue has waited longest: when it is overdue, Redis is gone.
-
-        Time is counted in sweeps, so that a loop which was held up doesn't take Redis for slow.
-        """
-        if transport is not self._transport:
+    def close(self, reason: str) -> None:
+        """End it, and tell all who wait. Later calls do nothing."""
+        if self.lost.done():
             return
-        if self._waiting:
-            oldest = self._waiting[0]
-            oldest.sweeps += 1
-            if oldest.sweeps * SWEEP_S > DEADLINE_S:
-                self._fail("Redis does not answer")
-                return
-        assert self._loop is not None
-        self._sweeper = self._loop.call_later(SWEEP_S, self._sweep, transport)
-
-    def _fail(self, reason: str) -> None:
-        """End the connection, and tell all who wait."""
-        transport, self._transport = self._transport, None
-        self.state = State.CLOSED
-        if transport is not None:
-            transport.abort()
+        self.lost.set_result(reason)
         if self._sweeper is not None:
             self._sweeper.cancel()
-        waiting, self._waiting = self._waiting, deque()
-        self._outgoing.clear()
-        for command in waiting:
-            if not command.future.done():
-                command.future.set_exception(RedisUnavailable(reason))
-                command.future.exception()  # told; whoever doesn't look has chosen not to
-        if not self._is_known_away and self._keeper is not None and not self._keeper.done():
-            logger.warning("Redis is away: %s", reason)
-            self._is_known_away = True
-        self._failures += 1
-        self._lost.set()
+        if self._transport is not None:
+            self._transport.abort()
+        while self.waiting:
+            _fail(self.waiting.popleft(), RedisUnavailable(reason))
 
 
-class _Address:
-    """Where Redis is, and what to say on a new connection."""
-
-    def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        query = parse_qs(parts.query)
-        self._socket = unquote(parts.path) if parts.scheme == "unix" else ""
-        self._host = parts.hostname or "localhost"
-        self._port = parts.port or 6379
-        self._tls = ssl.create_default_context() if parts.scheme == "rediss" else None
-        database = query.get("db", [""])[0] or ("" if self._socket else parts.path.strip("/"))
-        self.greeting: list[tuple[Argument, ...]] = []
-        if parts.password:
-            user = (unquote(parts.username),) if parts.username else ()
-            self.greeting.append(("AUTH", *user, unquote(parts.password)))
-        if database and database != "0":
-            self.greeting.append(("SELECT", database))
-        self.greeting.append(("PING",))
-
-    def __repr__(self) -> str:
-        return f"unix:{self._socket}" if self._socket else f"{self._host}:{self._port}"
-
-    async def connect(self, loop: asyncio.AbstractEventLoop, protocol: asyncio.Protocol) -> None:
-        if self._socket:
-            await loop.create_unix_connection(lambda: protocol, self._socket)
-        else:
-            await loop.create_connection(lambda: protocol, self._host, self._port, ssl=self._tls)
+def _fail(future: "asyncio.Future[Reply]", error: Exception) -> None:
+    if not future.done():
+        future.set_exception(error)
+        future.exception()  # marked as seen: who doesn't look has chosen not to

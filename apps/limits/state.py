@@ -1,18 +1,20 @@
 """Where a customer stands with its limits now, for pages. Reads what the limiter's scripts keep."""
 
-import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import redis
 from django.conf import settings
+from redis.commands.core import Script as RedisScript
 
-from apps.limits.limiter import BUCKETS, MINUTE_MS, LimitKeys, LimitName, Limits, from_pico
+from apps.limits.commands import Entry, LimitKeys, entries_of
+from apps.limits.scripts import Script
+from apps.limits.terms import LimitName, Limits, from_pico
 
 PATIENCE_S = 0.5
 
@@ -45,53 +47,61 @@ class LimitState:
 
 def limits_state(customer_id: UUID, limits: Limits, zone: ZoneInfo, at: datetime) -> list[LimitState] | None:
     """Each limit that is set, in order; None while Redis is away."""
-    keys = LimitKeys(customer_id.bytes)
+    states = limits_states({customer_id: limits}, zone, at)
+    return None if states is None else states[customer_id]
+
+
+def limits_states(
+    customers: Mapping[UUID, Limits], zone: ZoneInfo, at: datetime
+) -> dict[UUID, list[LimitState]] | None:
+    """The same for many customers, in one round trip."""
     today = at.astimezone(zone)
-    day, month = today.strftime("%Y-%m-%d"), today.strftime("%Y-%m")
+    asked = {customer_id: _entries(customer_id, limits, today) for customer_id, limits in customers.items()}
+    script = _script(settings.REDIS_URL)
     try:
-        pipeline = _redis(settings.REDIS_URL).pipeline(transaction=False)
-        pipeline.hgetall(keys.requests)
-        pipeline.hgetall(keys.tokens)
-        pipeline.zcount(keys.concurrent, time.time() * 1000, "+inf")
-        pipeline.hmget(keys.spend + day, "held", "settled")
-        pipeline.hmget(keys.spend + month, "held", "settled")
-        requests, tokens, concurrent, daily, monthly = pipeline.execute()
+        pipeline = script.registered_client.pipeline(transaction=False)  # type: ignore[union-attr]
+        for customer_id, entries in asked.items():
+            keys = LimitKeys(customer_id.bytes)
+            parts = [part for entry in entries for part in (entry.kind, entry.span_ms, entry.buckets)]
+            script(keys=[keys.holds, keys.held, *(entry.key for entry in entries)], args=parts, client=pipeline)
+        answers = pipeline.execute()
     except redis.RedisError:
         return None
-    midnight = today.replace(hour=0, minute=0, second=0, microsecond=0)
-    first = (midnight.replace(day=1) + timedelta(days=32)).replace(day=1)
-    states = [
-        _state(LimitName.REQUESTS, limits.requests_per_minute, _in_window(requests)),
-        _state(LimitName.TOKENS, limits.tokens_per_minute, _in_window(tokens)),
-        _state(LimitName.CONCURRENT, limits.max_concurrent, Decimal(concurrent)),
-        _state(LimitName.DAILY, limits.daily_cap, *_money(daily), resets_at=midnight + timedelta(days=1)),
-        _state(LimitName.MONTHLY, limits.monthly_cap, *_money(monthly), resets_at=first),
+    return {
+        customer_id: _states(customers[customer_id], asked[customer_id], answer, today)
+        for customer_id, answer in zip(asked, answers, strict=True)
+    }
+
+
+def _entries(customer_id: UUID, limits: Limits, today: datetime) -> list[Entry]:
+    return entries_of(LimitKeys(customer_id.bytes), limits, today.strftime("%Y-%m-%d"), today.strftime("%Y-%m"))
+
+
+def _states(
+    limits: Limits, entries: Sequence[Entry], counters: Sequence[tuple[bytes, bytes]], today: datetime
+) -> list[LimitState]:
+    resets = {LimitName.DAILY: _next_day(today), LimitName.MONTHLY: _next_month(today)}
+    return [
+        _state(entry.name, getattr(limits, entry.name), int(used), int(held), resets.get(entry.name))
+        for entry, (used, held) in zip(entries, counters, strict=True)
     ]
-    return [state for state in states if state is not None]
 
 
-def _state(
-    name: LimitName,
-    limit: int | Decimal | None,
-    used: Decimal,
-    held: Decimal = Decimal(0),
-    resets_at: datetime | None = None,
-) -> LimitState | None:
-    return None if limit is None else LimitState(name, Decimal(limit), used, held, resets_at)
+def _state(name: LimitName, limit: int | Decimal, used: int, held: int, resets_at: datetime | None) -> LimitState:
+    amount = from_pico if name.is_money else Decimal
+    return LimitState(name, Decimal(limit), amount(used), amount(held), resets_at)
 
 
-def _in_window(state: dict[bytes, bytes]) -> Decimal:
-    """The sum of the buckets that have not left the minute: the script forgets the others when it next runs."""
-    first = int(time.time() * 1000) * BUCKETS // MINUTE_MS - BUCKETS
-    return Decimal(sum(int(sum_) for bucket, sum_ in state.items() if bucket.isdigit() and int(bucket) >= first))
+def _next_day(today: datetime) -> datetime:
+    """Midnight, in the same zone."""
+    return (today + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
 
 
-def _money(state: list[Any]) -> tuple[Decimal, Decimal]:
-    """Used and held, in USD."""
-    held, settled = (from_pico(int(amount or 0)) for amount in state)
-    return settled, held
+def _next_month(today: datetime) -> datetime:
+    return _next_day(today.replace(day=1) + timedelta(days=31)).replace(day=1)
 
 
 @lru_cache(maxsize=2)
-def _redis(url: str) -> redis.Redis:
-    return redis.Redis.from_url(url, socket_connect_timeout=PATIENCE_S, socket_timeout=PATIENCE_S)
+def _script(redis_url: str) -> RedisScript:
+    client = redis.Redis.from_url(redis_url, socket_connect_timeout=PATIENCE_S, socket_timeout=PATIENCE_S)
+    return client.register_script(Script("state").text)

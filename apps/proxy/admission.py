@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil
 
-from apps.limits.limiter import Hold, Limiter, LimiterUnavailable, LimitReached, to_pico
+from apps.limits.limiter import Hold, Limiter
+from apps.limits.terms import LimiterUnavailable, LimitReached, to_pico
 from apps.pricing.rating import Price, ceiling
 from apps.proxy import stops
 from apps.proxy.grant import Grant, LimiterOutage
@@ -86,14 +87,14 @@ class Admission:
         except LimitReached as reached:
             raise _refusal(reached) from None
         except LimiterUnavailable:
-            return self._without_limiter(grant)
+            return self._admit_alone(grant, tokens, now)
 
     def settle(self, hold: Hold, outcome: Outcome) -> None:
         """Put the real price and tokens in the place of what was held."""
         spend = to_pico(outcome.price) if outcome.price else 0
         self.limiter.settle(hold, spend=spend, tokens=outcome.tokens.total)
 
-    def _without_limiter(self, grant: Grant) -> Hold:
+    def _admit_alone(self, grant: Grant, tokens: int, now: float) -> Hold:
         """Redis is away: the organization has chosen who is served all the same."""
         choice = grant.on_limiter_outage
         is_refused = choice is LimiterOutage.REFUSE_ALL or (
@@ -101,7 +102,17 @@ class Admission:
         )
         if is_refused and not grant.limits.is_open:
             raise stops.away("Limits cannot be checked at the moment.")
-        return Hold("", grant.limit_keys, grant.calendar.day, grant.calendar.month)
+        try:
+            return self.limiter.admit_alone(
+                grant.limit_keys,
+                grant.limits,
+                tokens=tokens,
+                day=grant.calendar.day,
+                month=grant.calendar.month,
+                now_s=now,
+            )
+        except LimitReached as reached:
+            raise _refusal(reached) from None
 
 
 def _refusal(reached: LimitReached) -> stops.Stop:

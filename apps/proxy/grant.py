@@ -11,7 +11,8 @@ from enum import StrEnum
 from typing import NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
-from apps.limits.limiter import LimitKeys, Limits
+from apps.limits.commands import LimitKeys
+from apps.limits.terms import Limits
 from apps.pricing.rating import Price
 from apps.proxy.upstream import Origin
 

@@ -23,7 +23,7 @@ from apps.keys.errors import VaultError
 from apps.keys.models import ProviderKey, ProxyKey
 from apps.keys.providers import base_url_of, wire_of
 from apps.keys.vault import open_provider_key
-from apps.limits.limiter import Limits
+from apps.limits.terms import Limits
 from apps.pricing.book import find_price
 from apps.pricing.rating import Price
 from apps.proxy.grant import (

@@ -108,7 +108,7 @@ def read_request(headers: Headers) -> Head:
         elif rule == KEY:
             key = _better_key(key, value)
         elif rule == CONTENT_TYPE:
-            content_type = value
+            content_type = value.lower()
             forward.append(header)
         elif rule == ACCEPT_ENCODING:
             accept = value
@@ -173,7 +173,7 @@ def read_response(headers: Headers) -> ResponseHead:
         elif rule == CONTENT_LENGTH:
             length = header
         elif rule == CONTENT_TYPE:
-            content_type = value
+            content_type = value.lower()
             forward.append(header)
         elif rule == CONTENT_ENCODING:
             encoding = value.strip().lower()

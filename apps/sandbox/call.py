@@ -1,6 +1,7 @@
 """A call to the sandbox, and the answer to it: what the wires take and give."""
 
 import secrets
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,6 +43,7 @@ class Call:
     key: str = ""
     behaviour: Behaviour = USUAL
     request_id: str = field(default_factory=lambda: secrets.token_hex(12))
+    began: float = field(default_factory=time.monotonic)
 
 
 @dataclass

@@ -1,6 +1,7 @@
 """The provider's own record of what it answered: a line of JSON a call, for whoever checks the bill."""
 
 import os
+import time
 
 import msgspec
 
@@ -16,6 +17,8 @@ class Ledger:
 
     def write(self, call: Call, answer: Answer, wire: str, *, sent: int, end: str) -> None:
         """Note a call: one write, so that lines of several processes don't mix.
+
+        Times are on the machine's monotonic clock.
 
         sent: pieces of the stream that went out. end: "complete", "error", "cut" (the client left),
         or what the sandbox was asked to do to the answer.
@@ -34,6 +37,8 @@ class Ledger:
             "sent": sent,
             "of": len(answer.frames) or 1,
             "end": end,
+            "began": call.began,
+            "ended": time.monotonic(),
         }
         os.write(self._file, msgspec.json.encode(line) + b"\n")
 

@@ -40,6 +40,7 @@ class Rollup(NamedTuple):
     table: str
     keys: dict[str, str]
     source: str
+    only: str  # of which requests
 
 
 REQUESTS = "usage_request AS request JOIN accounts_organization AS organization ON organization.id = organization_id"
@@ -55,6 +56,7 @@ BY_ALL = Rollup(
         "end_user": "end_user",
     },
     REQUESTS,
+    "TRUE",
 )
 BY_PROPERTY = Rollup(
     HourlyPropertyUsage._meta.db_table,
@@ -67,6 +69,7 @@ BY_PROPERTY = Rollup(
         "end_user": "end_user",
     },
     f"{REQUESTS} CROSS JOIN LATERAL jsonb_each_text(properties) AS property",
+    "properties <> '{}'",  # the others have no rows anyway; told so, PostgreSQL is done with them sooner
 )
 ROLLUPS = (BY_ALL, BY_PROPERTY)
 
@@ -77,7 +80,7 @@ def sums(rollup: Rollup, where: str) -> str:
     measures = [f"{expression} AS {name}" for name, expression in SUMS.items()]
     measures += [f"{expression} AS {name}" for name, (expression, _) in EXTREMES.items()]
     group = ", ".join(str(number + 1) for number in range(len(rollup.keys)))
-    return f"SELECT {keys}, {', '.join(measures)} FROM {rollup.source} WHERE {where} GROUP BY {group}"  # noqa: S608 ours
+    return f"SELECT {keys}, {', '.join(measures)} FROM {rollup.source} WHERE {rollup.only} AND {where} GROUP BY {group}"  # noqa: S608 ours
 
 
 def add(rollup: Rollup, where: str) -> str:

@@ -4,21 +4,21 @@ import asyncio
 
 import pytest
 
-from tests.faults.size import size
+from tests.faults.size import IS_LONG, size
 from tests.faults.verify import assert_nothing_is_lost, summary
 from tests.rig.calls import mixed
 from tests.rig.client import Load
 from tests.rig.installation import Installation
 from tests.rig.processes import listen, port_of
 
-AWAY_S = size(5, 30)
+AWAY_S = size(3, 30)
 AT_ONCE = 16
-PACED = "sandbox:pace=2"
+PACED = "sandbox:pace=5"
 
 
-@pytest.fixture(params=[{}, {"daily_cap": "1000", "requests_per_minute": 10**6}], ids=["open", "capped"])
-def limits(request) -> dict[str, object]:
-    return request.param
+OPEN: dict[str, object] = {}
+CAPPED = {"daily_cap": "1000", "requests_per_minute": 10**6}
+only_long = pytest.mark.skipif(not IS_LONG, reason="make faults")
 
 
 async def _load_while(installation: Installation, limits: dict[str, object], go_away) -> None:
@@ -42,6 +42,7 @@ async def _load_while(installation: Installation, limits: dict[str, object], go_
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.parametrize("limits", [pytest.param(CAPPED, id="capped"), pytest.param(OPEN, id="open", marks=only_long)])
 async def test_a_frozen_database_fails_no_call(installation: Installation, limits):
     async def freeze() -> None:
         with installation.postgres_frozen():
@@ -52,6 +53,7 @@ async def test_a_frozen_database_fails_no_call(installation: Installation, limit
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.parametrize("limits", [pytest.param(OPEN, id="open"), pytest.param(CAPPED, id="capped", marks=only_long)])
 async def test_a_database_that_is_stopped_fails_no_call(installation: Installation, limits):
     async def stop() -> None:
         await asyncio.to_thread(installation.postgres.stop)

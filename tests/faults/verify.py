@@ -8,7 +8,8 @@ from uuid import UUID
 
 from redis import Redis
 
-from apps.limits.limiter import LimitKeys, from_pico
+from apps.limits.commands import LimitKeys
+from apps.limits.terms import from_pico
 from apps.usage.models import TOKEN_KINDS
 from tests.faults.checker import ClientCall, ProviderCall, Record, Violation, check
 from tests.rig.client import Seen
@@ -61,10 +62,19 @@ def open_holds(installation: Installation, tenant: Tenant) -> int:
 
 def settled_spend(installation: Installation, tenant: Tenant) -> Decimal:
     """What Redis has counted against the customer's cap of this month."""
+    return _spend(installation, tenant, "settled")
+
+
+def committed_spend(installation: Installation, tenant: Tenant) -> Decimal:
+    """The same, with what calls under way may still cost."""
+    return _spend(installation, tenant, "settled", "held")
+
+
+def _spend(installation: Installation, tenant: Tenant, *parts: str) -> Decimal:
     keys = LimitKeys(UUID(tenant.customer).bytes)
     with Redis.from_url(installation.redis.url) as redis:
-        counted = redis.hget(f"{keys.spend}{datetime.now(UTC):%Y-%m}", "settled")
-    return from_pico(int(counted or 0))
+        counted = redis.hmget(f"{keys.spend}{datetime.now(UTC):%Y-%m}", parts)
+    return from_pico(sum(int(amount or 0) for amount in counted))
 
 
 def summary(seen: list[Seen]) -> str:

@@ -9,7 +9,9 @@ import pytest
 from django.conf import settings
 
 from apps.kit.ids import uuid7
-from apps.limits.limiter import Hold, Limiter, LimitKeys, LimitName, LimitReached, Limits, from_pico, to_pico
+from apps.limits.commands import LimitKeys
+from apps.limits.limiter import Hold, Limiter
+from apps.limits.terms import LimitName, LimitReached, Limits, from_pico, to_pico
 
 pytestmark = pytest.mark.asyncio
 
@@ -137,19 +139,19 @@ async def test_tokens_are_corrected_in_the_window_they_were_held_in(limiter: Lim
     assert (await refused(limiter, keys, limits, tokens=1)).used == 100
 
 
-async def test_the_place_of_a_dead_process_comes_free(keys: LimitKeys) -> None:
-    limiter = Limiter(settings.REDIS_URL, hold_ms=200)
-    limiter.start()
-    await until_open(limiter)
+async def test_the_place_of_a_dead_process_comes_free(limiter: Limiter, keys: LimitKeys) -> None:
+    dying = Limiter(settings.REDIS_URL, lifetime_ms=200)
+    dying.start()
+    await until_open(dying)
     limits = Limits(max_concurrent=1, daily_cap=Decimal(1))
-    dead = await admit(limiter, keys, limits, spend=DOLLAR)
+    orphan = await admit(dying, keys, limits, spend=DOLLAR)
+    await dying.stop()
     await refused(limiter, keys, limits, spend=1)
     await asyncio.sleep(0.3)
     await admit(limiter, keys, limits, spend=DOLLAR // 2)
     assert await money(limiter, keys, DAY) == (DOLLAR // 2, 0)
-    limiter.settle(dead, spend=3, tokens=0)  # it lived after all: charged, and not given back again
+    limiter.settle(orphan, spend=3, tokens=0)  # it lived after all: charged, and not given back again
     assert await money(limiter, keys, DAY) == (DOLLAR // 2, 3)
-    await limiter.stop()
 
 
 async def test_scripts_are_loaded_again_when_redis_forgot_them(limiter: Limiter, keys: LimitKeys) -> None:

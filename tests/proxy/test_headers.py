@@ -117,6 +117,7 @@ def test_only_encodings_are_asked_for_that_the_client_takes_and_we_can_read(acce
     [
         (b"application/json", True),
         (b"application/json; charset=utf-8", True),
+        (b"Application/JSON", True),
         (b"multipart/form-data; boundary=x", False),
         (b"application/octet-stream", False),
         (b"", False),
@@ -170,7 +171,7 @@ def test_headers_of_the_provider_s_connection_are_those_that_it_names_too():
 
 
 def test_what_matters_of_an_answer_is_read():
-    head = read_response([(b"content-type", b"text/event-stream"), (b"content-encoding", b" GZip "), (b"x", b"y")])
+    head = read_response([(b"content-type", b"Text/Event-Stream"), (b"content-encoding", b" GZip "), (b"x", b"y")])
     assert head[1:] == (b"text/event-stream", b"gzip", None)
 
 

@@ -4,10 +4,14 @@ import gzip
 import tracemalloc
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from apps.pricing.rating import Tokens
+from apps.pricing.rating import KINDS, Tokens
 from apps.proxy.meter import MOST_PLAIN, Meter, Usage
-from apps.usage.record import ESTIMATED, REPORTED
+from apps.usage.record import ESTIMATED, REPORTED, Outcome
+from apps.usage.record import decode as decode_record
+from apps.usage.record import encode as encode_record
 
 from .protocols import answers
 from .protocols.answers import (
@@ -217,3 +221,39 @@ def test_its_state_is_seen():
         "<Meter of <Stream edited, <Splitter with 0 bytes of an event>>, "
         f"<OpenAIReader chat.completions final {TOKENS}>>"
     )
+
+
+# Whatever a provider sends
+
+NAMES = """
+    id model type usage choices delta content finish_reason response error message code x_groq prompt_tokens
+    completion_tokens input_tokens output_tokens total_tokens prompt_tokens_details cached_tokens
+    reasoning_tokens usageMetadata promptTokenCount candidates finishReason promptFeedback cache_creation
+    text stop_reason
+"""
+SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**70), 2**70),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.sampled_from(["message_start", "message_delta", "message_stop", "response.completed", "error", "", "x\x00"]),
+)
+THINGS = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES.split()), inner, max_size=5),
+    max_leaves=12,
+)
+
+
+@given(things=st.lists(THINGS, max_size=5), garbage=st.binary(max_size=20), size=st.integers(1, 60))
+def test_nothing_a_provider_sends_breaks_the_meter_or_a_record(things, garbage, size):
+    streamed, plain = events(*things) + garbage, encode(things[0] if things else None) + garbage
+    for match in (answers.CHAT, answers.RESPONSES, answers.IMAGES, answers.MESSAGES, answers.STREAM_GENERATE):
+        for body, content_type in ((streamed, EVENTS), (plain, JSON)):
+            chunks = [body[start : start + size] for start in range(0, len(body), size)]
+            passed, usage, _ = metered(match, chunks, content_type)
+            assert passed == body
+            assert all(0 <= getattr(usage.tokens, kind) < 2**60 for kind in KINDS)
+            assert (
+                decode_record(encode_record(Outcome(bytes(16), 0, 200, 1, tokens=usage.tokens))).tokens == usage.tokens
+            )

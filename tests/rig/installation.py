@@ -54,7 +54,7 @@ class Installation:
                 self.redis = start_redis(self.home, output=log, is_ephemeral=True)
             stack.callback(self.redis.stop)
             self.env = self._environment()
-            self.run("migrate", "--verbosity", "0")
+            self.run("migrate", "--verbosity", "0", "--skip-checks")
             self._start_sandbox()
             self._start_desk()
             self._stack = stack.pop_all()

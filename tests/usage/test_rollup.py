@@ -7,8 +7,9 @@ from decimal import Decimal
 from random import Random
 
 import pytest
-from django.db import connection
+from django.db import DataError, connection, transaction
 
+from apps.accounts.models import Organization, time_zones
 from apps.pricing.rating import Tokens
 from apps.usage import rollup
 from apps.usage.audit import audit
@@ -249,3 +250,18 @@ def test_worker_killed_anywhere_leaves_hours_exact(many_batches, root, place):
     assert roll_up() == 50
     assert audit().is_equal
     assert sum(HourlyUsage.objects.values_list("requests", flat=True)) == 300
+
+
+# Zones
+
+
+def test_every_zone_that_an_organization_may_have_has_hours(db):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(date_trunc('hour', now(), zone)) FROM unnest(%s::text[]) AS zone", [time_zones()])
+        assert cursor.fetchone() == (len(time_zones()),)
+
+
+@pytest.mark.parametrize("zone", ["localtime", "Mars/Base", ""])
+def test_a_zone_that_would_stop_the_roll_up_of_all_is_not_stored(cast, zone):
+    with pytest.raises(DataError), transaction.atomic():
+        Organization.objects.filter(pk=cast.acme.pk).update(time_zone=zone)

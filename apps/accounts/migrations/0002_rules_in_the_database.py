@@ -54,6 +54,14 @@ DROP FUNCTION tollgate_audit_append_only();
 ALTER TABLE accounts_auditevent DROP CONSTRAINT audit_goes_with_its_organization;
 """
 
+# The roll-up asks PostgreSQL for the hours of everybody's zone in one statement: a name that PostgreSQL doesn't
+# know would stop it for all. Such a name makes this condition raise an error.
+KNOWN_ZONE = """
+ALTER TABLE accounts_organization ADD CONSTRAINT organization_time_zone_is_known
+    CHECK (timezone(time_zone, timestamptz 'epoch') IS NOT NULL);
+"""
+NO_KNOWN_ZONE = "ALTER TABLE accounts_organization DROP CONSTRAINT organization_time_zone_is_known"
+
 
 class Migration(migrations.Migration):
     dependencies = [("accounts", "0001_initial")]
@@ -61,4 +69,5 @@ class Migration(migrations.Migration):
     operations = [
         migrations.RunSQL(NOTIFY, NO_NOTIFY),
         migrations.RunSQL(APPEND_ONLY, NOT_APPEND_ONLY),
+        migrations.RunSQL(KNOWN_ZONE, NO_KNOWN_ZONE),
     ]

@@ -21,8 +21,8 @@ from apps.customers.services import invite_customer_member, resume_customer, sus
 from apps.keys.services.customers import add_customer_with_keys
 from apps.keys.services.provider_keys import assign_provider_key, unassign_provider_key
 from apps.kit.errors import Refused
-from apps.limits.limiter import Limits
 from apps.limits.state import limits_state
+from apps.limits.terms import Limits
 from apps.usage.faces import RequestRow, bars, chosen_period, limit_rows, named_groups
 from apps.usage.queries import Scope, by_customer, grouped_by, named_period, over_time, recent_requests, totals
 

@@ -1,101 +1,92 @@
--- Let a call in under every limit at once, or under none. common.lua goes before.
+-- Let a call in under every limit at once, or under none. All is looked at before anything is taken.
 --
--- KEYS: 1 the holds (zset: id by the time it expires), 2 what they hold (hash), 3… a key for each limit.
--- ARGV: 1 the hold's id, 2 its time-to-live in ms, then for each limit: kind, limit, amount, span in ms, buckets.
---   w: a window; the amounts in any `span` may not sum to more than the limit
---   c: calls at once; amount is 1
---   s: money in a period; held and settled may not sum to more than the limit; the key lives for `span`
--- Returns {1} or {0, which limit (from 1), how much of it is used, ms until trying again can help or -1}.
+-- KEYS: 1 the holds, 2 the holdings, then a key for each limit.
+-- ARGV: 1 the hold's id, 2 the call's tokens, 3 its spend, 4 ms until the hold expires, then for each limit
+--   kind, limit, ms of the window (of s: ms that the period's sum is kept), buckets of the window.
+-- Returns 1, or {which limit refuses (from 1), how much of it is used, ms until trying again can help or -1}.
 
-local id, ttl, now = ARGV[1], tonumber(ARGV[2]), now_ms()
-local count = (#ARGV - 2) / 5
+local id, tokens, spend, lifetime = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
+local now = now_ms()
 
-for _, old in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, 32)) do
-  expire(KEYS[1], KEYS[2], old, now)
-end
-
-local function limit_at(n)
-  local at = 3 + (n - 1) * 5
-  return ARGV[at], ARGV[at + 1], ARGV[at + 2], tonumber(ARGV[at + 3]), tonumber(ARGV[at + 4]), KEYS[n + 2]
-end
-
--- When the window will have room: as its oldest buckets leave it, one after the other.
-local function window_opens(key, bucket, span, buckets, surplus)
-  for number = bucket - buckets, bucket do
-    surplus = surplus - tonumber(redis.call('HGET', key, number) or '0')
-    if surplus <= 0 then return math.ceil((number + buckets + 1) * span / buckets) - now end
+-- When the window has room for the surplus: as its oldest buckets leave it, one after the other.
+local function window_opens_in(entry, surplus)
+  local numbers = {}
+  for number = entry.bucket - entry.buckets, entry.bucket do numbers[#numbers + 1] = whole(number) end
+  for at, sum in ipairs(redis.call('HMGET', entry.key, unpack(numbers))) do
+    surplus = surplus - tonumber(sum or 0)
+    if surplus <= 0 then return math.ceil((entry.bucket + at) * entry.span / entry.buckets) - now end
   end
   return -1
 end
 
-local function check(n)
-  local kind, limit, amount, span, buckets, key = limit_at(n)
-  if kind == 'w' then
-    local bucket = bucket_of(now, span, buckets)
-    local total = turn_window(key, bucket, buckets)
-    local surplus = total + tonumber(amount) - tonumber(limit)
-    if surplus > 0 then
-      return {0, n, string.format('%d', total), window_opens(key, bucket, span, buckets, surplus)}
-    end
-  elseif kind == 'c' then
-    redis.call('ZREMRANGEBYSCORE', key, '-inf', now)
-    local busy = redis.call('ZCARD', key)
-    if busy >= tonumber(limit) then return {0, n, string.format('%d', busy), -1} end
-  end
+-- Each looks at one limit, keeps what `take` needs, and returns what is used and the ms to wait, if it refuses.
+local look = {}
+
+function look.r(entry)
+  entry.bucket = bucket_at(now, entry.span, entry.buckets)
+  entry.total, entry.sum = turn_window(entry.key, entry.bucket, entry.buckets)
+  local used = entry.total or 0
+  local surplus = used + entry.amount - tonumber(entry.limit)
+  if entry.limit == '0' then return whole(used), -1 end
+  if surplus > 0 then return whole(used), window_opens_in(entry, surplus) end
 end
 
--- Money is taken first and given back if it is too much: only Redis itself adds 64 bits exactly.
-local function take_money(n)
-  local kind, limit, amount, span, _, key = limit_at(n)
-  if kind ~= 's' then return end
-  redis.call('HINCRBY', key, HELD, amount)
-  local state = redis.call('HMGET', key, HELD, SETTLED)
+look.t = look.r
+
+function look.c(entry)
+  local busy = redis.call('ZCOUNT', entry.key, '(' .. whole(now), '+inf')
+  if busy >= tonumber(entry.limit) then return whole(busy), -1 end
+end
+
+function look.s(entry)
+  local state = redis.call('HMGET', entry.key, HELD, SETTLED)
+  entry.is_new = not state[1] and not state[2]
   local settled = state[2] or '0'
-  redis.call('HINCRBY', key, HELD, settled) -- for a moment, held + settled
-  local sum = redis.call('HGET', key, HELD)
-  redis.call('HINCRBY', key, HELD, negative(settled))
-  redis.call('PEXPIRE', key, span)
-  if limit == '0' or above(sum, limit) then
-    redis.call('HINCRBY', key, HELD, negative(amount))
-    return {0, n, settled, -1}
-  end
+  if entry.limit == '0' or exceeds(entry.limit, settled, state[1] or '0', spend) then return settled, -1 end
 end
 
-local function give_back_money(last)
-  for n = 1, last do
-    local kind, _, amount, _, _, key = limit_at(n)
-    if kind == 's' then redis.call('HINCRBY', key, HELD, negative(amount)) end
-  end
+local take = {}
+
+function take.r(entry)
+  local key, bucket = entry.key, whole(entry.bucket)
+  redis.call('HSET', key, 'total', whole((entry.total or 0) + entry.amount), bucket, whole((entry.sum or 0) + entry.amount))
+  if not entry.total then redis.call('HSET', key, 'oldest', whole(entry.bucket - entry.buckets)) end
+  if not entry.sum then redis.call('PEXPIRE', key, 2 * entry.span) end
+  return whole(entry.amount), bucket
 end
 
-for n = 1, count do
-  local refusal = check(n)
-  if refusal then return refusal end
+take.t = take.r
+
+function take.c(entry)
+  redis.call('ZADD', entry.key, whole(now + lifetime), id)
+  return '1', '0'
 end
-for n = 1, count do
-  local refusal = take_money(n)
-  if refusal then
-    give_back_money(n - 1)
-    return refusal
-  end
+
+function take.s(entry)
+  redis.call('HINCRBY', entry.key, HELD, spend)
+  if entry.is_new then redis.call('PEXPIRE', entry.key, entry.span) end
+  return spend, '0'
+end
+
+expire_holds(KEYS[1], KEYS[2], now)
+
+local entries = {}
+for at = 5, #ARGV, 4 do
+  local entry = {
+    kind = ARGV[at], limit = ARGV[at + 1], span = tonumber(ARGV[at + 2]), buckets = tonumber(ARGV[at + 3]),
+    key = KEYS[#entries + 3],
+  }
+  entry.amount = entry.kind == 't' and tokens or 1
+  entries[#entries + 1] = entry
+  local used, wait = look[entry.kind](entry)
+  if used then return {#entries, used, wait} end
 end
 
 local taken = {}
-for n = 1, count do
-  local kind, _, amount, span, buckets, key = limit_at(n)
-  local bucket = 0
-  if kind == 'w' then
-    bucket = bucket_of(now, span, buckets)
-    redis.call('HSETNX', key, 'oldest', bucket - buckets)
-    redis.call('HINCRBY', key, bucket, amount)
-    redis.call('HINCRBY', key, 'total', amount)
-    redis.call('PEXPIRE', key, 2 * span)
-  elseif kind == 'c' then
-    redis.call('ZADD', key, now + ttl, id)
-    redis.call('PEXPIRE', key, 2 * ttl)
-  end
-  taken[n] = kind .. '|' .. key .. '|' .. amount .. '|' .. string.format('%d', bucket)
+for at, entry in ipairs(entries) do
+  local amount, bucket = take[entry.kind](entry)
+  taken[at] = entry.kind .. '|' .. entry.key .. '|' .. amount .. '|' .. bucket
 end
 redis.call('HSET', KEYS[2], id, table.concat(taken, '\n'))
-redis.call('ZADD', KEYS[1], now + ttl, id)
-return {1}
+redis.call('ZADD', KEYS[1], whole(now + lifetime), id)
+return 1

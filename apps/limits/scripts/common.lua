@@ -1,76 +1,96 @@
--- Shared by admit.lua and settle.lua.
+-- Shared by all scripts, which run behind it.
 --
--- Money is counted in integers of 1e-12 USD. Lua's numbers are doubles and would lose digits above 2^53, so
--- amounts stay strings: HINCRBY adds them exactly (64 bits), and `above` compares them as text.
+-- A hold is what one call has taken until it settles. The zset of holds has when each expires, the hash of holdings
+-- what each has taken: a line a limit, "kind|key|amount|bucket". Kinds of limits:
+--   r: a window of calls     t: a window of tokens, which are corrected when the call settles
+--   c: calls at once         s: spend in a period: what is settled, and what is held
+--
+-- Money is counted in integers of 1e-12 USD. Lua's numbers are doubles and would lose digits above 2^53, so that
+-- amounts stay strings: HINCRBY adds them exactly (64 bits), `exceeds` compares them in two halves.
 
 local HELD, SETTLED = 'held', 'settled'
-local TOMBSTONE_MS = 86400000 -- how long the holds of dead processes are remembered, should they settle yet
+local EXPIRED_MS = 86400000 -- how long the holds of dead processes are remembered, should they settle yet
 
 local function now_ms()
   local time = redis.call('TIME')
   return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 end
 
--- Whether the decimal integer string a, 0 or more, is greater than b.
-local function above(a, b)
-  if #a ~= #b then return #a > #b end
-  return a > b
+local function whole(number)
+  return string.format('%.0f', number)
 end
 
-local function negative(amount)
-  if amount == '0' then return '0' end
-  return '-' .. amount
-end
+-- Windows. A hash: the sum of each bucket, the total of all, and the oldest bucket that may be there.
+-- A bucket counts until all of it has left the window: no stretch of time as long as the window, wherever
+-- it begins, sees more than the limit.
 
--- A window is a hash: the sum of each of its buckets, their total, and the oldest bucket that may be there.
--- A bucket counts until all of it has left the window: never more than the limit passes in any stretch of time
--- as long as the window.
-local function bucket_of(now, span_ms, buckets)
+local function bucket_at(now, span_ms, buckets)
   return math.floor(now * buckets / span_ms)
 end
 
--- Forget the buckets that have left the window. Returns the total of the rest.
+-- Forget the buckets that have left. Returns the total of the rest (nil: the window is empty) and the bucket's sum.
 local function turn_window(key, bucket, buckets)
-  local state = redis.call('HMGET', key, 'total', 'oldest')
-  if not state[1] then return 0 end
+  local state = redis.call('HMGET', key, 'total', 'oldest', whole(bucket))
+  if not state[1] then return nil end
   local total, oldest, first = tonumber(state[1]), tonumber(state[2]), bucket - buckets
-  if oldest >= first then return total end
+  if oldest >= first then return total, tonumber(state[3]) end
   if first - oldest > buckets then -- nothing has come for longer than the window
     redis.call('DEL', key)
-    return 0
+    return nil
   end
   local gone = {}
-  for number = oldest, first - 1 do gone[#gone + 1] = number end
+  for number = oldest, first - 1 do gone[#gone + 1] = whole(number) end
   for _, sum in ipairs(redis.call('HMGET', key, unpack(gone))) do
     if sum then total = total - tonumber(sum) end
   end
   redis.call('HDEL', key, unpack(gone))
-  redis.call('HSET', key, 'total', string.format('%d', total), 'oldest', first)
-  return total
+  redis.call('HSET', key, 'total', whole(total), 'oldest', whole(first))
+  return total, tonumber(state[3])
 end
 
--- What one hold has taken, as written down in the hash of holds: "kind|key|amount|bucket" separated by newlines.
+-- Money
+
+local function halves(amount)
+  return tonumber(string.sub(amount, 1, -10)) or 0, tonumber(string.sub(amount, -9))
+end
+
+-- Whether a + b + c > limit, all of them decimal integers of at most 19 digits, 0 or more.
+local function exceeds(limit, a, b, c)
+  local high_a, low_a = halves(a)
+  local high_b, low_b = halves(b)
+  local high_c, low_c = halves(c)
+  local high, low = halves(limit)
+  local over = high_a + high_b + high_c - high
+  return over * 1e9 + (low_a + low_b + low_c - low) > 0
+end
+
+local function take_back(key, amount)
+  if amount ~= '0' then redis.call('HINCRBY', key, HELD, '-' .. amount) end
+end
+
+-- Holds
+
+local function expired_key(holdings, id)
+  return holdings .. ':expired:' .. id
+end
+
 local function parts_of(taken)
-  local parts = {}
-  for kind, key, amount, bucket in string.gmatch(taken, '(%a)|([^|]+)|(%d+)|(%d+)') do
-    parts[#parts + 1] = {kind = kind, key = key, amount = amount, bucket = bucket}
-  end
-  return parts
+  return string.gmatch(taken, '(%a)|([^|]+)|(%d+)|(%d+)')
 end
 
--- Give back the money and the places of a hold whose process died. Its requests and tokens stay counted.
-local function expire(holds, holdings, id, now)
-  local taken = redis.call('HGET', holdings, id)
-  redis.call('ZREM', holds, id)
-  if not taken then return end
-  if string.sub(taken, 1, 1) == '!' then -- remembered long enough
-    redis.call('HDEL', holdings, id)
-    return
+-- Give back the money and the places of holds whose process died. Its requests and tokens stay counted.
+local function expire_holds(holds, holdings, now)
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', holds, '-inf', whole(now), 'LIMIT', 0, 1000)) do
+    local taken = redis.call('HGET', holdings, id)
+    redis.call('ZREM', holds, id)
+    if taken then
+      redis.call('HDEL', holdings, id)
+      redis.call('SET', expired_key(holdings, id), taken, 'PX', EXPIRED_MS)
+      for kind, key, amount in parts_of(taken) do
+        if kind == 's' then take_back(key, amount) end
+        if kind == 'c' then redis.call('ZREM', key, id) end
+      end
+    end
   end
-  for _, part in ipairs(parts_of(taken)) do
-    if part.kind == 's' then redis.call('HINCRBY', part.key, HELD, negative(part.amount)) end
-    if part.kind == 'c' then redis.call('ZREM', part.key, id) end
-  end
-  redis.call('HSET', holdings, id, '!' .. taken)
-  redis.call('ZADD', holds, now + TOMBSTONE_MS, id)
 end
+

@@ -1,32 +1,47 @@
--- Put the real price and tokens of a call in the place of what was held for it. common.lua goes before.
+-- Put the real price and tokens of a call in the place of what was held for it.
 --
--- KEYS: 1 the holds, 2 what they hold, 3… the keys of the periods whose money the call is charged to.
--- ARGV: 1 the hold's id ("" if nothing was held), 2 the price, 3 the tokens, then for each period: ms its key lives.
--- Returns 1; 0 when this hold was settled before, and nothing changed.
+-- KEYS: 1 the holds, 2 the holdings, then the periods that the call's money is charged to.
+-- ARGV: 1 the hold's id ("" if nothing was held), 2 the tokens, 3 the price, then for each period ms that it is kept.
+-- Returns 1; 0 when there is no such hold: it was settled before, and nothing changes.
 
-local id, price, tokens = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local MOST = '9223372036854775807'
+local id, tokens, price = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 
-if id ~= '' then
-  local taken = redis.call('HGET', KEYS[2], id)
-  if not taken then return 0 end
-  redis.call('HDEL', KEYS[2], id)
-  redis.call('ZREM', KEYS[1], id)
-  local is_expired = string.sub(taken, 1, 1) == '!' -- its money and place were given back
-  for _, part in ipairs(parts_of(taken)) do
-    if part.kind == 'c' then
-      redis.call('ZREM', part.key, id)
-    elseif part.kind == 's' and not is_expired then
-      redis.call('HINCRBY', part.key, HELD, negative(part.amount))
-    elseif part.kind == 'w' and string.find(part.key, 'tokens', 1, true) and redis.call('HEXISTS', part.key, part.bucket) == 1 then
-      local correction = string.format('%d', tokens - tonumber(part.amount))
-      redis.call('HINCRBY', part.key, part.bucket, correction)
-      redis.call('HINCRBY', part.key, 'total', correction)
-    end
+local function correct_tokens(key, bucket, held)
+  local state = redis.call('HMGET', key, 'total', bucket)
+  if not state[2] then return end -- it has left the window
+  local more = tokens - tonumber(held)
+  redis.call('HSET', key, 'total', whole(tonumber(state[1]) + more), bucket, whole(tonumber(state[2]) + more))
+end
+
+local function charge(key, kept_ms)
+  local sum = redis.pcall('HINCRBY', key, SETTLED, price)
+  if type(sum) == 'table' then -- more than 64 bits hold
+    redis.call('HSET', key, SETTLED, MOST)
+  elseif sum == tonumber(price) then
+    redis.call('PEXPIRE', key, kept_ms)
   end
 end
 
-for n = 3, #KEYS do
-  redis.call('HINCRBY', KEYS[n], SETTLED, price)
-  redis.call('PEXPIRE', KEYS[n], ARGV[n + 1])
+if id ~= '' then
+  local taken = redis.call('HGET', KEYS[2], id)
+  local is_expired = not taken -- then its money and place were given back, and it is charged all the same
+  if taken then
+    redis.call('HDEL', KEYS[2], id)
+    redis.call('ZREM', KEYS[1], id)
+  else
+    taken = redis.call('GET', expired_key(KEYS[2], id))
+    if not taken then return 0 end
+    redis.call('DEL', expired_key(KEYS[2], id))
+  end
+  for kind, key, amount, bucket in parts_of(taken) do
+    if kind == 't' then correct_tokens(key, bucket, amount) end
+    if kind == 'c' then redis.call('ZREM', key, id) end
+    if kind == 's' and not is_expired then take_back(key, amount) end
+  end
+end
+
+if price ~= '0' then
+  for n = 3, #KEYS do charge(KEYS[n], ARGV[n + 1]) end
 end
 return 1

@@ -8,8 +8,8 @@ from django.utils import timezone
 
 from apps.customers.access import PortalRequest, portal_page
 from apps.customers.models import Customer, CustomerRole
-from apps.limits.limiter import Limits
 from apps.limits.state import limits_state
+from apps.limits.terms import Limits
 from apps.usage.faces import bars, chosen_period, limit_rows, named_groups
 from apps.usage.queries import Scope, grouped_by, over_time, totals
 

@@ -1,7 +1,6 @@
 """Anthropic's protocol: messages, plain and streamed."""
 
 import re
-from typing import Annotated
 
 import msgspec
 
@@ -9,9 +8,7 @@ from apps.pricing.rating import Tokens
 from apps.proxy.sse import Event
 
 from . import body as bodies
-from .base import Ask, Headers, Operation, Reader, Wire, take
-
-Count = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
+from .base import Ask, Count, Headers, Limit, Operation, Reader, Wire, take
 
 TEMPLATE_TOKENS = 2048  # what is added around a conversation and its tools, at most
 VERSION = (b"anthropic-version", b"2023-06-01")
@@ -41,26 +38,26 @@ class _Body(msgspec.Struct, gc=False):
 
     model: str | None = None
     stream: bool | None = None
-    max_tokens: Count | None = None
+    max_tokens: Limit | None = None
     metadata: _Metadata | None = None
 
 
 class _CacheCreation(msgspec.Struct, gc=False):
-    ephemeral_5m_input_tokens: int | None = None
-    ephemeral_1h_input_tokens: int | None = None
+    ephemeral_5m_input_tokens: Count | None = None
+    ephemeral_1h_input_tokens: Count | None = None
 
 
 class _OutputDetails(msgspec.Struct, gc=False):
-    thinking_tokens: int | None = None
+    thinking_tokens: Count | None = None
 
 
 class _Usage(msgspec.Struct, gc=False):
     """Cached tokens are not among `input_tokens`; thoughts are among the output's. Streams count each so far."""
 
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cache_read_input_tokens: int | None = None
-    cache_creation_input_tokens: int | None = None
+    input_tokens: Count | None = None
+    output_tokens: Count | None = None
+    cache_read_input_tokens: Count | None = None
+    cache_creation_input_tokens: Count | None = None
     cache_creation: _CacheCreation | None = None
     output_tokens_details: _OutputDetails | None = None
 
@@ -93,8 +90,8 @@ class _Answer(msgspec.Struct, gc=False):
 
 
 _decode_body = msgspec.json.Decoder(_Body).decode
-_decode = msgspec.json.Decoder(_Answer).decode
-_decode_usage = msgspec.json.Decoder(_Usage).decode
+_decode = msgspec.json.Decoder(_Answer, strict=False).decode  # some write whole numbers as 12.0
+_decode_usage = msgspec.json.Decoder(_Usage, strict=False).decode
 _encode = msgspec.json.Encoder().encode
 
 

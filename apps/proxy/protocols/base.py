@@ -4,7 +4,7 @@ Bytes in, bytes and values out; no sockets, no clock, no Django. One file a prot
 """
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import msgspec
 
@@ -12,6 +12,8 @@ from apps.pricing.rating import Tokens
 from apps.proxy.sse import Event
 
 Headers = list[tuple[bytes, bytes]]
+Limit = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]  # that a client sets
+Count = Annotated[int, msgspec.Meta(le=2**48)]  # that a provider tells: no more can be true, or be stored
 
 
 class BadBody(Exception):

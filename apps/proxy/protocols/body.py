@@ -38,6 +38,9 @@ def check_unique(body: bytes) -> None:
     # Most SDKs write JSON without spaces. Then the members, each once, are the body again.
     if _encode(members) != body:
         _walk(body, members)
+    # Some providers, those in Go, don't tell "Model" from "model".
+    if len({*map(str.lower, members)}) < len(members):
+        raise BadBody("The body has two keys that differ only in their case: providers differ in which they take.")
 
 
 def spans(body: bytes) -> dict[str, Span]:

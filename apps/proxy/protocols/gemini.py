@@ -2,7 +2,6 @@
 
 import re
 from contextlib import suppress
-from typing import Annotated
 from urllib.parse import unquote_to_bytes
 
 import msgspec
@@ -11,9 +10,7 @@ from apps.pricing.rating import Tokens
 from apps.proxy.sse import Event
 
 from . import body as bodies
-from .base import Ask, BadBody, Headers, Operation, Reader, Wire, take
-
-Count = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
+from .base import Ask, BadBody, Count, Headers, Limit, Operation, Reader, Wire, take
 
 TEMPLATE_TOKENS = 1024
 
@@ -57,25 +54,25 @@ class _Body(msgspec.Struct, gc=False):
 class _Config(msgspec.Struct, gc=False):
     """How much may be written: in either spelling again."""
 
-    max_output: Count | None = msgspec.field(default=None, name="maxOutputTokens")
-    candidates: Count | None = msgspec.field(default=None, name="candidateCount")
-    max_output_tokens: Count | None = None
-    candidate_count: Count | None = None
+    max_output: Limit | None = msgspec.field(default=None, name="maxOutputTokens")
+    candidates: Limit | None = msgspec.field(default=None, name="candidateCount")
+    max_output_tokens: Limit | None = None
+    candidate_count: Limit | None = None
 
 
 class _Modality(msgspec.Struct, gc=False, rename="camel"):
     modality: str | None = None
-    token_count: int | None = None
+    token_count: Count | None = None
 
 
 class _Usage(msgspec.Struct, gc=False, rename="camel"):
     """Cached tokens are inside the prompt's; thoughts are outside the candidates'."""
 
-    prompt_token_count: int | None = None
-    cached_content_token_count: int | None = None
-    candidates_token_count: int | None = None
-    thoughts_token_count: int | None = None
-    tool_use_prompt_token_count: int | None = None
+    prompt_token_count: Count | None = None
+    cached_content_token_count: Count | None = None
+    candidates_token_count: Count | None = None
+    thoughts_token_count: Count | None = None
+    tool_use_prompt_token_count: Count | None = None
     prompt_tokens_details: list[_Modality] | None = None
     cache_tokens_details: list[_Modality] | None = None
     tool_use_prompt_tokens_details: list[_Modality] | None = None
@@ -102,9 +99,9 @@ class _Answer(msgspec.Struct, gc=False, rename="camel"):
 
 _decode_body = msgspec.json.Decoder(_Body).decode
 _decode_config = msgspec.json.Decoder(_Config | None).decode
-_decode = msgspec.json.Decoder(_Answer).decode
-_decode_any = msgspec.json.Decoder(_Answer | list[_Answer]).decode
-_decode_usage = msgspec.json.Decoder(_Usage).decode
+_decode = msgspec.json.Decoder(_Answer, strict=False).decode  # some write whole numbers as 12.0
+_decode_any = msgspec.json.Decoder(_Answer | list[_Answer], strict=False).decode
+_decode_usage = msgspec.json.Decoder(_Usage, strict=False).decode
 _encode = msgspec.json.Encoder().encode
 
 

@@ -1,15 +1,11 @@
 """OpenAI's protocol: chat completions, responses, completions, embeddings, and whatever else is under /v1."""
 
-from typing import Annotated
-
 import msgspec
 
 from . import body as bodies
-from .base import Ask, BadBody, Headers, Operation, Wire
+from .base import Ask, BadBody, Headers, Limit, Operation, Wire
 from .compatible import dialect_of
 from .openai_reader import OpenAIReader
-
-Count = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
 
 TEMPLATE_TOKENS = 1024  # what providers add around a conversation and its tools, at most
 USAGE_ON_DEMAND = frozenset(("chat.completions", "completions"))  # their streams tell it only when asked to
@@ -41,11 +37,11 @@ class _Body(msgspec.Struct, gc=False):
     model: str | None = None
     stream: bool | None = None
     stream_options: msgspec.Raw = _ABSENT
-    max_tokens: Count | None = None
-    max_completion_tokens: Count | None = None
-    max_output_tokens: Count | None = None
-    n: Count | None = None
-    best_of: Count | None = None
+    max_tokens: Limit | None = None
+    max_completion_tokens: Limit | None = None
+    max_output_tokens: Limit | None = None
+    n: Limit | None = None
+    best_of: Limit | None = None
     prompt: msgspec.Raw = _ABSENT
     background: bool | None = None
     user: str | None = None

@@ -62,8 +62,8 @@ class Answer(msgspec.Struct, gc=False):
     message: str | None = None
 
 
-_decode = msgspec.json.Decoder(Answer).decode
-_decode_usage = msgspec.json.Decoder(Usage).decode
+_decode = msgspec.json.Decoder(Answer, strict=False).decode  # some write whole numbers as 12.0
+_decode_usage = msgspec.json.Decoder(Usage, strict=False).decode
 
 
 class OpenAIReader(Reader):

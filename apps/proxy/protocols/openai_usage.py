@@ -8,37 +8,37 @@ import msgspec
 
 from apps.pricing.rating import Tokens
 
-from .base import Dialect, take
+from .base import Count, Dialect, take
 
 
 class Details(msgspec.Struct, gc=False):
     """A part of the tokens by what they are. None: not told."""
 
-    cached_tokens: int | None = None
-    cache_write_tokens: int | None = None
-    audio_tokens: int | None = None
-    image_tokens: int | None = None
-    reasoning_tokens: int | None = None
+    cached_tokens: Count | None = None
+    cache_write_tokens: Count | None = None
+    audio_tokens: Count | None = None
+    image_tokens: Count | None = None
+    reasoning_tokens: Count | None = None
 
 
 class Usage(msgspec.Struct, gc=False):
     """All spellings: chat and completions, responses and images, transcriptions, and other providers' own."""
 
-    prompt_tokens: int | None = None
-    input_tokens: int | None = None
-    completion_tokens: int | None = None
-    output_tokens: int | None = None
-    total_tokens: int | None = None
+    prompt_tokens: Count | None = None
+    input_tokens: Count | None = None
+    completion_tokens: Count | None = None
+    output_tokens: Count | None = None
+    total_tokens: Count | None = None
     prompt_tokens_details: Details | None = None
     input_tokens_details: Details | None = None
     input_token_details: Details | None = None
     completion_tokens_details: Details | None = None
     output_tokens_details: Details | None = None
     output_token_details: Details | None = None
-    prompt_cache_hit_tokens: int | None = None  # DeepSeek
-    cached_tokens: int | None = None  # Moonshot
-    reasoning_tokens: int | None = None  # Perplexity
-    citation_tokens: int | None = None  # Perplexity
+    prompt_cache_hit_tokens: Count | None = None  # DeepSeek
+    cached_tokens: Count | None = None  # Moonshot
+    reasoning_tokens: Count | None = None  # Perplexity
+    citation_tokens: Count | None = None  # Perplexity
 
 
 _UNTOLD = Details()

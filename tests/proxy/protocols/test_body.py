@@ -48,6 +48,12 @@ def test_a_key_that_stands_twice_is_refused(body):
         spans(body)
 
 
+@pytest.mark.parametrize("body", [b'{"max_tokens":1,"MAX_TOKENS":9}', b'{"Model": "a", "model": "b"}'])
+def test_keys_alike_but_for_their_case_are_refused(body):
+    with pytest.raises(BadBody, match="case"):
+        check_unique(body)
+
+
 ONCE = [
     b"{}",
     b" { } ",

@@ -245,6 +245,12 @@ CHAT = [
         output=2,
     ),
     _chat(
+        "whole-numbers-with-a-point",
+        {"prompt_tokens": 12.0, "completion_tokens": 3.0, "total_tokens": 15.0},
+        input=12,
+        output=3,
+    ),
+    _chat(
         "nulls",
         {"prompt_tokens": 4, "completion_tokens": 2, "prompt_tokens_details": None, "completion_tokens_details": None},
         provider="vllm",
@@ -283,6 +289,7 @@ RESPONSES = [
 ]
 
 MESSAGES = [
+    _message("whole-numbers-with-a-point", {"input_tokens": 12.0, "output_tokens": 3.0}, input=12, output=3),
     _message("plain", {"input_tokens": 10, "output_tokens": 25}, input=10, output=25),
     _message(
         "cached-is-outside-the-input",
@@ -358,6 +365,12 @@ MESSAGES = [
 ]
 
 GENERATED = [
+    _generated(
+        "whole-numbers-with-a-point",
+        {"promptTokenCount": 12.0, "candidatesTokenCount": 3.0, "totalTokenCount": 15.0},
+        input=12,
+        output=3,
+    ),
     _generated(
         "plain",
         {"promptTokenCount": 4, "candidatesTokenCount": 12, "totalTokenCount": 16},

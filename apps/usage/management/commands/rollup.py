@@ -11,6 +11,7 @@ from apps.usage.ship import Shipper
 
 class Command(BaseCommand):
     help = "Ships what the spools of this host hold and rolls it up, now: what the shipper and the workers do anyway."
+    requires_system_checks = ()
 
     def run(self, **options: Any) -> dict[str, object]:
         shipped = Shipper(settings.SPOOL_DIRECTORY).ship()
