@@ -212,6 +212,7 @@ async def test_failed_write_gives_the_segment_up_and_writes_the_group_to_the_nex
 
 async def test_without_space_intents_are_refused_and_outcomes_written(spool: Spool):
     await spool.write(b"intent")
+    await until(lambda: len(segment_numbers(spool.directory)) == 2)  # the one in reserve is there
     with no_file_larger_than(SEGMENT - 1):
         await spool.write(b"o" * 4050, is_outcome=True)  # takes the reserve, and another cannot be made
         await until(lambda: spool.stats().is_full)
