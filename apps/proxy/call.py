@@ -60,6 +60,12 @@ logger = logging.getLogger(__name__)
 ZERO = Decimal(0)
 NOTHING_USED = Usage()
 FREE = Rated(ZERO, ZERO)
+STORED = frozenset(  # kept in the operator's account at the provider, and so in reach of all its customers
+    (
+        "assistants", "batches", "cachedContents", "chat", "containers", "conversations", "evals", "files",
+        "fine_tuning", "messages", "responses", "threads", "tunedModels", "uploads", "vector_stores", "videos",
+    )
+)  # fmt: skip
 
 
 class Call:
@@ -154,6 +160,8 @@ class Call:
         grant = self.grant
         if self.operation.is_deferred:
             raise stops.deferred()
+        if self.scope["method"] != "POST" and self.operation.name.partition(".")[0] in STORED:
+            raise stops.not_theirs()
         if self.head.is_json or self.operation.needs_json:
             await self.read_body()
         if self.may_name_provider and (named := named_provider(self.ask.model, grant.routes)):
@@ -163,10 +171,11 @@ class Call:
             raise stops.no_provider(self.provider)
         self.route = route
         self.provider_key_id = route.provider_key_id
-        if self.operation.is_charged and self.ask.model:
-            self.price = await self.price_of(self.model or self.ask.model)
+        if self.operation.is_charged:
+            if self.ask.model:
+                self.price = await self.price_of(self.model or self.ask.model)
             if self.price is None and grant.limits.has_cap:
-                raise stops.unpriced(self.ask.model)
+                raise stops.unpriced(self.ask.model or self.operation.name)
 
     async def read_body(self) -> None:
         try:
@@ -225,7 +234,7 @@ class Call:
         body: bytes | AsyncIterator[bytes]
         if self.body is None:
             body = parts_of_body(self.receive, self.proxy.max_body)
-        elif self.ask.model:
+        elif self.head.is_json and self.body:
             body = wire.prepare(operation, self.body, self.ask, route.provider, self.model)
         else:
             body = self.body

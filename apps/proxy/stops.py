@@ -76,6 +76,15 @@ def deferred() -> Stop:
     )
 
 
+def not_theirs() -> Stop:
+    return Stop(
+        403,
+        "operation_not_offered",
+        "Stored objects (files, responses, conversations, batches) cannot be read or changed here: they belong to the "
+        "operator's account with the provider, which other customers share.",
+    )
+
+
 def no_provider(provider: str) -> Stop:
     return Stop(403, "provider_not_enabled", f"No provider key is set up for “{provider}”. Ask to have it enabled.")
 

@@ -5,17 +5,20 @@
 3. Mark the batches. All of it in one transaction: a batch is in the sums exactly if it is marked.
 """
 
+import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
-from django.db import connection, transaction
+from django.db import DataError, IntegrityError, connection, transaction
 from django.utils import timezone
 
 from apps.kit.failpoints import reach
 from apps.kit.locks import lock_name
 from apps.usage.measures import BY_ALL, BY_PROPERTY, add
 from apps.usage.models import Batch
+
+logger = logging.getLogger(__name__)
 
 LOCK = "usage roll-ups"  # shared by who adds batches, held alone by who changes what was added
 MOST_BATCHES = 50
@@ -36,45 +39,75 @@ UPDATE keys_proxykey SET last_used_at = GREATEST(last_used_at, last_at) FROM loc
 ADD_BY_PROPERTY = add(BY_PROPERTY, OF_BATCHES)
 
 
+class NotCounted(Exception):
+    """PostgreSQL refuses to add these batches."""
+
+    def __init__(self, batches: Sequence[Batch]) -> None:
+        super().__init__(", ".join(map(str, batches)))
+        self.batches = batches
+
+
 def roll_up(*, within: timedelta = FOREVER) -> int:
     """Roll up until nothing is left or the time is over. Returns how many requests were.
 
-    What others are at is left to them. Killed or run beside others, it counts nothing twice.
+    What others are at is left to them. Killed or run beside others, it counts nothing twice. A batch that
+    cannot be added is left, and told: it does not hold up the others.
     """
     ends_at = time.monotonic() + within.total_seconds()
-    requests = 0
-    while time.monotonic() < ends_at and (batches := roll_up_some(at=timezone.now())):
+    requests, most = 0, MOST_BATCHES
+    left: set[int] = set()
+    while time.monotonic() < ends_at:
+        try:
+            batches = roll_up_some(at=timezone.now(), most=most, without=left)
+        except NotCounted as error:
+            if most == 1:
+                left.add(error.batches[0].pk)
+                logger.error("not rolled up: %s: %s", error, error.__cause__)
+            most = 1  # and so find out which
+            continue
+        if not batches:
+            break
         requests += sum(batch.rows for batch in batches)
     return requests
 
 
 @transaction.atomic
-def roll_up_some(*, at: datetime) -> Sequence[Batch]:
-    """Roll up the oldest batches that are waiting, and return them. None: nothing waits."""
+def roll_up_some(*, at: datetime, most: int, without: Collection[int] = ()) -> Sequence[Batch]:
+    """Roll up the oldest batches that are waiting, `most` of them at most. None: nothing waits.
+
+    Raises NotCounted, nothing changed.
+    """
     lock_name(LOCK, is_shared=True)
-    batches = _claim()
+    batches = _claim(most, without)
     if not batches:
         return []
     reach("rollup_after_claim")
-    first = min(batch.first_started_at for batch in batches)
-    last = max(batch.last_started_at for batch in batches)
-    ids = [batch.pk for batch in batches]
-    with connection.cursor() as cursor:
-        cursor.execute(IN_MEMORY)
-        cursor.execute(ADD_BY_ALL, [ids, first, last])
-        cursor.execute(ADD_BY_PROPERTY, [ids, first, last])
-    Batch.objects.filter(pk__in=ids).update(rolled_up_at=at)
+    try:
+        _add(batches)
+    except (DataError, IntegrityError) as error:
+        raise NotCounted(batches) from error
+    Batch.objects.filter(pk__in=[batch.pk for batch in batches]).update(rolled_up_at=at)
     reach("rollup_before_commit")
     return batches
 
 
-def _claim() -> list[Batch]:
-    waiting = Batch.objects.filter(rolled_up_at=None).order_by("pk").select_for_update(skip_locked=True)
+def _claim(most: int, without: Collection[int]) -> list[Batch]:
+    waiting = Batch.objects.filter(rolled_up_at=None).exclude(pk__in=without).order_by("pk")
     claimed: list[Batch] = []
     rows = 0
-    for batch in waiting[:MOST_BATCHES]:
+    for batch in waiting.select_for_update(skip_locked=True)[:most]:
         rows += batch.rows
         if claimed and rows > MOST_ROWS:
             break
         claimed.append(batch)
     return claimed
+
+
+def _add(batches: Sequence[Batch]) -> None:
+    first = min(batch.first_started_at for batch in batches)
+    last = max(batch.last_started_at for batch in batches)
+    values = [[batch.pk for batch in batches], first, last]
+    with connection.cursor() as cursor:
+        cursor.execute(IN_MEMORY)
+        cursor.execute(ADD_BY_ALL, values)
+        cursor.execute(ADD_BY_PROPERTY, values)

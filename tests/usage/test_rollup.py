@@ -187,6 +187,22 @@ def test_roll_up_ends_when_its_time_is_over(cast, root, ship):
     assert roll_up(within=timedelta(0)) == 0
 
 
+def test_batch_that_cannot_be_added_holds_up_no_other(cast, root):
+    calls = [a_call(cast.globex, at=NOON + number * timedelta(hours=1)) for number in range(6)]
+    write_spool(root, [payload for call in calls for payload in call])
+    Shipper(root, batch_rows=1).ship()
+    full = Request.objects.get(started_at=NOON + timedelta(hours=2))
+    keys = {name: getattr(full, name) for name in ("organization_id", "customer_id", "proxy_key_id", "provider")}
+    hour = HourlyUsage.objects.create(
+        hour=full.started_at, model=full.model_served, requests=2**63 - 1, first_at=NOON, last_at=NOON, **keys
+    )
+    assert roll_up() == 5
+    assert Batch.objects.get(rolled_up_at=None).pk == full.batch_id
+    hour.delete()
+    assert roll_up() == 1
+    assert audit().is_equal
+
+
 # Many at once, and killed
 
 

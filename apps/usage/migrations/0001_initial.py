@@ -56,15 +56,20 @@ CREATE TABLE usage_request (
     provider_request_id text,
     client_ip inet,
     PRIMARY KEY (started_at, id),
-    CONSTRAINT request_tokens_not_negative CHECK (
+    -- What no real call has would overflow the sums of its hour, and hold up everybody's: it is a dead letter.
+    CONSTRAINT request_tokens_in_range CHECK (
         LEAST(
             input_tokens, cache_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens, cache_write_tokens,
             input_audio_tokens, input_image_tokens, output_tokens, reasoning_tokens, output_audio_tokens,
             output_image_tokens
         ) >= 0
+        AND GREATEST(
+            input_tokens, cache_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens, cache_write_tokens,
+            input_audio_tokens, input_image_tokens, output_tokens, reasoning_tokens, output_audio_tokens,
+            output_image_tokens
+        ) <= 1000000000000
     ),
-    CONSTRAINT request_amounts_not_negative CHECK (cost >= 0 AND price >= 0),
-    CONSTRAINT request_amounts_are_numbers CHECK (cost < 'NaN' AND price < 'NaN')
+    CONSTRAINT request_amounts_in_range CHECK (cost BETWEEN 0 AND 1000000 AND price BETWEEN 0 AND 1000000)
 ) PARTITION BY RANGE (started_at);
 CREATE INDEX request_of_batch ON usage_request (batch_id);
 CREATE INDEX request_of_customer ON usage_request (customer_id, started_at);

@@ -1,0 +1,57 @@
+"""A cap holds at every instant, though the processes that hold money under it are killed (M2, C7)."""
+
+import asyncio
+import itertools
+import random
+from collections import Counter
+from decimal import Decimal
+
+import pytest
+
+from tests.faults.size import size
+from tests.faults.verify import assert_nothing_is_lost, committed_spend
+from tests.rig.calls import chat
+from tests.rig.client import Load
+from tests.rig.installation import Installation
+from tests.rig.processes import Process, listen, port_of
+
+PROCESSES = 3
+KILLS = size(2, 20)
+CALLS = size(500, 4_000)
+CAP = Decimal("0.08")
+
+
+@pytest.mark.timeout(300)
+async def test_held_and_settled_never_pass_the_cap_through_kills(installation: Installation):
+    tenant = installation.tenant(monthly_cap=str(CAP))
+    asks = (
+        chat(tenant.key, words=f"sandbox:pace=2 sandbox:tokens={i * 7 % 60}", is_streamed=i % 2 == 0, max_tokens=100)
+        for i in itertools.count()
+    )
+    with listen() as listener:
+        fd = listener.fileno()
+        processes = await asyncio.to_thread(installation.proxies, PROCESSES, fd=fd)
+        load = Load(port_of(listener), itertools.islice(asks, CALLS), at_once=100)
+        running = asyncio.create_task(load.run())
+        killing = asyncio.create_task(_kill_some(installation, fd, processes))
+        most = Decimal(0)
+        while not running.done():
+            most = max(most, committed_spend(installation, tenant))
+            await asyncio.sleep(0.01)
+        await killing
+    seen = await running
+    assert Decimal(0) < most <= CAP
+    assert {200, 402} <= set(Counter(one.status for one in seen))
+    await asyncio.to_thread(assert_nothing_is_lost, installation, tenant, seen)
+    (spent,) = installation.rows(
+        "SELECT sum(price) AS price FROM usage_request WHERE organization_id = %s", tenant.organization
+    )
+    assert Decimal(0) < spent["price"] <= CAP
+
+
+async def _kill_some(installation: Installation, fd: int, processes: list[Process]) -> None:
+    """Every half second one of the processes is killed, and another takes its place."""
+    for _ in range(KILLS):
+        await asyncio.sleep(0.5)
+        processes.pop(random.randrange(len(processes))).kill()
+        processes += await asyncio.to_thread(installation.proxies, 1, fd=fd)
