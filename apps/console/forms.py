@@ -1,19 +1,16 @@
 """Forms of the operator's pages: they clean what is typed, the services do the rest."""
 
-from collections.abc import Iterable
 from typing import Any
-from zoneinfo import available_timezones
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from apps.accounts.models import Organization, Role
+from apps.accounts.models import Organization, Role, time_zones
 from apps.customers.models import Customer, CustomerRole
 from apps.keys.models import ProviderKey
-from apps.keys.providers import label_of
-from apps.kit.forms import show_plain_numbers
+from apps.keys.providers import PROVIDERS, label_of
 
-UNITS = {"markup_percent": "%", "daily_cap": "$", "monthly_cap": "$", "default_markup_percent": "%"}
+OWN = "other"
 
 
 class CustomerForm(forms.ModelForm):
@@ -24,21 +21,18 @@ class CustomerForm(forms.ModelForm):
         fields = ("name", "email", "markup_percent", *Customer.LIMITS)
         labels = {
             "email": _("E-mail of its admin"),
-            "markup_percent": _("Markup"),
-            "daily_cap": _("Spend a day"),
-            "monthly_cap": _("Spend a month"),
+            "markup_percent": _("Markup, in percent"),
+            "daily_cap": _("Spend a day, in USD"),
+            "monthly_cap": _("Spend a month, in USD"),
         }
 
     def __init__(self, *args: Any, organization: Organization, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        show_plain_numbers(self, UNITS)
         default = f"{organization.default_markup_percent.normalize():f}"
-        self.fields["markup_percent"].help_text = _(
-            "What its price is above your cost. Empty: your default of %(percent)s %%."
-        ) % {"percent": default}
-        self.fields["markup_percent"].widget.attrs["placeholder"] = default
+        self.fields["markup_percent"].help_text = _("Empty: your default of %(percent)s %%.") % {"percent": default}
         for name in Customer.LIMITS:
-            self.fields[name].widget.attrs |= {"placeholder": _("no limit"), "min": 0}
+            self.fields[name].widget.attrs["placeholder"] = _("no limit")
+            self.fields[name].widget.attrs["min"] = 0
 
     def limit_fields(self) -> list[forms.BoundField]:
         """The fields of the limits, for the template."""
@@ -50,15 +44,15 @@ class AddCustomerForm(CustomerForm):
 
     def __init__(self, *args: Any, organization: Organization, **kwargs: Any) -> None:
         super().__init__(*args, organization=organization, **kwargs)
-        self.fields["email"].help_text = _("Gets an invitation to the customer portal.")
-        live = organization.provider_keys.live()
-        for provider, key in _first_of_each(live.order_by("provider", "name")):
+        self.fields["email"].help_text = _("Gets an invitation to the portal.")
+        self._keys = list(organization.provider_keys.live().order_by("provider", "name"))
+        for provider in dict.fromkeys(key.provider for key in self._keys):
             self.fields[f"key_{provider}"] = forms.ModelChoiceField(
-                queryset=live.filter(provider=provider),
+                queryset=organization.provider_keys.live().filter(provider=provider),
                 required=False,
                 label=label_of(provider),
                 empty_label=_("not offered"),
-                initial=key,
+                initial=next(key for key in self._keys if key.provider == provider),
             )
 
     def key_fields(self) -> list[forms.BoundField]:
@@ -83,7 +77,7 @@ class CustomerKeysForm(forms.Form):
         chosen = {link.provider: link.provider_key_id for link in customer.provider_key_links.all()}
         for provider in sorted({*live.values_list("provider", flat=True), *chosen}):
             self.fields[provider] = forms.ModelChoiceField(
-                queryset=customer.organization.provider_keys.filter(provider=provider),
+                queryset=live.filter(provider=provider),
                 required=False,
                 label=label_of(provider),
                 empty_label=_("not offered"),
@@ -91,15 +85,44 @@ class CustomerKeysForm(forms.Form):
             )
 
 
-class AssignForm(forms.Form):
-    """A customer whose calls are to be sent with a key."""
+class ProviderKeyForm(forms.Form):
+    """A provider's secret, for the vault."""
 
-    customer = forms.ModelChoiceField(queryset=Customer.objects.none(), label=_("Customer"))
+    provider = forms.ChoiceField(label=_("Provider"))
+    own_provider = forms.SlugField(
+        label=_("Its name, if it is another"),
+        required=False,
+        help_text=_("Such as “my-vllm”; speaks OpenAI's protocol."),
+    )
+    name = forms.CharField(label=_("Name of the key"), max_length=80, initial="main")
+    secret = forms.CharField(
+        label=_("Secret"),
+        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
+        help_text=_("Encrypted at once, never shown again."),
+    )
+    base_url = forms.CharField(
+        label=_("Base URL"), required=False, help_text=_("Empty: the provider's own. Needed for your own models.")
+    )
 
-    def __init__(self, *args: Any, key: ProviderKey, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        others = key.organization.customers.exclude(provider_key_links__provider_key=key).order_by("name")
-        self.fields["customer"].queryset = others  # type: ignore[attr-defined]
+        known = [(provider.slug, provider.label) for provider in PROVIDERS.values()]
+        self.fields["provider"].choices = [*known, (OWN, _("Another, or your own"))]  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        own = cleaned.pop("own_provider", "")
+        if cleaned.get("provider") == OWN:
+            if not own:
+                self.add_error("own_provider", _("Give your provider a name."))
+            cleaned["provider"] = own
+        return cleaned
+
+
+class SecretForm(forms.Form):
+    """A new secret in the place of an old one."""
+
+    secret = forms.CharField(label=_("New secret"), widget=forms.PasswordInput(attrs={"autocomplete": "off"}))
 
 
 class MemberForm(forms.Form):
@@ -122,39 +145,15 @@ class RoleForm(forms.Form):
     role = forms.ChoiceField(choices=Role.choices)
 
 
-class CustomerRoleForm(forms.Form):
-    """Another role for a customer's member."""
-
-    role = forms.ChoiceField(choices=CustomerRole.choices)
-
-
 class OrganizationForm(forms.ModelForm):
     """The organization's own settings."""
 
-    time_zone = forms.ChoiceField(
-        label=_("Time zone"),
-        choices=[(zone, zone) for zone in sorted(available_timezones())],
-        help_text=_("Days and months of usage and of spend caps begin at its midnight."),
-    )
+    time_zone = forms.ChoiceField(label=_("Time zone"), choices=[(zone, zone) for zone in time_zones()])
 
     class Meta:
         model = Organization
         fields = ("name", "time_zone", "default_markup_percent", "on_limiter_outage")
         labels = {
-            "default_markup_percent": _("Default markup"),
+            "default_markup_percent": _("Default markup, in percent"),
             "on_limiter_outage": _("While limits cannot be checked"),
         }
-        help_texts = {"default_markup_percent": _("For customers without a markup of their own.")}
-        widgets = {"on_limiter_outage": forms.RadioSelect}
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        show_plain_numbers(self, UNITS)
-
-
-def _first_of_each(keys: Iterable[ProviderKey]) -> list[tuple[str, ProviderKey]]:
-    """Each provider with the first of its keys."""
-    first: dict[str, ProviderKey] = {}
-    for key in keys:
-        first.setdefault(key.provider, key)
-    return list(first.items())
