@@ -31,7 +31,8 @@ logger = logging.getLogger(__name__)
 AHEAD = timedelta(days=2)  # how far a clock may be ahead of ours; what is later has a wrong date
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DAY_US = 86_400_000_000
-AFTER_ALL_DAYS = (datetime.max - datetime(1970, 1, 1)).days  # noqa: DTZ001, DTZ901 a number of days
+FIRST_DAY = (EARLIEST - EPOCH).days
+MOST_LABELS = 100_000  # are remembered
 
 Label = tuple[bytes, str]  # organization, a property's name as sent
 
@@ -64,19 +65,29 @@ class Lander:
 
         Raises Overtaken, nothing done; and what Django raises where PostgreSQL is away.
         """
-        calls, strangers = self._by_tenant(haul.calls)
-        letters = haul.letters + [dead_letter(call, "There is no such organization.") for call in strangers]
-        shipment = _Shipment(spool_id, start, haul, calls, letters, self._new_labels(calls), at)
         try:
-            self._ensure_months(calls, at)
-            rows = _land(shipment, with_care=False)
+            return self._land(spool_id, start, haul, at, with_care=False)
         except (IntegrityError, DataError) as error:
             logger.info("spool %s is shipped with care: %s", spool_id, str(error).partition("\n")[0])
-            self._months.clear()  # in case one was taken away
-            self._ensure_months(calls, at)
-            rows = _land(shipment, with_care=True)
-        self._labels.update(shipment.labels)
+            self._forget()
+            return self._land(spool_id, start, haul, at, with_care=True)
+
+    def _land(self, spool_id: UUID, start: Position, haul: Haul, at: datetime, *, with_care: bool) -> int:
+        calls, strangers = self._by_tenant(haul.calls)
+        letters = haul.letters + [dead_letter(call, "There is no such organization.") for call in strangers]
+        labels = self._new_labels(calls)
+        self._ensure_months(calls, at)
+        rows = _land(_Shipment(spool_id, start, haul, calls, letters, labels, at), with_care=with_care)
+        if len(self._labels) > MOST_LABELS:
+            self._labels.clear()
+        self._labels.update(labels)
         return rows
+
+    def _forget(self) -> None:
+        """What was true may not be any more: an organization may be gone, or a month."""
+        self._organizations.clear()
+        self._months.clear()
+        self._labels.clear()
 
     def _by_tenant(self, calls: Sequence[Call]) -> tuple[Sequence[Call], Sequence[Call]]:
         """The calls of organizations that exist, and the others."""
@@ -96,8 +107,8 @@ class Lander:
 
     def _ensure_months(self, calls: Sequence[Call], at: datetime) -> None:
         days = {call.intent.started_at_us // DAY_US for call in calls}
-        begins = (EPOCH + timedelta(days=day) for day in days if day < AFTER_ALL_DAYS)
-        months = {month_of(day) for day in begins if EARLIEST <= day <= at + AHEAD} - self._months
+        last = (at + AHEAD - EPOCH).days
+        months = {month_of(EPOCH + timedelta(days=day)) for day in days if FIRST_DAY <= day <= last} - self._months
         if months:
             ensure_partitions(months)
             self._months |= months

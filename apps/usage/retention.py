@@ -12,7 +12,7 @@ from apps.usage.models import Batch, Spool
 from apps.usage.segment import segment_numbers, segment_path
 from apps.usage.tail import is_abandoned, spool_id_of
 
-BATCHES_KEPT = timedelta(days=7)  # longer than any spool is
+A_DAY_MORE = timedelta(days=1)  # while a spool is kept, its batches tell what of it is needed
 
 
 def forget_shipped(root: Path, *, at: datetime) -> None:
@@ -32,7 +32,7 @@ def forget_shipped(root: Path, *, at: datetime) -> None:
 
 def forget_batches(*, at: datetime) -> int:
     """Delete the batches that are in the roll-ups and old. Returns how many they were."""
-    old = Batch.objects.filter(shipped_at__lt=at - BATCHES_KEPT).exclude(rolled_up_at=None)
+    old = Batch.objects.filter(shipped_at__lt=at - settings.SPOOL_RETENTION - A_DAY_MORE).exclude(rolled_up_at=None)
     return old.delete()[0]
 
 

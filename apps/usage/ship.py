@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Event
 from uuid import UUID
 
-from django.db import Error, close_old_connections, connection
+from django.db import DataError, Error, IntegrityError, close_old_connections, connection
 from django.utils import timezone
 
 from apps.kit.failpoints import reach
@@ -36,7 +36,7 @@ class Shipper:
         self._lander = Lander()
         self._tails: dict[UUID, Tail] = {}
         self._closed: set[UUID] = set()  # nothing will come of these any more
-        self._unreadable: set[Path] = set()
+        self._stuck: set[Path] = set()
         self._stopping = Event()
         self._is_cut_off = False
         self._forget_at = 0.0
@@ -95,8 +95,8 @@ class Shipper:
             rows = self._lander.land(spool_id, tail.shipped, haul, at=timezone.now()) if haul else 0
         except Overtaken:
             return 0, False
-        except OSError as error:
-            self._tell_unreadable(directory, error)
+        except (OSError, DataError, IntegrityError) as error:  # of this one: the others are to be shipped
+            self._tell_stuck(directory, error)
             return 0, False
         if haul:
             reach("ship_after_commit")
@@ -121,10 +121,10 @@ class Shipper:
             forget_shipped(self.root, at=timezone.now())
             self._closed.clear()  # a database that was restored may want what it knew as closed
 
-    def _tell_unreadable(self, directory: Path, error: OSError) -> None:
-        if directory not in self._unreadable:
-            self._unreadable.add(directory)
-            logger.error("the spool in %s cannot be read: %s", directory, error)
+    def _tell_stuck(self, directory: Path, error: Exception) -> None:
+        if directory not in self._stuck:
+            self._stuck.add(directory)
+            logger.error("the spool in %s cannot be shipped: %s", directory, error)
 
     def _cut_off(self, error: Error) -> None:
         connection.close()

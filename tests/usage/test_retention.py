@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from apps.usage.models import Batch, Request, Spool
 from apps.usage.record import encode
-from apps.usage.retention import BATCHES_KEPT, forget_batches, forget_shipped
+from apps.usage.retention import forget_batches, forget_shipped
 from apps.usage.rollup import roll_up
 from apps.usage.segment import segment_numbers
 from apps.usage.ship import Shipper
@@ -139,7 +139,7 @@ def test_batches_are_forgotten_when_they_are_old_and_in_the_hours(cast, root, sh
         ship()
         roll_up()
     old, young = Batch.objects.order_by("pk")
-    Batch.objects.filter(pk=old.pk).update(shipped_at=timezone.now() - BATCHES_KEPT - timedelta(minutes=1))
+    Batch.objects.filter(pk=old.pk).update(shipped_at=timezone.now() - 2 * DAY - timedelta(minutes=1))
     assert forget_batches(at=timezone.now()) == 1
     assert list(Batch.objects.all()) == [young]
 

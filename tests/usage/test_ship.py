@@ -308,6 +308,7 @@ POISON = [
     pytest.param({"at": YEAR_3000}, "It says that it began", id="year-3000"),
     pytest.param({"at": datetime(2019, 12, 31, tzinfo=UTC)}, "It says that it began", id="long-ago"),
     pytest.param({"started_at_us": 2**62}, "It says that it began", id="after-all-years"),
+    pytest.param({"started_at_us": -(2**62)}, "It says that it began", id="before-all-years"),
     pytest.param({"started_at_us": -1}, "It says that it began", id="before-1970"),
     pytest.param({"organization_id": bytes(16)}, "There is no such organization.", id="unknown-tenant"),
     pytest.param({"organization_id": b"x"}, "There is no such organization.", id="tenant-of-one-byte"),
@@ -359,6 +360,27 @@ def test_clock_that_is_a_day_off_is_believed(cast, root, ship):
     write_spool(root, [payload for at in times for payload in a_call(cast.globex, at=at)])
     assert ship() == 2
     assert sorted(Request.objects.values_list("started_at", flat=True)) == times
+
+
+@pytest.mark.django_db(transaction=True)  # the database says so at the commit
+def test_organization_that_was_deleted_since_is_known_to_be_gone(cast, root, live_spool):
+    shipper = Shipper(root)
+    live_spool.write(*a_call(cast.shady))
+    shipper.ship()
+    cast.evil_corp.delete()
+    live_spool.write(*a_call(cast.shady, properties=[("New", "x")]), *a_call(cast.globex))
+    assert shipper.ship() == 1
+    assert DeadLetter.objects.get().reason == "There is no such organization."
+
+
+def test_spool_that_cannot_be_read_holds_up_no_other(cast, root, ship, caplog):
+    broken = write_spool(root, a_call(cast.globex))
+    (broken / "00000001.seg").unlink()
+    (broken / "00000001.seg").mkdir()
+    write_spool(root, a_call(cast.globex))
+    shipper = Shipper(root)
+    assert [shipper.ship(), shipper.ship()] == [1, 0]
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
 
 
 def test_folder_that_is_no_spool_is_left_alone(cast, root, ship):
