@@ -9,6 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -124,8 +125,9 @@ class Call:
             logger.exception("call %s failed", self.id)
             await self.refuse(stops.our_fault())
         finally:
-            if self.is_intended and not self.is_recorded:  # cut short, such as by the end of this process
-                self.write_outcome(CANCELLED)
+            if self.is_known and not self.is_recorded:  # cut short, such as by the end of this process
+                with suppress(SpoolUnavailable):
+                    self.write_outcome(CANCELLED)
                 self.settle()
 
     # Whose call it is

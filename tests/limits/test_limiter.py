@@ -1,42 +1,20 @@
 """Limits on a real Redis: all or nothing, exact, and right again after everything that can go wrong."""
 
 import asyncio
+import signal
 from collections import Counter
-from collections.abc import AsyncIterator
 from decimal import Decimal
 
 import pytest
-from django.conf import settings
 
 from apps.kit.ids import uuid7
 from apps.limits.commands import LimitKeys
 from apps.limits.limiter import Hold, Limiter
-from apps.limits.terms import LimitName, LimitReached, Limits, from_pico, to_pico
-
-pytestmark = pytest.mark.asyncio
+from apps.limits.terms import LimiterUnavailable, LimitName, LimitReached, Limits, from_pico, to_pico
+from tests.limits.conftest import until, until_open
 
 DAY, MONTH = "2026-11-20", "2026-11"
 DOLLAR = to_pico(Decimal(1))
-
-
-@pytest.fixture
-async def limiter() -> AsyncIterator[Limiter]:
-    limiter = Limiter(settings.REDIS_URL)
-    limiter.start()
-    await until_open(limiter)
-    yield limiter
-    await limiter.stop()
-
-
-@pytest.fixture
-def keys() -> LimitKeys:
-    return LimitKeys(uuid7().bytes)
-
-
-async def until_open(limiter: Limiter) -> None:
-    async with asyncio.timeout(5):
-        while limiter.pipe.state.name != "OPEN":  # noqa: ASYNC110 (the pipe tells nobody when it opens)
-            await asyncio.sleep(0.01)
 
 
 async def admit(limiter: Limiter, keys: LimitKeys, limits: Limits, tokens: int = 0, spend: int = 0) -> Hold:
@@ -139,10 +117,8 @@ async def test_tokens_are_corrected_in_the_window_they_were_held_in(limiter: Lim
     assert (await refused(limiter, keys, limits, tokens=1)).used == 100
 
 
-async def test_the_place_of_a_dead_process_comes_free(limiter: Limiter, keys: LimitKeys) -> None:
-    dying = Limiter(settings.REDIS_URL, lifetime_ms=200)
-    dying.start()
-    await until_open(dying)
+async def test_the_place_of_a_dead_process_comes_free(limiter: Limiter, new_limiter, keys: LimitKeys) -> None:
+    dying = await new_limiter(lifetime_ms=200)
     limits = Limits(max_concurrent=1, daily_cap=Decimal(1))
     orphan = await admit(dying, keys, limits, spend=DOLLAR)
     await dying.stop()
@@ -152,6 +128,20 @@ async def test_the_place_of_a_dead_process_comes_free(limiter: Limiter, keys: Li
     assert await money(limiter, keys, DAY) == (DOLLAR // 2, 0)
     limiter.settle(orphan, spend=3, tokens=0)  # it lived after all: charged, and not given back again
     assert await money(limiter, keys, DAY) == (DOLLAR // 2, 3)
+    limiter.settle(orphan, spend=3, tokens=0)
+    assert await money(limiter, keys, DAY) == (DOLLAR // 2, 3)
+
+
+async def test_the_hold_of_a_long_call_is_renewed(limiter: Limiter, new_limiter, keys: LimitKeys) -> None:
+    patient = await new_limiter(lifetime_ms=400)
+    limits = Limits(max_concurrent=1)
+    hold = await admit(patient, keys, limits)
+    await limiter.pipe.call("SCRIPT", "FLUSH")  # nor does it depend on what Redis remembers
+    await asyncio.sleep(1.2)
+    await refused(limiter, keys, limits)
+    patient.settle(hold, spend=0, tokens=0)
+    await patient.stop()
+    await admit(limiter, keys, limits)
 
 
 async def test_scripts_are_loaded_again_when_redis_forgot_them(limiter: Limiter, keys: LimitKeys) -> None:
@@ -164,10 +154,90 @@ async def test_scripts_are_loaded_again_when_redis_forgot_them(limiter: Limiter,
     assert await money(limiter, keys, DAY) == (0, 4)
 
 
-async def test_a_caller_that_gives_up_shifts_nobodys_reply(limiter: Limiter) -> None:
-    echoes = [limiter.pipe.call("ECHO", number) for number in range(1000)]
-    for echo in echoes[::3]:
-        echo.cancel()
-    replies = await asyncio.gather(*echoes, return_exceptions=True)
-    for number, reply in enumerate(replies):
-        assert isinstance(reply, asyncio.CancelledError) if number % 3 == 0 else reply == str(number).encode()
+async def test_a_call_that_is_given_up_while_it_is_let_in_holds_nothing(limiter: Limiter, keys: LimitKeys) -> None:
+    limits = Limits(max_concurrent=1, monthly_cap=Decimal(1))
+    asking = asyncio.create_task(admit(limiter, keys, limits, spend=DOLLAR))
+    await asyncio.sleep(0)  # asked, not yet answered
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    assert await money(limiter, keys, MONTH) == (0, 0)
+    await admit(limiter, keys, limits, spend=DOLLAR)
+
+
+async def test_what_cannot_be_settled_is_settled_when_redis_is_back(new_limiter, own_redis, keys: LimitKeys) -> None:
+    limiter, other = await new_limiter(own_redis.url), await new_limiter(own_redis.url)
+    limits = Limits(max_concurrent=2, daily_cap=Decimal(1))
+    first = await admit(limiter, keys, limits, spend=DOLLAR // 2)
+    own_redis.server.process.send_signal(signal.SIGSTOP)
+    with pytest.raises(LimiterUnavailable):  # asked, and never told: held or not, nobody knows
+        await admit(limiter, keys, limits, spend=DOLLAR // 2)
+    limiter.settle(first, spend=5, tokens=0)
+    with pytest.raises(LimiterUnavailable):  # not asked
+        await admit(limiter, keys, limits, spend=DOLLAR // 2)
+    assert limiter.stats().overdue == 2
+    own_redis.server.process.send_signal(signal.SIGCONT)
+    await until_open(other.pipe)
+    await until_open(limiter.pipe)
+    await until(lambda: limiter.pipe.waiting == 0)
+    assert limiter.stats().overdue == 0
+    assert await money(other, keys, DAY) == (0, 5)
+    assert await other.pipe.call("ZCARD", keys.holds) == 0
+
+
+async def test_a_settlement_that_was_under_way_is_settled_once(new_limiter, own_redis, keys: LimitKeys) -> None:
+    """It may have reached Redis or not: the hold's id tells."""
+    limiter = await new_limiter(own_redis.url)
+    hold = await admit(limiter, keys, Limits(daily_cap=Decimal(1)), spend=DOLLAR)
+    own_redis.server.process.send_signal(signal.SIGSTOP)
+    limiter.settle(hold, spend=7, tokens=0)
+    await until(lambda: limiter.stats().overdue == 1)
+    own_redis.server.process.send_signal(signal.SIGCONT)
+    await until_open(limiter.pipe)
+    await until(lambda: limiter.stats().overdue == 0 and limiter.pipe.waiting == 0)
+    assert await money(limiter, keys, DAY) == (0, 7)
+
+
+async def test_another_day_and_other_limits_hold_at_once(limiter: Limiter, keys: LimitKeys) -> None:
+    limits = Limits(daily_cap=Decimal(1))
+    limiter.settle(await admit(limiter, keys, limits, spend=DOLLAR), spend=DOLLAR, tokens=0)
+    await refused(limiter, keys, limits, spend=1)
+    await admit(limiter, keys, Limits(daily_cap=Decimal(2)), spend=DOLLAR)
+    await limiter.admit("next", keys, limits, tokens=0, spend=DOLLAR, day="2026-11-21", month=MONTH)
+
+
+async def test_one_customers_limits_are_not_anothers(limiter: Limiter) -> None:
+    limits = Limits(requests_per_minute=1, max_concurrent=1, daily_cap=Decimal(1))
+    for _ in range(3):
+        await admit(limiter, LimitKeys(uuid7().bytes), limits, spend=DOLLAR)
+
+
+async def test_a_sum_beyond_64_bits_stays_at_the_most(limiter: Limiter, keys: LimitKeys) -> None:
+    for _ in range(3):
+        limiter.settle(await admit(limiter, keys, Limits(), spend=0), spend=2**62, tokens=0)
+    assert await money(limiter, keys, DAY) == (0, 2**63 - 1)
+    stop = await refused(limiter, keys, Limits(daily_cap=Decimal(10**9)), spend=1)
+    assert stop.used == from_pico(2**63 - 1)
+
+
+async def test_counters_end_some_time_after_their_period(limiter: Limiter, keys: LimitKeys) -> None:
+    limits = Limits(requests_per_minute=5, daily_cap=Decimal(1))
+    limiter.settle(await admit(limiter, keys, limits, spend=5), spend=5, tokens=0)
+    days = [await limiter.pipe.call("TTL", keys.spend + period) for period in (DAY, MONTH)]
+    assert [round(ttl / 86_400) for ttl in days] == [3, 63]  # type: ignore[operator]
+    assert 110 < await limiter.pipe.call("TTL", keys.requests) <= 120  # type: ignore[operator]
+
+
+async def test_a_script_that_fails_is_told_once_not_for_each_call(limiter: Limiter, keys: LimitKeys, caplog) -> None:
+    await limiter.pipe.call("SET", keys.requests, "of another kind")
+    for _ in range(5):
+        with pytest.raises(LimiterUnavailable, match="WRONGTYPE"):
+            await admit(limiter, keys, Limits(requests_per_minute=1))
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+
+
+async def test_repr_and_stats_tell_how_it_stands(limiter: Limiter, keys: LimitKeys) -> None:
+    hold = await admit(limiter, keys, Limits(max_concurrent=1))
+    assert repr(limiter).startswith("<Limiter with 1 holds and 0 overdue on <RedisPipe to unix:")
+    limiter.settle(hold, spend=0, tokens=0)
+    assert (limiter.stats().holds, limiter.stats().overdue) == (0, 0)

@@ -80,7 +80,7 @@ end
 
 -- Give back the money and the places of holds whose process died. Its requests and tokens stay counted.
 local function expire_holds(holds, holdings, now)
-  for _, id in ipairs(redis.call('ZRANGEBYSCORE', holds, '-inf', whole(now), 'LIMIT', 0, 1000)) do
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', holds, '-inf', whole(now))) do
     local taken = redis.call('HGET', holdings, id)
     redis.call('ZREM', holds, id)
     if taken then

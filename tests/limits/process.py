@@ -1,0 +1,56 @@
+"""A process of its own that lets calls in: what `test_processes` starts several of.
+
+    python -m tests.limits.process calls|money URL CUSTOMER SEED
+
+Waits for a line on stdin, so that all begin together, and prints what came of it as JSON.
+"""
+
+import asyncio
+import json
+import random
+import sys
+from decimal import Decimal
+
+import uvloop
+
+from apps.limits.commands import LimitKeys
+from apps.limits.limiter import Limiter
+from apps.limits.terms import LimitReached, Limits, to_pico
+
+CALLS = Limits(requests_per_minute=100, tokens_per_minute=10**6, max_concurrent=1000)
+CAP = Decimal("0.10")
+MONEY = Limits(daily_cap=CAP, monthly_cap=CAP)
+
+
+async def call(limiter: Limiter, keys: LimitKeys, limits: Limits, hold_id: str, held: int, price: int) -> int | None:
+    """Let in, wait a little, settle. What it was charged; None if it was refused."""
+    try:
+        hold = await limiter.admit(hold_id, keys, limits, tokens=1, spend=held, day="d", month="m")
+    except LimitReached:
+        return None
+    await asyncio.sleep(random.random() / 100)
+    limiter.settle(hold, spend=price, tokens=1)
+    return price
+
+
+async def main(what: str, url: str, customer: str, seed: int) -> None:
+    random.seed(seed)
+    limiter, keys = Limiter(url), LimitKeys(bytes.fromhex(customer))
+    limiter.start()
+    while limiter.pipe.state.name != "OPEN":  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    await asyncio.to_thread(sys.stdin.readline)
+    limits = CALLS if what == "calls" else MONEY
+    amounts = [to_pico(Decimal(random.randint(1, 50)) / 1000) for _ in range(100)]  # a tenth of a cent to 5 cents
+    charged = await asyncio.gather(
+        *(
+            call(limiter, keys, limits, f"{seed}-{number}", held, random.randint(0, held))
+            for number, held in enumerate(amounts)
+        )
+    )
+    await limiter.stop()
+    print(json.dumps([price for price in charged if price is not None]))
+
+
+if __name__ == "__main__":
+    uvloop.run(main(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])))
