@@ -138,11 +138,11 @@ class Call:
         key = self.head.key or key
         if not key:
             raise stops.no_key()
-        if not looks_valid(key):
-            raise stops.not_our_key()
         hashed = digest(key)
         grant = self.proxy.grants.cached(hashed)
         if grant is None:
+            if not looks_valid(key):
+                raise stops.not_our_key()
             try:
                 grant = await self.proxy.grants.load(hashed)
             except GrantsUnavailable:

@@ -2,7 +2,8 @@
 
 One spool a process, in a directory of its own (segment.py has the layout). The event loop collects what
 is written during one of its turns and hands it to a thread as one group; the thread does one write
-and one fdatasync for the group and wakes the loop once. While a group is on its way the next gathers.
+and one fdatasync for the group and wakes the loop once. While a group is on its way the next gathers,
+and under load it gathers a little longer: two threads that take turns cost more than the record itself.
 
 What can fail, and what is done about it:
 
@@ -39,6 +40,8 @@ logger = logging.getLogger(__name__)
 SEGMENT_BYTES = 16 * 1024 * 1024
 RETRY_S = 1.0
 MOST_ATTEMPTS = 3
+MANY = 8  # calls under way: from here on a group gathers for
+GATHER_S = 0.002
 
 Waiter = asyncio.Future[None]
 
@@ -86,6 +89,7 @@ class Spool:
         # The loop's
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_busy = False  # a group is on its way, and its end will look for more
+        self._under_way = 0  # intents whose outcomes are to come
         self._probe_at = 0.0
 
         # The thread's
@@ -129,9 +133,12 @@ class Spool:
             raise SpoolUnavailable("the spool is closed")
         if is_outcome:
             self._has_outcome = True
+            self._under_way -= 1
         elif self._trouble is not None:
             self._probe()
             raise SpoolUnavailable("there is no space for another segment") from self._trouble
+        else:
+            self._under_way += len(payloads) == 1
         loop = self._loop
         if loop is None:
             loop = self._loop = asyncio.get_running_loop()
@@ -145,7 +152,10 @@ class Spool:
         self._waiters.append(waiter)
         if not self._is_busy:
             self._is_busy = True
-            loop.call_soon(self._hand_over)  # after this turn of the loop, whose other calls join the group
+            if self._under_way < MANY:
+                loop.call_soon(self._hand_over)  # after this turn of the loop, whose other calls join the group
+            else:
+                loop.call_later(GATHER_S, self._hand_over)
         return waiter
 
     def close(self) -> None:

@@ -1,7 +1,7 @@
 """A provider that costs next to nothing: fixed answers, written by hand-made protocol objects.
 
-`python -m tests.benchmarks.mock FD`. A body that says `"stream": true` is answered in 50 chunks, one each
-10 ms, or as slowly as `"pace_ms": N` says; any other at once, or after that time.
+`python -m tests.benchmarks.mock FD`. A body that says `"stream":true` is answered in 50 chunks, one each
+10 ms, or as slowly as `"pace_ms":N` says; any other at once, or after that time.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ USAGE = {
     "completion_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 0},
 }
 HEAD = {"id": "chatcmpl-0a1b2c3d4e5f", "created": 1_700_000_000, "model": "sandbox-openai"}
-PACE = re.compile(rb'"pace_ms": (\d+)')
+PACE = re.compile(rb'"pace_ms":(\d+)')
 
 
 def _answer(kind: bytes, length: bytes, body: bytes) -> bytes:
@@ -79,7 +79,7 @@ class Provider(asyncio.Protocol):
             return
         body, self._received = data[head + 4 : head + 4 + length], data[head + 4 + length :]
         pace = PACE.search(body)
-        if b'"stream": true' not in body:
+        if b'"stream":true' not in body:
             if pace:
                 self._loop.call_later(int(pace[1]) / 1000, self._transport.write, PLAIN)
             else:

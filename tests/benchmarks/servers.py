@@ -63,7 +63,7 @@ class Servers:
             "user-agent": "OpenAI/Python 3.52.0",
             "helicone-property-plan": "pro",
         }
-        return post("/v1/chat/completions", headers, json.dumps(body).encode())
+        return post("/v1/chat/completions", headers, json.dumps(body, separators=(",", ":")).encode())
 
     @contextlib.contextmanager
     def proxies(self, count: int) -> Iterator[Server]:

@@ -57,6 +57,7 @@ class Process:
     ) -> None:
         self.output = output
         with output.open("ab") as file:
+            self._began_at = file.tell()  # others of its name wrote before
             self.popen = subprocess.Popen(
                 command,
                 env={**os.environ, **env},
@@ -114,8 +115,10 @@ class Process:
         return pages * os.sysconf("SC_PAGE_SIZE") / 1_000_000
 
     def said(self) -> str:
-        """The end of what it printed."""
-        return self.output.read_text(errors="replace")[-4000:]
+        """The end of what it printed (it, and others that have run under its name meanwhile)."""
+        with self.output.open("rb") as file:
+            file.seek(self._began_at)
+            return file.read().decode(errors="replace")[-4000:]
 
 
 def manage(*arguments: str) -> list[str]:

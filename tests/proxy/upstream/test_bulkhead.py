@@ -79,7 +79,7 @@ async def test_who_waits_too_long_is_told_that_the_provider_is_busy(serve, new_p
     started = time.monotonic()
     with pytest.raises(OriginBusy):
         await get(pool, provider)
-    assert 0.1 <= time.monotonic() - started < 0.5
+    assert 0.098 <= time.monotonic() - started < 0.5  # a loop counts whole milliseconds
     assert stats(pool, provider) == OriginStats(0, 1, 0, 0, opened=1, retried=0, refused=1)
     first.cancel()
 
