@@ -1,5 +1,6 @@
 from django.contrib import admin
 
+from apps.customers.limit_fields import ACCESS
 from apps.customers.models import Customer, CustomerInvitation, CustomerMember
 from apps.kit.admin import ReadOnlyAdmin
 
@@ -17,6 +18,8 @@ class CustomerAdmin(ReadOnlyAdmin):
         "email",
         "markup_percent",
         *Customer.LIMITS,
+        *ACCESS,
+        "shortens_output",
         "suspended_at",
         "created_at",
     ]

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.models import BaseInvitation, Organization, User
-from apps.kit.fields import AmountField
+from apps.customers.limit_fields import LIMITS, AccessFields, LimitFields
 from apps.kit.models import IdentifiedModel
 
 
@@ -21,8 +21,8 @@ class CustomerQuerySet(models.QuerySet["Customer"]):
         return self.filter(suspended_at=None)
 
 
-class Customer(IdentifiedModel):
-    """A client of an organization. An empty limit means none; 0 lets nothing through."""
+class Customer(LimitFields, AccessFields, IdentifiedModel):
+    """A client of an organization."""
 
     organization = models.ForeignKey(Organization, models.CASCADE, related_name="customers")
     name = models.CharField(_("name"), max_length=120)
@@ -36,30 +36,20 @@ class Customer(IdentifiedModel):
         blank=True,
         validators=[MinValueValidator(-100)],
     )
-    requests_per_minute = models.PositiveIntegerField(_("requests a minute"), null=True, blank=True)
-    tokens_per_minute = models.PositiveBigIntegerField(_("tokens a minute"), null=True, blank=True)
-    max_concurrent = models.PositiveIntegerField(_("requests at once"), null=True, blank=True)
-    daily_cap = AmountField(_("spend a day"), null=True, blank=True, validators=[MinValueValidator(0)])
-    monthly_cap = AmountField(_("spend a month"), null=True, blank=True, validators=[MinValueValidator(0)])
+    shortens_output = models.BooleanField(_("shorten answers that would not fit under a cap"), default=False)
     suspended_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     objects = CustomerQuerySet.as_manager()
 
-    LIMITS = ("requests_per_minute", "tokens_per_minute", "max_concurrent", "daily_cap", "monthly_cap")
+    LIMITS = LIMITS
 
     class Meta:
         constraints = [
+            *LimitFields.Meta.constraints,
             models.UniqueConstraint(fields=["organization", "slug"], name="customer_slug_unique"),
             # so that rows which point at a customer can be held to its organization (keys, migration 0002)
             models.UniqueConstraint(fields=["organization", "id"], name="customer_of_organization"),
-            models.CheckConstraint(
-                condition=Q(daily_cap=None) | Q(daily_cap__gte=0), name="customer_daily_cap_not_negative"
-            ),
-            models.CheckConstraint(
-                condition=Q(monthly_cap=None) | Q(monthly_cap__gte=0),
-                name="customer_monthly_cap_not_negative",
-            ),
             models.CheckConstraint(
                 condition=Q(markup_percent=None) | Q(markup_percent__gte=-100),
                 name="customer_markup_leaves_a_price",

@@ -15,11 +15,12 @@ from apps.accounts import audit
 from apps.accounts.errors import AlreadyMember, NameTaken
 from apps.accounts.invitations import Token, claim, new_person_for, send_invitation
 from apps.accounts.models import Organization, User
+from apps.customers.limit_fields import ACCESS
 from apps.customers.models import Customer, CustomerInvitation, CustomerMember, CustomerRole
 from apps.kit.notify import notify
 from apps.kit.slugs import free_slug
 
-FIELDS = ("name", "email", "markup_percent", *Customer.LIMITS)
+FIELDS = ("name", "email", "markup_percent", *Customer.LIMITS, *ACCESS, "shortens_output")
 
 
 def notify_grants(*, customer_id: object) -> None:
@@ -38,11 +39,12 @@ def add_customer(organization: Organization, *, name: str, by: User | None, slug
     Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)  # of two of a name, one gets the slug
     if slug and _is_taken(organization, slug):
         raise NameTaken(f"{organization} has a customer “{slug}” already. Choose another name.")
-    customer = Customer(organization=organization, name=name.strip(), **fields)
+    customer = Customer(organization=organization, name=name.strip())
+    customer.change_limits(fields, timezone.now())
     customer.slug = slug or free_slug(name, is_taken=partial(_is_taken, organization), otherwise="customer")
     customer.full_clean()
     customer.save(force_insert=True)
-    changes = audit.difference({}, audit.fields_of(customer, FIELDS))
+    changes = audit.difference({}, _told(customer))
     audit.record(organization, "customer.add", customer, actor=by, changes=changes, customer=customer)
     return customer
 
@@ -52,12 +54,11 @@ def update_customer(customer: Customer, *, by: User | None, **changes: Any) -> C
     """Change some of FIELDS; holds for the next request on every proxy. Raises ValidationError."""
     _check_fields(changes)
     customer = lock(customer)
-    before = audit.fields_of(customer, FIELDS)
-    for name, value in changes.items():
-        setattr(customer, name, value)
+    before = _told(customer)
+    customer.change_limits(changes, timezone.now())
     customer.full_clean()
-    if difference := audit.difference(before, audit.fields_of(customer, FIELDS)):
-        customer.save(update_fields=list(difference))
+    if difference := audit.difference(before, _told(customer)):
+        customer.save(update_fields=[*difference, "caps_changed_at"])
         _record(customer, "customer.update", customer, by=by, changes=difference)
         notify_grants(customer_id=customer.pk)
     return customer
@@ -193,6 +194,12 @@ def _record(
     customer: Customer, action: str, target: Any, *, by: User | None, changes: audit.Changes | None = None
 ) -> None:
     audit.record(customer.organization, action, target, actor=by, changes=changes, customer=customer)
+
+
+def _told(customer: Customer) -> dict[str, Any]:
+    """What is told of a customer in the audit log: nothing of empty lists."""
+    fields = audit.fields_of(customer, FIELDS)
+    return {name: value for name, value in fields.items() if value is not False and value != []}
 
 
 def _check_fields(fields: dict[str, Any]) -> None:

@@ -1,5 +1,6 @@
 from django.contrib import admin
 
+from apps.customers.limit_fields import ACCESS, LIMITS
 from apps.keys.models import CustomerProviderKey, ProviderKey, ProxyKey
 from apps.kit.admin import ReadOnlyAdmin
 
@@ -46,6 +47,8 @@ class ProxyKeyAdmin(ReadOnlyAdmin):
         "created_by",
         "created_at",
         "expires_at",
+        *LIMITS,
+        *ACCESS,
         "revoked_at",
         "last_used_at",
         "replaced_by",

@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.models import Organization, User
+from apps.customers.limit_fields import AccessFields, LimitFields
 from apps.customers.models import Customer
 from apps.kit.models import IdentifiedModel
 
@@ -75,7 +76,7 @@ class ProxyKeyQuerySet(models.QuerySet["ProxyKey"]):
         return self.filter(Q(revoked_at=None) | Q(revoked_at__gt=at)).filter(Q(expires_at=None) | Q(expires_at__gt=at))
 
 
-class ProxyKey(IdentifiedModel):
+class ProxyKey(LimitFields, AccessFields, IdentifiedModel):
     """A customer's secret for our proxy. Only its SHA-256 is stored; the key is shown once."""
 
     customer = models.ForeignKey(Customer, models.CASCADE, related_name="proxy_keys")
@@ -94,10 +95,11 @@ class ProxyKey(IdentifiedModel):
 
     class Meta:
         constraints = [
+            *LimitFields.Meta.constraints,
             models.CheckConstraint(
                 condition=Q(expires_at=None) | Q(expires_at__gt=F("created_at")),
                 name="proxy_key_expires_later",
-            )
+            ),
         ]
         indexes = [models.Index(fields=["customer", "-created_at"], name="proxy_key_newest_first")]
 

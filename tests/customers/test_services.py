@@ -54,8 +54,8 @@ def test_a_customer_is_added_with_its_limits(cast: Cast):
 
 def test_nothing_and_zero_are_different_limits(cast: Cast):
     none, zero = a_customer(cast.acme), a_customer(cast.acme, **dict.fromkeys(Customer.LIMITS, 0))
-    assert [getattr(reread(none), limit) for limit in Customer.LIMITS] == [None] * 5
-    assert [getattr(reread(zero), limit) for limit in Customer.LIMITS] == [0] * 5
+    assert [getattr(reread(none), limit) for limit in Customer.LIMITS] == [None] * 8
+    assert [getattr(reread(zero), limit) for limit in Customer.LIMITS] == [0] * 8
 
 
 def test_customers_of_one_name_are_told_apart(cast: Cast):

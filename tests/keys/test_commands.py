@@ -114,7 +114,7 @@ def test_a_customer_with_everything(cast: Cast, django_capture_on_commit_callbac
 def test_a_customer_with_nothing_has_no_limits(cast: Cast):
     answer = answer_of("add_customer", "--organization", "acme", "Umbrella")
     customer = cast.acme.customers.get(pk=answer["id"])
-    assert [getattr(customer, limit) for limit in Customer.LIMITS] == [None] * 5
+    assert [getattr(customer, limit) for limit in Customer.LIMITS] == [None] * 8
     assert (customer.markup_percent, answer["invitation"]) == (None, None)
     assert not customer.invitations.exists()
 

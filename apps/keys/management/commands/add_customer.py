@@ -16,12 +16,15 @@ from apps.keys.services.customers import add_customer_with_keys
 
 COUNTS = {
     "requests_per_minute": "requests a minute",
+    "requests_per_hour": "requests an hour",
+    "requests_per_day": "requests in 24 hours",
     "tokens_per_minute": "tokens a minute",
     "max_concurrent": "requests at once",
 }
 AMOUNTS = {
     "daily_cap": ("USD", "spend a day"),
     "monthly_cap": ("USD", "spend a month"),
+    "total_cap": ("USD", "spend in total"),
     "markup": ("PERCENT", "what is added to the cost; otherwise the organization's default"),
 }
 
@@ -62,6 +65,7 @@ class Command(OrganizationCommand):
             markup_percent=options["markup"],
             daily_cap=options["daily_cap"],
             monthly_cap=options["monthly_cap"],
+            total_cap=options["total_cap"],
             **{name: options[name] for name in COUNTS},
         )
         return {"id": customer.pk, "slug": customer.slug, "name": customer.name, "invitation": link or None}
