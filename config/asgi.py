@@ -14,6 +14,7 @@ from apps.proxy.admission import Admission  # noqa: E402
 from apps.proxy.app import Proxy  # noqa: E402
 from apps.proxy.grants import Grants  # noqa: E402
 from apps.proxy.handover import Handover  # noqa: E402
+from apps.proxy.spent import SpentInDatabase  # noqa: E402
 from apps.proxy.upstream import Origin, Pool  # noqa: E402
 from apps.usage.spool import Spool  # noqa: E402
 
@@ -27,7 +28,7 @@ def build() -> Proxy:
             max_age_s=settings.GRANT_MAX_AGE,
             max_age_capped_s=settings.GRANT_MAX_AGE_CAPPED,
         ),
-        admission=Admission(Limiter(settings.REDIS_URL)),
+        admission=Admission(Limiter(settings.REDIS_URL, spent=SpentInDatabase())),
         pool=pool,
         open_spool=lambda: Spool.open(settings.SPOOL_DIRECTORY),
         elsewhere=Handover(pool, Origin.parse(settings.WEB_ORIGIN) if settings.WEB_ORIGIN else None),

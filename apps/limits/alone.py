@@ -1,50 +1,49 @@
 """Windows that one process keeps for itself while Redis is away. Knows no Django."""
 
+from collections.abc import Iterable
 from decimal import Decimal
 
-from apps.limits.commands import BUCKETS, MINUTE_MS
-from apps.limits.terms import LimitName, LimitReached, Limits
-
-BUCKET_S = MINUTE_MS / BUCKETS / 1000
+from apps.limits.commands import Entry
+from apps.limits.terms import LimitReached
 
 
 class WindowsAlone:
-    """Requests and tokens a minute by customer, counted as the scripts do, but for what this process lets in."""
+    """Requests and tokens in a window, counted as the scripts do, but for what this process lets in."""
 
     def __init__(self) -> None:
-        self._windows: dict[tuple[str, LimitName], dict[int, int]] = {}  # sums by bucket
+        self._windows: dict[str, dict[int, int]] = {}  # sums by bucket
 
-    def admit(self, customer: str, limits: Limits, tokens: int, now_s: float) -> None:
+    def admit(self, entries: Iterable[Entry], tokens: int, now_s: float) -> None:
         """Count a call. Raises LimitReached, nothing counted."""
-        bucket = int(now_s / BUCKET_S)
         windows = []
-        for name, amount in ((LimitName.REQUESTS, 1), (LimitName.TOKENS, tokens)):
-            limit: int | None = getattr(limits, name)
-            if limit is not None:
-                window = self._window(customer, name, bucket)
-                if limit == 0 or sum(window.values()) + amount > limit:
-                    raise _reached(name, window, amount, limit, now_s)
-                windows.append((window, amount))
-        for window, amount in windows:
+        for entry in entries:
+            if entry.kind in "rt":
+                amount = tokens if entry.kind == "t" else 1
+                bucket = int(now_s * 1000 * entry.buckets / entry.span_ms)
+                window = self._window(entry, bucket)
+                if entry.limit == 0 or sum(window.values()) + amount > entry.limit:
+                    raise _reached(entry, window, amount, now_s)
+                windows.append((window, bucket, amount))
+        for window, bucket, amount in windows:
             window[bucket] = window.get(bucket, 0) + amount
 
     def forget(self) -> None:
         """Redis counts again."""
         self._windows.clear()
 
-    def _window(self, customer: str, name: LimitName, bucket: int) -> dict[int, int]:
-        window = self._windows.setdefault((customer, name), {})
-        for gone in [each for each in window if each < bucket - BUCKETS]:
+    def _window(self, entry: Entry, bucket: int) -> dict[int, int]:
+        window = self._windows.setdefault(entry.key, {})
+        for gone in [each for each in window if each < bucket - entry.buckets]:
             del window[gone]
         return window
 
 
-def _reached(name: LimitName, window: dict[int, int], amount: int, limit: int, now_s: float) -> LimitReached:
+def _reached(entry: Entry, window: dict[int, int], amount: int, now_s: float) -> LimitReached:
     used = sum(window.values())
-    wait_ms, surplus = None, used + amount - limit
+    wait_ms, surplus = None, used + amount - entry.limit
     for bucket, sum_ in sorted(window.items()):
         surplus -= sum_
-        if surplus <= 0 < limit:
-            wait_ms = int(((bucket + BUCKETS + 1) * BUCKET_S - now_s) * 1000)
+        if surplus <= 0 < entry.limit:
+            wait_ms = int((bucket + entry.buckets + 1) * entry.span_ms / entry.buckets - now_s * 1000)
             break
-    return LimitReached(name, Decimal(used), Decimal(limit), wait_ms)
+    return LimitReached(entry.name, Decimal(used), Decimal(entry.limit), wait_ms, scope=entry.scoped.scope)

@@ -1,73 +1,100 @@
-"""What a customer's calls ask of Redis, packed once but for what differs from call to call. Knows no Django.
+"""What calls ask of Redis, packed once but for what differs from call to call. Knows no Django.
 
 To pack a command of thirty arguments anew for each call would cost more than all the rest of an admission.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
+from apps.limits.scopes import LimitKeys, Periods, Scoped, Scopes
 from apps.limits.scripts import Script, Scripts
-from apps.limits.terms import MOST_PICO, LimitName, Limits, to_pico
+from apps.limits.terms import MOST_PICO, LimitName, Limits, Scope, from_pico, to_pico
 
 MINUTE_MS = 60_000
+HOUR_MS = 60 * MINUTE_MS
+DAY_MS = 24 * HOUR_MS
 BUCKETS = 60
-DAY_KEY_MS = 3 * 86_400_000  # how long a period's sum is kept once it has begun
-MONTH_KEY_MS = 63 * 86_400_000
-
-
-class LimitKeys:
-    """The names of a customer's counters. The braces keep them together on a Redis cluster."""
-
-    __slots__ = ("commands", "concurrent", "held", "holds", "requests", "spend", "tokens")
-
-    def __init__(self, customer_id: bytes) -> None:
-        prefix = f"tollgate:{{{customer_id.hex()}}}"
-        self.holds = f"{prefix}:holds"
-        self.held = f"{prefix}:held"
-        self.requests = f"{prefix}:requests"
-        self.tokens = f"{prefix}:tokens"
-        self.concurrent = f"{prefix}:concurrent"
-        self.spend = f"{prefix}:spend:"  # and the day or month
-        self.commands: Commands | None = None  # those of the last call: mostly right for the next
+DAY_BUCKETS = 96  # of a quarter of an hour
+DAY_KEY_MS = 3 * DAY_MS  # how long a period's sum is kept once it has begun
+MONTH_KEY_MS = 63 * DAY_MS
+TOTAL_KEY_MS = 400 * DAY_MS
+NANOS_A_CENT = 10**7  # the unit of a window of money: 53 bits of them are 9 million USD
 
 
 class Entry(NamedTuple):
     """A limit as the scripts take it."""
 
     name: LimitName
-    kind: str  # "r", "t", "c" or "s": see common.lua
+    kind: str  # "r", "t", "m", "c" or "s": see common.lua
     key: str
     limit: int
-    span_ms: int
+    span_ms: int  # of "s": how long the sum is kept
     buckets: int
+    scoped: Scoped
+    begins_at: float = 0.0  # of "s": the period, in Unix time
+    ends_at: float = 0.0  # 0: never
+
+    def stamp(self, generation: str) -> str:
+        """What a complete sum bears, "": any is believed. Another stamp: it may lack what nobody counted.
+
+        It has what a sum that isn't there yet needs to be known for zero: the ms at which all counting began,
+        0 where that is not since its period did.
+        """
+        if self.kind != "s" or not generation:
+            return ""
+        is_whole = self.begins_at and self.scoped.counted_since <= self.begins_at
+        return f"{generation}/{round(self.begins_at * 1000) if is_whole else 0}/{self.scoped.mark}"
+
+    def amount(self, number: int) -> Decimal:
+        """What the scripts count, in the limit's own unit."""
+        if self.kind == "m":
+            return Decimal(number) / (NANOS_A_CENT * 100)
+        return from_pico(number) if self.kind == "s" else Decimal(number)
 
 
 class Commands:
-    """What is asked for one customer, with these limits, in these periods."""
+    """What is asked for these scopes, in these periods, of a Redis whose memory is of this generation."""
 
-    __slots__ = ("admit", "day", "limits", "month", "names", "renew", "settle")
+    __slots__ = ("admit", "day", "entries", "generation", "has_cap", "month", "renew", "restore", "settle")
 
-    def __init__(
-        self, scripts: Scripts, keys: LimitKeys, limits: Limits, day: str, month: str, lifetime_ms: int
-    ) -> None:
-        entries = entries_of(keys, limits, day, month)
-        holds = (keys.holds, keys.held)
-        each = [part for entry in entries for part in (entry.kind, entry.limit, entry.span_ms, entry.buckets)]
-        self.limits = limits
-        self.day = day
-        self.month = month
-        self.names = [entry.name for entry in entries]
+    def __init__(self, scripts: Scripts, scopes: Scopes, periods: Periods, lifetime_ms: int, generation: str) -> None:
+        entries = list(entries_of(scopes, periods))
+        keys = scopes.customer
+        holds = (keys.holds, keys.held, keys.alive)
+        asked = [entry.key for entry in entries]
+        self.day = periods.day
+        self.month = periods.month
+        self.generation = generation
+        self.entries = entries
+        self.has_cap = any(entry.kind == "s" for entry in entries)
         # id, tokens, spend
-        self.admit = Template(scripts.admit, [*holds, *(entry.key for entry in entries)], 3, [lifetime_ms, *each])
+        self.admit = Template(scripts.admit, [*holds, *asked], 3, [lifetime_ms, *_each(entries, generation)])
+        # id, tokens, spend, generation
+        self.restore = Template(scripts.restore, [*holds, *asked], 4, [lifetime_ms, *_each(entries, generation)])
+        sums = _sums(keys, entries, periods, is_counted=bool(generation))
+        # id, tokens, spend, when the call began in µs, "1" if it is charged whether or not it was held
         self.settle = Template(
-            scripts.settle, [*holds, keys.spend + day, keys.spend + month], 3, [DAY_KEY_MS, MONTH_KEY_MS]
+            scripts.settle, [keys.holds, keys.held, *sums], 5, [part for each in sums.values() for part in each]
         )
-        self.renew = Template(scripts.renew, holds, 1, [lifetime_ms])  # id
+        self.renew = Template(scripts.renew, holds[:2], 1, [lifetime_ms])  # id
 
-    def are_for(self, limits: Limits, day: str, month: str) -> bool:
+    def are_for(self, periods: Periods, generation: str) -> bool:
         """Whether the next call can use them too."""
-        return self.limits is limits and self.day == day and self.month == month
+        return self.day == periods.day and self.month == periods.month and self.generation == generation
+
+
+def _each(entries: Iterable[Entry], generation: str) -> list[str | int]:
+    return [part for e in entries for part in (e.kind, e.limit, e.span_ms, e.stamp(generation) or e.buckets)]
+
+
+def _sums(
+    keys: LimitKeys, entries: Iterable[Entry], periods: Periods, *, is_counted: bool
+) -> dict[str, tuple[int, str]]:
+    """What a price is charged to: the customer's day and month always, else what is capped."""
+    sums = {keys.spend + periods.day: (DAY_KEY_MS, ""), keys.spend + periods.month: (MONTH_KEY_MS, "")}
+    capped = (entry for entry in entries if entry.kind == "s")
+    return sums | {entry.key: (entry.span_ms, "1" if is_counted else "") for entry in capped}
 
 
 class Template:
@@ -91,17 +118,39 @@ def _packed(arguments: Sequence[str | int]) -> bytes:
     return "".join([f"${len(text)}\r\n{text}\r\n" for text in map(str, arguments)]).encode()
 
 
-def entries_of(keys: LimitKeys, limits: Limits, day: str, month: str) -> list[Entry]:
-    """The limits that are set, in the order in which they are looked at."""
+def entries_of(scopes: Scopes, periods: Periods) -> Iterator[Entry]:
+    """The limits that are set, in the order in which they are looked at: the policy's own, then the widest scope's."""
+    if scopes.policy is not None:
+        policy, keys = scopes.policy
+        scoped = Scoped(Scope.POLICY, keys, Limits())
+        kind, name, each = ("r", LimitName.POLICY_REQUESTS, 1)
+        if policy.is_money:
+            kind, name, each = ("m", LimitName.POLICY_SPEND, NANOS_A_CENT)
+        quota = min(policy.quota * each, 2**53)
+        yield Entry(name, kind, f"{keys.prefix}:{kind}", quota, policy.window_s * 1000, BUCKETS, scoped)
+    for scoped in scopes.each:
+        yield from _entries_of_scope(scoped, periods)
+
+
+def _entries_of_scope(scoped: Scoped, periods: Periods) -> Iterator[Entry]:
+    keys, limits, spend = scoped.keys, scoped.limits, scoped.keys.spend
+    day, month = periods[2:4], periods[4:6]
     possible = (
         (LimitName.REQUESTS, "r", keys.requests, limits.requests_per_minute, MINUTE_MS, BUCKETS),
+        (LimitName.HOURLY_REQUESTS, "r", f"{keys.requests}:h", limits.requests_per_hour, HOUR_MS, BUCKETS),
+        (LimitName.DAILY_REQUESTS, "r", f"{keys.requests}:d", limits.requests_per_day, DAY_MS, DAY_BUCKETS),
         (LimitName.TOKENS, "t", keys.tokens, limits.tokens_per_minute, MINUTE_MS, BUCKETS),
         (LimitName.CONCURRENT, "c", keys.concurrent, limits.max_concurrent, 0, 0),
-        (LimitName.DAILY, "s", keys.spend + day, _cap_pico(limits.daily_cap), DAY_KEY_MS, 0),
-        (LimitName.MONTHLY, "s", keys.spend + month, _cap_pico(limits.monthly_cap), MONTH_KEY_MS, 0),
     )
-    return [Entry(*entry[:3], limit, *entry[4:]) for entry in possible if (limit := entry[3]) is not None]
-
-
-def _cap_pico(cap: Decimal | None) -> int | None:
-    return None if cap is None else min(to_pico(cap), MOST_PICO)
+    for name, kind, key, limit, span_ms, buckets in possible:
+        if limit is not None:
+            yield Entry(name, kind, key, limit, span_ms, buckets, scoped)
+    caps = (
+        (LimitName.DAILY, spend + periods.day, limits.daily_cap, DAY_KEY_MS, *day),
+        (LimitName.MONTHLY, spend + periods.month, limits.monthly_cap, MONTH_KEY_MS, *month),
+        (LimitName.TOTAL, f"{spend}total", limits.total_cap, TOTAL_KEY_MS, 0.0, 0.0),
+    )
+    for name, key, cap, kept_ms, begins_at, ends_at in caps:
+        if cap is not None:
+            limit = min(to_pico(cap), MOST_PICO)
+            yield Entry(name, "s", key, limit, kept_ms, 0, scoped, begins_at, ends_at)

@@ -1,37 +1,52 @@
-"""Letting calls in under a customer's limits, exactly, however many processes do so at once.
+"""Letting calls in under all their limits, exactly, however many processes do so at once.
 
-One script call before (`admit`: a hold on everything at once, or on nothing) and one after (`settle`:
+One script call before (`admit`: a hold on everything at once, in all scopes, or on nothing) and one after (`settle`:
 the real price in the hold's place). Redis's clock only. Knows no Django.
 
 A hold expires, or those of a process that died would stay for ever. A live one is renewed; what could not be
-settled, or was not known to be held, because Redis was away, is settled later.
+settled, or was not known to be held, because Redis was away, is settled later. What Redis has lost, sums and
+holds, is counted again before a capped call is let in (counting.py).
 """
 
 import asyncio
 import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import NamedTuple, cast
 
 from apps.limits.alone import WindowsAlone
-from apps.limits.commands import Commands, LimitKeys, Template
+from apps.limits.commands import Commands, Template
+from apps.limits.counting import GRACE_MS, Counting, SpendAsk, Spent
 from apps.limits.redis_pipe import PipeStats, RedisAway, RedisPipe, RedisRefused, RedisUnavailable, Reply
+from apps.limits.scopes import Periods, Scopes
 from apps.limits.scripts import Scripts
-from apps.limits.terms import MOST_PICO, LimiterUnavailable, LimitReached, Limits, from_pico
+from apps.limits.terms import MOST_PICO, LimiterUnavailable, LimitReached
 
 logger = logging.getLogger(__name__)
 
 LIFETIME_MS = 120_000  # of a hold that nobody renews
 RENEWALS = 4  # in a lifetime
 MOST_OVERDUE = 10_000
+TOLD_AGAIN_S = 60.0  # what was charged in the last minute can be told again: by then the database has it
+MOST_TOLD_AGAIN = 100_000
+ATTEMPTS = 3  # at letting a call in whose sums had to be counted
 
 
 class Hold(NamedTuple):
-    """What a call has taken until it settles. `id` is ours, never the client's; "" took nothing."""
+    """What a call has taken until it settles. `id` is ours, never the client's; "" took nothing.
+
+    used: how much of each of `commands.entries` is used by now, this call included; of caps nothing.
+    """
 
     id: str
     commands: Commands
+    tokens: int = 0
+    spend: int = 0  # pico
+    began_us: int = 0
+    used: "list[int] | tuple[()]" = ()
+    is_alone: bool = False  # let in while Redis was away: nothing is held, and it is charged all the same
 
 
 class Settlement(NamedTuple):
@@ -40,6 +55,8 @@ class Settlement(NamedTuple):
     hold: Hold
     tokens: int
     spend: int
+    generation: str = ""  # of the memory that it was told to
+    told_at: float = 0.0  # on the loop's clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +69,31 @@ class LimiterStats:
 
 
 class Limiter:
-    """Admits and settles through one Redis."""
+    """Admits and settles through one Redis.
 
-    def __init__(self, redis_url: str, *, lifetime_ms: int = LIFETIME_MS, scripts: Scripts | None = None) -> None:
+    spent: asks the database what was spent (see Counting). Without it Redis is believed as it is.
+    """
+
+    def __init__(
+        self,
+        redis_url: str,
+        *,
+        lifetime_ms: int = LIFETIME_MS,
+        scripts: Scripts | None = None,
+        spent: Callable[[SpendAsk], Awaitable[Spent]] | None = None,
+        grace_ms: int = GRACE_MS,
+    ) -> None:
         self._scripts = scripts or Scripts()
         loading = [("SCRIPT", "LOAD", script.text) for script in self._scripts]
         self.pipe = RedisPipe(redis_url, loading, on_open=self._catch_up)
         self._lifetime_ms = lifetime_ms
-        self._keeper: asyncio.Task[None] | None = None
+        self._counting: Counting | None = None
+        if spent is not None:
+            self._counting = Counting(self.pipe, self._scripts, spent, self._tell_again, grace_ms=grace_ms)
+        self._tasks: set[asyncio.Task[None]] = set()
         self._held: dict[str, Hold] = {}
         self._overdue: dict[str, Settlement] = {}
+        self._lately: deque[Settlement] = deque(maxlen=MOST_TOLD_AGAIN)
         self._alone = WindowsAlone()
         self._complaint = ""
 
@@ -73,32 +105,59 @@ class Limiter:
 
     def start(self) -> None:
         self.pipe.start()
-        self._keeper = asyncio.get_running_loop().create_task(self._keep_holds())
+        self._begin(self._keep_holds())
+        if self._counting is not None:
+            self._begin(self._counting.watch())
 
     async def stop(self) -> None:
-        if self._keeper is not None:
-            self._keeper.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._keeper
+        if self._counting is not None:
+            self._counting.stop()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.pipe.stop()
+
+    def _begin(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     # Before a call
 
     async def admit(
-        self, hold_id: str, keys: LimitKeys, limits: Limits, *, tokens: int, spend: int, day: str, month: str
+        self, hold_id: str, scopes: Scopes, periods: Periods, *, tokens: int, spend: int, began_us: int = 0
     ) -> Hold:
         """Let a call in under all limits at once.
 
         tokens, spend: the most it can use, spend in pico. They are held until the hold is settled.
-        day, month: the periods it falls into ("2026-11-20", "2026-11") in the organization's zone.
+        periods: those it falls into, in the organization's zone.
+        began_us: Unix time in µs; the record of the call must have the same.
         Raises LimitReached, nothing taken anywhere; or LimiterUnavailable.
         """
-        commands = self._commands_for(keys, limits, day, month)
-        if limits.is_open:
-            return Hold("", commands)
-        hold = Hold(hold_id, commands)
+        if scopes.is_open:
+            return Hold("", self._commands_for(scopes, periods))
+        spend = min(spend, MOST_PICO)
+        for _ in range(ATTEMPTS):
+            if self._counting is not None and not self._counting.generation and scopes.has_cap:
+                await self._counting.look()
+            commands = self._commands_for(scopes, periods)
+            hold = Hold(hold_id, commands, tokens, spend, began_us)
+            answer = await self._try(hold)
+            first = answer[0]
+            if type(first) is int:
+                hold = hold._replace(used=answer)  # type: ignore[arg-type]
+                self._held[hold_id] = hold
+                return hold
+            if first == b"no":
+                raise _reached(commands, *answer[1:])  # type: ignore[arg-type]
+            if self._counting is None:
+                break
+            await self._counting.make_sure([commands.entries[number - 1] for number in answer[1:]])  # type: ignore[operator]
+        raise LimiterUnavailable("what was spent is not known yet")
+
+    async def _try(self, hold: Hold) -> list[object]:
         try:
-            refusal = await self._ask(commands.admit, hold_id, tokens, min(spend, MOST_PICO))
+            return await self._ask(hold.commands.admit, hold.id, hold.tokens, hold.spend)
         except RedisAway as error:
             raise LimiterUnavailable(str(error)) from error
         except (RedisUnavailable, RedisRefused) as error:
@@ -107,12 +166,8 @@ class Limiter:
         except asyncio.CancelledError:
             self._release(hold)
             raise
-        if refusal is not None:
-            raise _reached(commands, *refusal)
-        self._held[hold_id] = hold
-        return hold
 
-    async def _ask(self, template: Template, *arguments: str | int) -> tuple[int, bytes, int] | None:
+    async def _ask(self, template: Template, *arguments: str | int) -> list[object]:
         command = template.packed(*arguments)
         try:
             answer = await self.pipe.call_packed(command)
@@ -122,24 +177,28 @@ class Limiter:
                 raise
             self.pipe.call("SCRIPT", "LOAD", template.script.text)
             answer = await self.pipe.call_packed(command)
-        return None if answer == 1 else cast("tuple[int, bytes, int]", answer)
+        return cast("list[object]", answer)
 
     def _release(self, hold: Hold) -> None:
         """Let go of what may be held or not: nobody has heard."""
         self._settle(Settlement(hold, 0, 0))
 
-    def admit_alone(self, keys: LimitKeys, limits: Limits, *, tokens: int, day: str, month: str, now_s: float) -> Hold:
+    def admit_alone(
+        self, hold_id: str, scopes: Scopes, periods: Periods, *, tokens: int, now_s: float, began_us: int = 0
+    ) -> Hold:
         """Let a call in while Redis is away: windows are kept by this process, caps by nobody.
 
-        What the call costs is charged all the same. Raises LimitReached.
+        What the call costs is charged all the same, once Redis is back. Raises LimitReached.
         """
-        self._alone.admit(keys.holds, limits, tokens, now_s)
-        return Hold("", self._commands_for(keys, limits, day, month))
+        commands = self._commands_for(scopes, periods)
+        self._alone.admit(commands.entries, tokens, now_s)
+        return Hold(hold_id if scopes.has_cap else "", commands, tokens, 0, began_us, is_alone=True)
 
-    def _commands_for(self, keys: LimitKeys, limits: Limits, day: str, month: str) -> Commands:
-        commands = keys.commands
-        if commands is None or not commands.are_for(limits, day, month):
-            commands = keys.commands = Commands(self._scripts, keys, limits, day, month, self._lifetime_ms)
+    def _commands_for(self, scopes: Scopes, periods: Periods) -> Commands:
+        generation = self._counting.generation if self._counting is not None else ""
+        commands = scopes.commands
+        if commands is None or not commands.are_for(periods, generation):
+            commands = scopes.commands = Commands(self._scripts, scopes, periods, self._lifetime_ms, generation)
         return commands
 
     # After it
@@ -152,11 +211,22 @@ class Limiter:
         if not hold.id and not spend:
             return
         self._held.pop(hold.id, None)
-        self._settle(Settlement(hold, tokens, min(spend, MOST_PICO)))
+        settlement = Settlement(hold, tokens, min(spend, MOST_PICO))
+        if self._counting is not None and hold.commands.has_cap:
+            settlement = self._note(settlement, self._counting.generation)
+        self._settle(settlement, is_told_again=hold.is_alone and bool(hold.id))
 
-    def _settle(self, settlement: Settlement) -> None:
-        hold = settlement.hold
-        command = hold.commands.settle.packed(hold.id, settlement.tokens, settlement.spend)
+    def _note(self, settlement: Settlement, generation: str) -> Settlement:
+        """Remember it for as long as it may have to be told again."""
+        now, lately = asyncio.get_running_loop().time(), self._lately
+        while lately and lately[0].told_at < now - TOLD_AGAIN_S:
+            lately.popleft()
+        lately.append(settlement._replace(generation=generation, told_at=now))
+        return lately[-1]
+
+    def _settle(self, settlement: Settlement, *, is_told_again: bool = False) -> None:
+        hold, tokens, spend, *_ = settlement
+        command = hold.commands.settle.packed(hold.id, tokens, spend, hold.began_us, "1" if is_told_again else "")
         try:
             reply = self.pipe.call_packed(command)
         except RedisUnavailable:
@@ -171,7 +241,7 @@ class Limiter:
         elif isinstance(error, RedisRefused) and _is_forgotten(error):
             with suppress(RedisAway):
                 self.pipe.call("SCRIPT", "LOAD", self._scripts.settle.text)
-            self._settle(settlement)
+            self._settle(settlement, is_told_again=settlement.hold.is_alone)
         elif error is not None:
             self._complain(error)
 
@@ -196,9 +266,35 @@ class Limiter:
     def _catch_up(self) -> None:
         """Redis is there, for the first time or again."""
         self._alone.forget()
+        if self._counting is None:
+            self._settle_overdue()
+        else:
+            self._begin(self._catch_up_surely(self._counting))
+
+    async def _catch_up_surely(self, counting: Counting) -> None:
+        """First it must be known whether this is the memory that was left."""
+        with suppress(LimiterUnavailable):
+            await counting.look()
+            self._settle_overdue()
+
+    def _settle_overdue(self) -> None:
         overdue, self._overdue = self._overdue, {}
         for settlement in overdue.values():
-            self._settle(settlement)
+            is_other = self._counting is not None and settlement.generation != self._counting.generation
+            self._settle(settlement, is_told_again=is_other or settlement.hold.is_alone)
+
+    def _tell_again(self) -> None:
+        """Redis has lost its memory: what is held is held again, and what was charged lately is told again."""
+        assert self._counting is not None
+        with suppress(RedisAway):
+            for script in (self._scripts.restore, self._scripts.settle):
+                self.pipe.call("SCRIPT", "LOAD", script.text)
+            for hold in self._held.values():
+                self.pipe.call_packed(
+                    hold.commands.restore.packed(hold.id, hold.tokens, hold.spend, self._counting.generation)
+                )
+            for settlement in self._lately:
+                self._settle(settlement, is_told_again=True)
 
     def _complain(self, error: BaseException) -> None:
         """One line a turn, not one a call."""
@@ -212,8 +308,13 @@ def _is_forgotten(error: RedisRefused) -> bool:
     return str(error).startswith("NOSCRIPT")
 
 
-def _reached(commands: Commands, number: int, used: bytes, wait_ms: int) -> LimitReached:
-    name = commands.names[number - 1]
-    limit = Decimal(getattr(commands.limits, name))
-    amount = from_pico(int(used)) if name.is_money else Decimal(int(used))
-    return LimitReached(name, amount, limit, None if wait_ms < 0 else wait_ms)
+def _reached(commands: Commands, number: int, used: bytes, wait_ms: int, room: bytes | int) -> LimitReached:
+    entry = commands.entries[number - 1]
+    return LimitReached(
+        entry.name,
+        entry.amount(int(used)),
+        entry.amount(entry.limit),
+        None if wait_ms < 0 else wait_ms,
+        scope=entry.scoped.scope,
+        room=int(room),
+    )

@@ -27,6 +27,9 @@ class Scripts:
         self.admit = Script("admit", clock)
         self.settle = Script("settle", clock)
         self.renew = Script("renew", clock)
+        self.restore = Script("restore", clock)
+        self.generation = Script("generation", clock)
+        self.count = Script("count", clock)
 
     def __iter__(self) -> Iterator[Script]:
-        return iter((self.admit, self.settle, self.renew))
+        return iter((self.admit, self.settle, self.renew, self.restore, self.generation, self.count))

@@ -1,10 +1,11 @@
-"""Where a customer stands with its limits now, for pages. Reads what the limiter's scripts keep."""
+"""Where customers, keys and end users stand with their limits now, for pages. Reads what the limiter's scripts keep."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
+from typing import TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -12,11 +13,15 @@ import redis
 from django.conf import settings
 from redis.commands.core import Script as RedisScript
 
-from apps.limits.commands import Entry, LimitKeys, entries_of
+from apps.limits.commands import Entry, entries_of
+from apps.limits.counting import GENERATION_KEY
+from apps.limits.scopes import LimitKeys, Scoped, Scopes, next_day, next_month, periods_of
 from apps.limits.scripts import Script
-from apps.limits.terms import LimitName, Limits, from_pico
+from apps.limits.terms import LimitName, Limits, Scope
 
 PATIENCE_S = 0.5
+
+Whose = TypeVar("Whose", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -27,7 +32,9 @@ class LimitState:
     limit: Decimal
     used: Decimal
     held: Decimal  # by calls under way, which may cost less in the end
-    resets_at: datetime | None  # None: as calls end, or as the minute moves on
+    resets_at: datetime | None  # None: as calls end, as the window moves on, or never
+    scope: Scope = Scope.CUSTOMER
+    is_sure: bool = True  # False: Redis has no complete sum; the next call has it counted (see usage.limits)
 
     @property
     def left(self) -> Decimal:
@@ -46,7 +53,7 @@ class LimitState:
 
 
 def limits_state(customer_id: UUID, limits: Limits, zone: ZoneInfo, at: datetime) -> list[LimitState] | None:
-    """Each limit that is set, in order; None while Redis is away."""
+    """Each limit of a customer that is set, in order; None while Redis is away."""
     states = limits_states({customer_id: limits}, zone, at)
     return None if states is None else states[customer_id]
 
@@ -55,50 +62,52 @@ def limits_states(
     customers: Mapping[UUID, Limits], zone: ZoneInfo, at: datetime
 ) -> dict[UUID, list[LimitState]] | None:
     """The same for many customers, in one round trip."""
+    keys = {customer_id: LimitKeys(customer_id.bytes) for customer_id in customers}
+    scopes = {
+        customer_id: Scopes(keys[customer_id], (Scoped(Scope.CUSTOMER, keys[customer_id], limits),))
+        for customer_id, limits in customers.items()
+    }
+    return scopes_states(scopes, zone, at)
+
+
+def scopes_states(scopes: Mapping[Whose, Scopes], zone: ZoneInfo, at: datetime) -> dict[Whose, list[LimitState]] | None:
+    """Each limit that is set in these scopes, in order; in one round trip. None while Redis is away.
+
+    zone: the organization's, in which days and months begin.
+    """
     today = at.astimezone(zone)
-    asked = {customer_id: _entries(customer_id, limits, today) for customer_id, limits in customers.items()}
+    periods = periods_of(today)
+    asked = {whose: list(entries_of(each, periods)) for whose, each in scopes.items()}
     script = _script(settings.REDIS_URL)
     try:
         pipeline = script.registered_client.pipeline(transaction=False)  # type: ignore[union-attr]
-        for customer_id, entries in asked.items():
-            keys = LimitKeys(customer_id.bytes)
+        for whose, entries in asked.items():
+            keys = scopes[whose].customer
             parts = [part for entry in entries for part in (entry.kind, entry.span_ms, entry.buckets)]
             script(keys=[keys.holds, keys.held, *(entry.key for entry in entries)], args=parts, client=pipeline)
-        answers = pipeline.execute()
+        pipeline.get(GENERATION_KEY)
+        *answers, generation = pipeline.execute()
     except redis.RedisError:
         return None
     return {
-        customer_id: _states(customers[customer_id], asked[customer_id], answer, today)
-        for customer_id, answer in zip(asked, answers, strict=True)
+        whose: [_state(entry, counted, generation, today) for entry, counted in zip(entries, answer, strict=True)]
+        for (whose, entries), answer in zip(asked.items(), answers, strict=True)
     }
 
 
-def _entries(customer_id: UUID, limits: Limits, today: datetime) -> list[Entry]:
-    return entries_of(LimitKeys(customer_id.bytes), limits, today.strftime("%Y-%m-%d"), today.strftime("%Y-%m"))
-
-
-def _states(
-    limits: Limits, entries: Sequence[Entry], counters: Sequence[tuple[bytes, bytes]], today: datetime
-) -> list[LimitState]:
-    resets = {LimitName.DAILY: _next_day(today), LimitName.MONTHLY: _next_month(today)}
-    return [
-        _state(entry.name, getattr(limits, entry.name), int(used), int(held), resets.get(entry.name))
-        for entry, (used, held) in zip(entries, counters, strict=True)
-    ]
-
-
-def _state(name: LimitName, limit: int | Decimal, used: int, held: int, resets_at: datetime | None) -> LimitState:
-    amount = from_pico if name.is_money else Decimal
-    return LimitState(name, Decimal(limit), amount(used), amount(held), resets_at)
-
-
-def _next_day(today: datetime) -> datetime:
-    """Midnight, in the same zone."""
-    return (today + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
-
-
-def _next_month(today: datetime) -> datetime:
-    return _next_day(today.replace(day=1) + timedelta(days=31)).replace(day=1)
+def _state(entry: Entry, counted: tuple[bytes, bytes, bytes], generation: bytes | None, today: datetime) -> LimitState:
+    used, held, stamp = counted
+    resets = {LimitName.DAILY: next_day(today), LimitName.MONTHLY: next_month(today)}
+    is_sure = entry.kind != "s" or generation is None or stamp.startswith(generation + b"/")
+    return LimitState(
+        entry.name,
+        entry.amount(entry.limit),
+        entry.amount(int(used)),
+        entry.amount(int(held)),
+        resets.get(entry.name),
+        entry.scoped.scope,
+        is_sure,
+    )
 
 
 @lru_cache(maxsize=2)

@@ -6,14 +6,18 @@ spend never passes a cap however many calls run at once.
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from decimal import Decimal
 from math import ceil
+from typing import NamedTuple
 
+from apps.limits.headers import headers_of_refusal
 from apps.limits.limiter import Hold, Limiter
-from apps.limits.terms import LimiterUnavailable, LimitReached, to_pico
+from apps.limits.scopes import Periods, Scopes
+from apps.limits.terms import LimiterUnavailable, LimitName, LimitReached, Scope, to_pico
 from apps.pricing.rating import Price, ceiling
 from apps.proxy import stops
-from apps.proxy.grant import Grant, LimiterOutage
+from apps.proxy.grant import Calendar, Grant, LimiterOutage
+from apps.proxy.shortening import LEAST_OUTPUT, most_output
 from apps.usage.record import Outcome
 
 logger = logging.getLogger(__name__)
@@ -21,16 +25,17 @@ logger = logging.getLogger(__name__)
 UNKNOWN_INPUT_TOKENS = 128_000  # of bodies that refer to things whose size they don't tell
 UNKNOWN_OUTPUT_TOKENS = 16_384  # where neither the call nor the price book knows a maximum
 BYTES_A_TOKEN = 4  # of plain text, about
+ATTEMPTS = 3  # at finding an output limit that fits, while other calls take what was there
 
 
-@dataclass(frozen=True, slots=True)
-class Demand:
+class Demand(NamedTuple):
     """What a call asks for, as far as limits are concerned."""
 
     input_bytes: int
     input_bound: Callable[[], int | None]  # tokens; asked only where money is limited
     max_output_tokens: int | None  # of one answer; None: not said
     answers: int
+    can_be_shortened: bool = False  # its body has an output limit, or can be given one
 
     def most_output(self, price: Price) -> int:
         """No call brings more tokens out than this."""
@@ -42,6 +47,13 @@ class Demand:
     def likely_tokens(self) -> int:
         """What is counted against tokens a minute until the real number is known."""
         return self.input_bytes // BYTES_A_TOKEN + (self.max_output_tokens or 0) * self.answers
+
+
+class Admitted(NamedTuple):
+    """A call that was let in."""
+
+    hold: Hold
+    output_limit: int | None = None  # that must be set on it; None: it goes as it is
 
 
 class Admission:
@@ -56,85 +68,118 @@ class Admission:
     async def stop(self) -> None:
         await self.limiter.stop()
 
-    async def admit(self, hold_id: str, grant: Grant, price: Price | None, demand: Demand, now: float) -> Hold:
-        """Let the call in under all limits of its customer. Raises Stop."""
-        calendar, limits = grant.calendar, grant.limits
-        calendar.turn_to(now)
-        spend = 0
-        if limits.has_cap and price is not None:
-            bound = demand.input_bound()
-            spend = to_pico(
-                ceiling(
-                    price,
-                    UNKNOWN_INPUT_TOKENS if bound is None else bound,
-                    demand.most_output(price),
-                    grant.markup_percent,
-                )
-            )
-        tokens = 0
-        if limits.tokens_per_minute is not None:  # a call that is larger than the limit gets a window to itself
-            tokens = min(max(1, demand.likely_tokens()), max(1, limits.tokens_per_minute))
-        try:
-            return await self.limiter.admit(
-                hold_id,
-                grant.limit_keys,
-                limits,
-                tokens=tokens,
-                spend=spend,
-                day=calendar.day,
-                month=calendar.month,
-            )
-        except LimitReached as reached:
-            raise _refusal(reached) from None
-        except LimiterUnavailable:
-            return self._admit_alone(grant, tokens, now)
+    async def admit(
+        self, hold_id: str, grant: Grant, scopes: Scopes, price: Price | None, demand: Demand, now: float
+    ) -> Admitted:
+        """Let the call in under all the limits it is under. Raises Stop."""
+        periods = grant.calendar.at(now)
+        if scopes.is_open:
+            return Admitted(await self.limiter.admit(hold_id, scopes, periods, tokens=0, spend=0))
+        tokens, spend, began_us = _tokens(scopes, demand), 0, int(now * 1_000_000)
+        if scopes.has_cap and price is not None:
+            spend = _spend(price, demand, demand.most_output(price), grant.markup_percent)
+        limit = None
+        for _ in range(ATTEMPTS):
+            try:
+                hold = await self.limiter.admit(hold_id, scopes, periods, tokens=tokens, spend=spend, began_us=began_us)
+            except LimitReached as reached:
+                limit = _shorter(grant, price, demand, reached) if price is not None else None
+                if limit is None or price is None:
+                    raise _refusal(reached, scopes, grant.calendar) from None
+                spend = _spend(price, demand, limit * demand.answers, grant.markup_percent)
+            except LimiterUnavailable:
+                return Admitted(self._admit_alone(hold_id, grant, scopes, periods, tokens, now))
+            else:
+                return Admitted(hold, limit)
+        raise stops.away("Other calls are taking all that is left under a spend cap.")
 
     def settle(self, hold: Hold, outcome: Outcome) -> None:
         """Put the real price and tokens in the place of what was held."""
         spend = to_pico(outcome.price) if outcome.price else 0
         self.limiter.settle(hold, spend=spend, tokens=outcome.tokens.total)
 
-    def _admit_alone(self, grant: Grant, tokens: int, now: float) -> Hold:
+    def _admit_alone(
+        self, hold_id: str, grant: Grant, scopes: Scopes, periods: Periods, tokens: int, now: float
+    ) -> Hold:
         """Redis is away: the organization has chosen who is served all the same."""
         choice = grant.on_limiter_outage
-        is_refused = choice is LimiterOutage.REFUSE_ALL or (
-            choice is LimiterOutage.REFUSE_CAPPED and grant.limits.has_cap
-        )
-        if is_refused and not grant.limits.is_open:
+        if choice is LimiterOutage.REFUSE_ALL or (choice is LimiterOutage.REFUSE_CAPPED and scopes.has_cap):
             raise stops.away("Limits cannot be checked at the moment.")
         try:
             return self.limiter.admit_alone(
-                grant.limit_keys,
-                grant.limits,
-                tokens=tokens,
-                day=grant.calendar.day,
-                month=grant.calendar.month,
-                now_s=now,
+                hold_id, scopes, periods, tokens=tokens, now_s=now, began_us=int(now * 1_000_000)
             )
         except LimitReached as reached:
-            raise _refusal(reached) from None
+            raise _refusal(reached, scopes, grant.calendar) from None
 
 
-def _refusal(reached: LimitReached) -> stops.Stop:
-    name, used, limit = reached.name, reached.used, reached.limit
-    if name.is_money:
-        period = "day" if name == name.DAILY else "month"
+def _tokens(scopes: Scopes, demand: Demand) -> int:
+    """A call that is larger than the narrowest limit gets a window to itself."""
+    most = scopes.tokens_per_minute
+    return 0 if most is None else min(max(1, demand.likely_tokens()), max(1, most))
+
+
+def _spend(price: Price, demand: Demand, output_tokens: int, markup_percent: Decimal) -> int:
+    return to_pico(ceiling(price, _input_tokens(demand), output_tokens, markup_percent))
+
+
+def _input_tokens(demand: Demand) -> int:
+    bound = demand.input_bound()
+    return UNKNOWN_INPUT_TOKENS if bound is None else bound
+
+
+def _shorter(grant: Grant, price: Price, demand: Demand, reached: LimitReached) -> int | None:
+    """The largest output limit with which the call would fit under its caps, where that may be set; else None."""
+    if not (reached.name.is_cap and grant.shortens_output and demand.can_be_shortened):
+        return None
+    limit = most_output(price, _input_tokens(demand), demand.answers, grant.markup_percent, reached.room)
+    is_shorter = LEAST_OUTPUT <= limit < demand.most_output(price) // demand.answers
+    return limit if is_shorter else None
+
+
+WHOSE = {
+    Scope.CUSTOMER: "this account",
+    Scope.KEY: "this key",
+    Scope.END_USER: "this end user",
+    Scope.POLICY: "Helicone-RateLimit-Policy",
+}
+UNIT = {
+    LimitName.REQUESTS: "requests a minute",
+    LimitName.HOURLY_REQUESTS: "requests an hour",
+    LimitName.DAILY_REQUESTS: "requests in 24 hours",
+    LimitName.TOKENS: "tokens a minute",
+    LimitName.CONCURRENT: "requests at once",
+    LimitName.POLICY_REQUESTS: "requests in its window",
+    LimitName.POLICY_SPEND: "USD in its window",
+}
+PERIOD = {LimitName.DAILY: "for the day", LimitName.MONTHLY: "for the month", LimitName.TOTAL: "in total"}
+
+
+def _refusal(reached: LimitReached, scopes: Scopes, calendar: Calendar) -> stops.Stop:
+    """What is told: which limit, whose, how much of it is used, and when it ends. Never a cost, nor anybody else's."""
+    name = reached.name
+    told = f"{name};scope={reached.scope};limit={reached.limit.normalize():f};used={reached.used.normalize():f}"
+    if name.is_cap:
+        ends_at = calendar.end_of(name)
+        until = "Ask for a higher cap" + (f", or wait until {ends_at:%Y-%m-%d %H:%M %Z}." if ends_at else ".")
         return stops.Stop(
             402,
             "spend_cap_reached",
-            f"This account's spend cap for the {period} is ${limit.normalize():f}; ${used:f} of it is used, and "
-            "what calls under way may cost is held. Ask for a higher cap, or wait for the next "
-            f"{period}. A call with a smaller limit on its output may still fit.",
+            f"The spend cap {PERIOD[name]} of {WHOSE[reached.scope]} is ${reached.limit.normalize():f}; "
+            f"${reached.used.normalize():f} of it is used, and what calls under way may cost is held. {until} A call "
+            "with a smaller limit on its output may still fit.",
+            headers=[(b"tollgate-limit", (told + (f";ends={ends_at.isoformat()}" if ends_at else "")).encode())],
         )
-    unit = {
-        name.REQUESTS: "requests a minute",
-        name.TOKENS: "tokens a minute",
-        name.CONCURRENT: "requests at once",
-    }
     retry_s = 1 if reached.retry_after_ms is None else ceil(reached.retry_after_ms / 1000)
+    commands = scopes.commands
     return stops.Stop(
         429,
         "rate_limit_exceeded",
-        f"This account's limit is {limit:f} {unit[name]}, of which {used:f} are used. Try again in {retry_s} s.",
+        f"The limit of {WHOSE[reached.scope]} is {reached.limit.normalize():f} {UNIT[name]}, of which "
+        f"{reached.used.normalize():f} are used. Try again in {retry_s} s.",
         retry_after_s=retry_s,
+        headers=[
+            (b"tollgate-limit", f"{told};ends={retry_s}".encode()),
+            *(headers_of_refusal(commands.entries, reached) if commands is not None else ()),
+        ],
     )

@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING
 from apps.keys.token import digest, looks_valid
 from apps.kit.failpoints import reach
 from apps.kit.ids import uuid7
+from apps.limits.headers import headers_of_answer
 from apps.limits.limiter import Hold
+from apps.limits.scopes import Scopes
 from apps.pricing.rating import Price, Rated, rate
 from apps.proxy import stops
 from apps.proxy.admission import Demand
@@ -45,9 +47,11 @@ from apps.proxy.headers import (
     with_body,
 )
 from apps.proxy.meter import Meter, Usage
+from apps.proxy.narrowing import NO_POLICY, policy_of
 from apps.proxy.protocols.base import Ask, BadBody, Match
 from apps.proxy.protocols.compatible import named_provider
 from apps.proxy.scrub import scrub
+from apps.proxy.shortening import can_be_shortened, shortened
 from apps.proxy.stops import Stop
 from apps.proxy.upstream import Exchange, UpstreamError
 from apps.usage.record import CANCELLED, FAILED, SERVED, Intent, Outcome, encode
@@ -88,6 +92,7 @@ class Call:
         self.query = b""
         self.context = read_context(self.head.extra)
         self.grant: Grant
+        self.scopes: Scopes  # whose limits it is under
         self.route: Route
         self.is_known = False  # whose call it is: `grant` is there, and the call is recorded, however it ends
         self.ask = Ask(model=self.operation.model, is_streamed=self.operation.is_streamed)
@@ -96,6 +101,7 @@ class Call:
         self.provider_key_id: bytes | None = None
         self.price: Price | None = None
         self.hold: Hold | None = None
+        self.output_limit: int | None = None  # set by us, so that the call fits under its caps
         self.is_intended = False
 
         # Known of the answer
@@ -154,6 +160,8 @@ class Call:
         reach("after_auth")
         if bar := grant.bar_at(self.began_at):
             raise stops.barred(bar)
+        if not grant.access.allows_address(client_address(self.scope)):
+            raise stops.network_not_allowed()
 
     # What it asks for
 
@@ -173,11 +181,19 @@ class Call:
             raise stops.no_provider(self.provider)
         self.route = route
         self.provider_key_id = route.provider_key_id
+        if not grant.access.allows_model(self.provider, self.model or self.ask.model):
+            raise stops.model_not_allowed(self.model or self.ask.model or self.operation.name)
+        self.find_limits()
         if self.operation.is_charged:
             if self.ask.model:
                 self.price = await self.price_of(self.model or self.ask.model)
-            if self.price is None and grant.limits.has_cap:
+            if self.price is None and self.scopes.has_cap:
                 raise stops.unpriced(self.ask.model or self.operation.name)
+
+    def find_limits(self) -> None:
+        """Whose limits the call is under: its customer's, key's and end user's, and the one it asks for itself."""
+        policy, segment = policy_of(self.head.extra, self.context) if self.head.extra else NO_POLICY
+        self.scopes = self.grant.book.scopes(self.context.end_user, policy, segment)
 
     async def read_body(self) -> None:
         try:
@@ -199,7 +215,7 @@ class Call:
         try:
             return await grants.load_price(owner, self.provider, model)
         except PricesUnavailable:
-            if self.grant.limits.has_cap:
+            if self.scopes.has_cap:
                 raise stops.away("Prices cannot be looked up at the moment.") from None
             return None  # served, and priced once the price can be read (manage.py reprice)
 
@@ -215,7 +231,12 @@ class Call:
             raise stops.away("Calls cannot be recorded at the moment, so none is let through.") from None
         self.is_intended = True
         reach("before_admit")
-        self.hold = await self.proxy.admission.admit(self.id.hex, self.grant, self.price, self.demand(), self.began_at)
+        self.hold, limit = await self.proxy.admission.admit(
+            self.id.hex, self.grant, self.scopes, self.price, self.demand(), self.began_at
+        )
+        if limit is not None and self.body is not None:
+            self.output_limit = self.ask.max_output_tokens = limit
+            self.body = shortened(self.operation, self.provider, self.body, limit)
         reach("after_admit")
         try:
             await durable
@@ -226,7 +247,13 @@ class Call:
         ask, body = self.ask, self.body
         if body is None:
             return Demand(0, lambda: None, ask.max_output_tokens, ask.n)
-        return Demand(len(body), lambda: self.wire.input_bound(self.operation, body), ask.max_output_tokens, ask.n)
+        return Demand(
+            len(body),
+            lambda: self.wire.input_bound(self.operation, body),
+            ask.max_output_tokens,
+            ask.n,
+            can_be_shortened(self.operation),
+        )
 
     # There and back
 
@@ -332,6 +359,10 @@ class Call:
         headers += ((b"x-request-id", request_id), (b"helicone-id", request_id))
         if self.context.warnings:
             headers.append((b"tollgate-warning", self.context.warnings))
+        if self.hold is not None and self.hold.used:
+            headers += headers_of_answer(self.hold)
+        if self.output_limit is not None:
+            headers.append((b"tollgate-output-limit", b"%d" % self.output_limit))
         await self.send({"type": "http.response.start", "status": status, "headers": headers})
 
     async def finish(self, body: bytes) -> None:
@@ -352,6 +383,7 @@ class Call:
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
         if stop.retry_after_s is not None:
             headers.append((b"retry-after", b"%d" % stop.retry_after_s))
+        headers += stop.headers
         await self.start(stop.status, headers)
         await self.finish(body)
 

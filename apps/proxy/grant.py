@@ -5,14 +5,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
-from apps.limits.commands import LimitKeys
-from apps.limits.terms import Limits
+from apps.limits.access import Access
+from apps.limits.scopes import LimitBook, Periods, periods_of
+from apps.limits.terms import LimitName
 from apps.pricing.rating import Price
 from apps.proxy.upstream import Origin
 
@@ -51,18 +52,19 @@ class Grant:
     """A proxy key and what it stands for. Shared by all calls with the key until it is forgotten."""
 
     __slots__ = (
+        "access",
         "bar",
+        "book",
         "calendar",
         "customer_id",
         "ends_at",
-        "limit_keys",
-        "limits",
         "loaded_at",
         "markup_percent",
         "on_limiter_outage",
         "organization_id",
         "proxy_key_id",
         "routes",
+        "shortens_output",
     )
 
     def __init__(
@@ -73,7 +75,9 @@ class Grant:
         proxy_key_id: bytes,
         bar: Bar | None,
         ends_at: float | None,
-        limits: Limits,
+        book: LimitBook,
+        access: Access,
+        shortens_output: bool,
         calendar: "Calendar",
         markup_percent: Decimal,
         on_limiter_outage: LimiterOutage,
@@ -85,8 +89,9 @@ class Grant:
         self.proxy_key_id = proxy_key_id
         self.bar = bar  # from the moment of loading on
         self.ends_at = ends_at  # Unix time from which the key is expired or replaced; None: never
-        self.limits = limits
-        self.limit_keys = LimitKeys(customer_id)
+        self.book = book
+        self.access = access
+        self.shortens_output = shortens_output  # of a call that would not fit under a cap
         self.calendar = calendar
         self.markup_percent = markup_percent
         self.on_limiter_outage = on_limiter_outage
@@ -103,26 +108,27 @@ class Grant:
         return self.bar
 
 
+NO_PERIODS = Periods("", "")  # in which no instant lies
+
+
 @dataclass(slots=True)
 class Calendar:
     """Which day and month it is in an organization's time zone, worked out once a day."""
 
     zone: ZoneInfo
-    day: str = ""  # "2026-11-20"
-    month: str = ""  # "2026-11"
-    month_ends_at: float = 0.0
-    day_ends_at: float = 0.0
+    periods: Periods = NO_PERIODS
 
-    def turn_to(self, now: float) -> None:
-        """Make the attributes those of Unix time `now`. Ends are the next local midnights."""
-        if now < self.day_ends_at and self.day:
-            return
-        local = datetime.fromtimestamp(now, self.zone)
-        self.day, self.month = local.strftime("%Y-%m-%d"), local.strftime("%Y-%m")
-        today = local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
-        self.day_ends_at = (today + timedelta(days=1)).timestamp()
-        next_month = (today.replace(day=1) + timedelta(days=32)).replace(day=1)
-        self.month_ends_at = next_month.timestamp()
+    def at(self, now: float) -> Periods:
+        """The periods of Unix time `now`. They begin and end at local midnights."""
+        if self.periods.day_begins_at <= now < self.periods.day_ends_at:
+            return self.periods
+        self.periods = periods_of(datetime.fromtimestamp(now, self.zone))
+        return self.periods
+
+    def end_of(self, cap: LimitName) -> datetime | None:
+        """When the period of a cap that was just asked about ends; None: never."""
+        ends_at = {LimitName.DAILY: self.periods.day_ends_at, LimitName.MONTHLY: self.periods.month_ends_at}.get(cap)
+        return None if ends_at is None else datetime.fromtimestamp(ends_at, self.zone)
 
 
 class GrantsUnavailable(Exception):

@@ -23,7 +23,8 @@ from apps.keys.errors import VaultError
 from apps.keys.models import ProviderKey, ProxyKey
 from apps.keys.providers import base_url_of, wire_of
 from apps.keys.vault import open_provider_key
-from apps.limits.terms import Limits
+from apps.limits.access import Access
+from apps.limits.book import load_book
 from apps.pricing.book import find_price
 from apps.pricing.rating import Price
 from apps.proxy.grant import (
@@ -145,7 +146,7 @@ class Grants:
 
     def _is_young(self, grant: Grant) -> bool:
         age_s = time.monotonic() - max(grant.loaded_at, self.listener.heard_at)
-        return age_s <= (self._max_age_capped_s if grant.limits.has_cap else self._max_age_s)
+        return age_s <= (self._max_age_capped_s if grant.book.has_cap else self._max_age_s)
 
     # Prices...
 
@@ -227,7 +228,11 @@ def load_grant(digest: bytes) -> Grant | None:
         proxy_key_id=key.pk.bytes,
         bar=_bar_of(key, datetime.now(UTC)),
         ends_at=min(ends, default=None),
-        limits=_limits_of(key.customer),
+        book=load_book(key.customer, key),
+        access=Access(
+            (key.customer.allowed_models, key.allowed_models), (key.customer.allowed_networks, key.allowed_networks)
+        ),
+        shortens_output=key.customer.shortens_output,
         calendar=Calendar(ZoneInfo(organization.time_zone)),
         markup_percent=key.customer.effective_markup_percent,
         on_limiter_outage=LimiterOutage(organization.on_limiter_outage),
@@ -244,10 +249,6 @@ def _bar_of(key: ProxyKey, at: datetime) -> Bar | None:
     if key.expires_at is not None and key.expires_at <= at:
         return Bar.EXPIRED
     return None
-
-
-def _limits_of(customer: Customer) -> Limits:
-    return Limits(**{name: getattr(customer, name) for name in Customer.LIMITS})
 
 
 def _routes_of(customer: Customer) -> dict[str, Route]:

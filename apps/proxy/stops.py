@@ -4,6 +4,8 @@ The texts say what to do next and name nobody else's figures. The wire puts them
 its SDK turns into its own exception.
 """
 
+from collections.abc import Sequence
+
 from apps.proxy.grant import Bar
 from apps.proxy.upstream import (
     BadResponse,
@@ -30,6 +32,7 @@ class Stop(Exception):
         result: int = REFUSED,
         retry_after_s: int | None = None,
         param: str | None = None,
+        headers: Sequence[tuple[bytes, bytes]] = (),
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -38,6 +41,7 @@ class Stop(Exception):
         self.result = result
         self.retry_after_s = retry_after_s
         self.param = param  # the field of the body that is at fault
+        self.headers = headers  # of the answer, besides the usual ones
 
 
 BARRED = {
@@ -87,6 +91,14 @@ def not_theirs() -> Stop:
 
 def no_provider(provider: str) -> Stop:
     return Stop(403, "provider_not_enabled", f"No provider key is set up for “{provider}”. Ask to have it enabled.")
+
+
+def model_not_allowed(model: str) -> Stop:
+    return Stop(403, "model_not_allowed", f"The model “{model[:200]}” may not be called with this key.")
+
+
+def network_not_allowed() -> Stop:
+    return Stop(403, "network_not_allowed", "This key may not be used from your network.")
 
 
 def body_too_large(most: int) -> Stop:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from redis import Redis
 
-from apps.limits.commands import LimitKeys
+from apps.limits.scopes import LimitKeys
 from apps.limits.terms import from_pico
 from apps.usage.models import TOKEN_KINDS
 from tests.faults.checker import ClientCall, ProviderCall, Record, Violation, check

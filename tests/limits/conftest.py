@@ -11,9 +11,9 @@ import uvloop
 from django.conf import settings
 
 from apps.kit.ids import uuid7
-from apps.limits.commands import LimitKeys
 from apps.limits.limiter import Limiter
 from apps.limits.redis_pipe import RedisPipe, State
+from apps.limits.scopes import LimitKeys
 from apps.ops.embedded import Home, Server, ephemeral_home, start_redis
 
 

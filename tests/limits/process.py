@@ -13,9 +13,10 @@ from decimal import Decimal
 
 import uvloop
 
-from apps.limits.commands import LimitKeys
 from apps.limits.limiter import Limiter
+from apps.limits.scopes import LimitKeys, Periods
 from apps.limits.terms import LimitReached, Limits, to_pico
+from tests.limits.scoping import under
 
 CALLS = Limits(requests_per_minute=100, tokens_per_minute=10**6, max_concurrent=1000)
 CAP = Decimal("0.10")
@@ -25,7 +26,7 @@ MONEY = Limits(daily_cap=CAP, monthly_cap=CAP)
 async def call(limiter: Limiter, keys: LimitKeys, limits: Limits, hold_id: str, held: int, price: int) -> int | None:
     """Let in, wait a little, settle. What it was charged; None if it was refused."""
     try:
-        hold = await limiter.admit(hold_id, keys, limits, tokens=1, spend=held, day="d", month="m")
+        hold = await limiter.admit(hold_id, under(keys, limits), Periods("d", "m"), tokens=1, spend=held)
     except LimitReached:
         return None
     await asyncio.sleep(random.random() / 100)

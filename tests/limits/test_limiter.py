@@ -3,22 +3,24 @@
 import asyncio
 import signal
 from collections import Counter
+from dataclasses import fields
 from decimal import Decimal
 
 import pytest
 
 from apps.kit.ids import uuid7
-from apps.limits.commands import LimitKeys
 from apps.limits.limiter import Hold, Limiter
+from apps.limits.scopes import LimitKeys, Periods
 from apps.limits.terms import LimiterUnavailable, LimitName, LimitReached, Limits, from_pico, to_pico
 from tests.limits.conftest import until, until_open
+from tests.limits.scoping import under
 
 DAY, MONTH = "2026-11-20", "2026-11"
 DOLLAR = to_pico(Decimal(1))
 
 
 async def admit(limiter: Limiter, keys: LimitKeys, limits: Limits, tokens: int = 0, spend: int = 0) -> Hold:
-    return await limiter.admit(str(uuid7()), keys, limits, tokens=tokens, spend=spend, day=DAY, month=MONTH)
+    return await limiter.admit(str(uuid7()), under(keys, limits), Periods(DAY, MONTH), tokens=tokens, spend=spend)
 
 
 async def money(limiter: Limiter, keys: LimitKeys, period: str) -> tuple[int, int]:
@@ -54,7 +56,7 @@ async def test_a_full_window_says_when_to_come_back(limiter: Limiter, keys: Limi
     assert stop.retry_after_ms is not None and 59_000 <= stop.retry_after_ms <= 61_000
 
 
-@pytest.mark.parametrize("name", list(LimitName))
+@pytest.mark.parametrize("name", [LimitName(field.name) for field in fields(Limits)])
 async def test_zero_lets_nothing_through(limiter: Limiter, keys: LimitKeys, name: LimitName) -> None:
     limits = Limits(**{name: Decimal(0) if name.is_money else 0})  # type: ignore[arg-type]
     stop = await refused(limiter, keys, limits, tokens=1, spend=1)
@@ -203,7 +205,7 @@ async def test_another_day_and_other_limits_hold_at_once(limiter: Limiter, keys:
     limiter.settle(await admit(limiter, keys, limits, spend=DOLLAR), spend=DOLLAR, tokens=0)
     await refused(limiter, keys, limits, spend=1)
     await admit(limiter, keys, Limits(daily_cap=Decimal(2)), spend=DOLLAR)
-    await limiter.admit("next", keys, limits, tokens=0, spend=DOLLAR, day="2026-11-21", month=MONTH)
+    await limiter.admit("next", under(keys, limits), Periods("2026-11-21", MONTH), tokens=0, spend=DOLLAR)
 
 
 async def test_one_customers_limits_are_not_anothers(limiter: Limiter) -> None:

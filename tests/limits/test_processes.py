@@ -9,7 +9,7 @@ import pytest
 from django.conf import settings
 
 from apps.kit.ids import uuid7
-from apps.limits.commands import LimitKeys
+from apps.limits.scopes import LimitKeys
 from apps.limits.terms import to_pico
 from tests.faults.size import size
 from tests.limits.process import CAP

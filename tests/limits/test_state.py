@@ -1,5 +1,6 @@
 """Where a customer stands, as pages show it."""
 
+import asyncio
 from datetime import UTC, datetime
 from decimal import Decimal
 from uuid import UUID
@@ -8,10 +9,11 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from apps.kit.ids import uuid7
-from apps.limits.commands import LimitKeys
 from apps.limits.limiter import Limiter
+from apps.limits.scopes import LimitKeys, Periods
 from apps.limits.state import LimitState, limits_state, limits_states
 from apps.limits.terms import LimitName, Limits, to_pico
+from tests.limits.scoping import under
 
 AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
 LIMITS = Limits(
@@ -23,12 +25,10 @@ async def call(limiter: Limiter, customer: UUID, limits: Limits = LIMITS, *, tok
     """Let in; and settled, if it has a price."""
     hold = await limiter.admit(
         uuid7().hex,
-        LimitKeys(customer.bytes),
-        limits,
+        under(LimitKeys(customer.bytes), limits),
+        Periods("2026-11-20", "2026-11"),
         tokens=tokens,
         spend=to_pico(Decimal(spend)),
-        day="2026-11-20",
-        month="2026-11",
     )
     if price:
         limiter.settle(hold, spend=to_pico(Decimal(price)), tokens=tokens)
@@ -71,6 +71,7 @@ async def test_holds_of_a_dead_process_are_not_shown(new_limiter):
     dying = await new_limiter(lifetime_ms=1)
     await call(dying, customer, tokens=1, spend="0.5")
     await dying.stop()
+    await asyncio.sleep(0.01)
     states = {s.name: s for s in limits_state(customer, LIMITS, ZoneInfo("UTC"), AT) or []}
     assert (states[LimitName.CONCURRENT].used, states[LimitName.DAILY].held) == (0, 0)
 

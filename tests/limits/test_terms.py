@@ -6,9 +6,11 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from apps.limits.commands import LimitKeys, entries_of
+from apps.limits.commands import entries_of
+from apps.limits.scopes import LimitKeys, Periods
 from apps.limits.scripts import FOLDER
 from apps.limits.terms import MOST_PICO, Limits, from_pico, to_pico
+from tests.limits.scoping import under
 
 PICO = [
     ("0", 0),
@@ -30,7 +32,7 @@ def test_pico_in_dollars():
 
 
 def test_a_cap_beyond_what_is_counted_is_the_most_that_is():
-    (entry,) = entries_of(LimitKeys(b"x"), Limits(daily_cap=Decimal(10**10)), "d", "m")
+    (entry,) = entries_of(under(LimitKeys(b"x"), Limits(daily_cap=Decimal(10**10))), Periods("d", "m"))
     assert entry.limit == MOST_PICO
 
 

@@ -5,10 +5,11 @@ from decimal import Decimal
 import pytest
 
 from apps.kit.ids import uuid7
-from apps.limits.commands import LimitKeys
 from apps.limits.limiter import Hold, Limiter
+from apps.limits.scopes import LimitKeys, Periods
 from apps.limits.terms import LimitName, LimitReached, Limits
 from tests.limits.clock import scripts_by_test_clock, set_clock
+from tests.limits.scoping import under
 
 NOON = 1_795_262_400_000  # a whole second, and a whole minute
 LIFETIME_MS = 30_000
@@ -27,7 +28,7 @@ class Gate:
     async def admit(self, limits: Limits, *, tokens: int = 0, spend: int = 0) -> Hold | LimitReached:
         try:
             return await self.limiter.admit(
-                uuid7().hex, self.keys, limits, tokens=tokens, spend=spend, day="d", month="m"
+                uuid7().hex, under(self.keys, limits), Periods("d", "m"), tokens=tokens, spend=spend
             )
         except LimitReached as reached:
             return reached

@@ -12,8 +12,10 @@ from django.db import OperationalError, connections
 from django.utils import timezone
 
 from apps.customers.services import suspend_customer, update_customer
-from apps.keys.services.proxy_keys import mint_proxy_key, revoke_proxy_key, rotate_proxy_key
+from apps.keys.services.proxy_keys import limit_proxy_key, mint_proxy_key, revoke_proxy_key, rotate_proxy_key
 from apps.keys.token import digest, mint
+from apps.limits.services import remove_end_user_limits, set_end_user_limits
+from apps.limits.terms import Scope
 from apps.pricing.services import set_price
 from apps.proxy import grants as module
 from apps.proxy.grant import UNKNOWN, Bar, Grant, GrantsUnavailable, PricesUnavailable
@@ -69,8 +71,10 @@ async def test_a_grant_has_what_the_customer_has(grants, key, cast):
     )
     grant = await load(grants, plain)
     assert grant.customer_id == cast.globex.pk.bytes
-    assert grant.limits.requests_per_minute == 5
-    assert grant.limits.monthly_cap == Decimal("12.5")
+    (customer,) = grant.book.base.each
+    assert (customer.scope, customer.limits.requests_per_minute) == (Scope.CUSTOMER, 5)
+    assert customer.limits.monthly_cap == Decimal("12.5")
+    assert grant.book.has_cap
     assert grant.markup_percent == 20
     assert grant.bar_at(timezone.now().timestamp()) is None
     assert grant.routes["openai"].secret == b"sk-operators-own-1234"
@@ -106,12 +110,54 @@ async def test_a_replaced_key_ends_when_its_overlap_does(grants, key):
     assert grant.bar_at(now + 3601) is Bar.EXPIRED
 
 
+async def test_limits_of_key_and_end_user_lie_within_the_customers(grants, key, cast):
+    proxy_key, plain = key
+    await sync_to_async(update_customer)(cast.globex, by=None, requests_per_day=900)
+    await sync_to_async(limit_proxy_key)(proxy_key, by=None, requests_per_hour=90, allowed_models=["gpt-4o*"])
+    await sync_to_async(set_end_user_limits)(cast.globex, None, by=None, requests_per_minute=9)
+    await sync_to_async(set_end_user_limits)(cast.globex, "ann", by=None, total_cap=Decimal(5))
+    await sync_to_async(set_end_user_limits)(cast.globex, "vip", by=None)
+    book = (await load(grants, plain)).book
+    scopes = {user: [each.scope for each in book.scopes(user).each] for user in (None, "new", "ann", "vip")}
+    within_key = [Scope.CUSTOMER, Scope.KEY]
+    within_user = [*within_key, Scope.END_USER]
+    assert scopes == {None: within_key, "new": within_user, "ann": within_user, "vip": within_key}
+    assert book.scopes("new").each[-1].limits.requests_per_minute == 9
+    assert book.scopes("ann").each[-1].limits.total_cap == 5
+    assert not book.scopes("new").has_cap
+    assert book.scopes("ann").has_cap
+    assert book.scopes("ann") is book.scopes("ann")  # made once, with all that is asked of Redis
+
+
+async def test_a_changed_limit_of_an_end_user_holds_at_once(grants, key, cast):
+    _, plain = key
+    row = await sync_to_async(set_end_user_limits)(cast.globex, "ann", by=None, requests_per_minute=9)
+    await load(grants, plain)
+    await sync_to_async(set_end_user_limits)(cast.globex, "ann", by=None, requests_per_minute=8)
+    await forgotten(grants, plain)
+    await load(grants, plain)
+    await sync_to_async(remove_end_user_limits)(row, by=None)
+    await forgotten(grants, plain)
+    assert (await load(grants, plain)).book.scopes("ann").is_open
+
+
+async def test_what_a_key_may_call_is_what_its_customer_may_too(grants, cast):
+    networks = ["192.0.2.0/24", "2001:db8::/32"]
+    await sync_to_async(update_customer)(cast.globex, by=None, allowed_models=["gpt-*"], allowed_networks=networks)
+    _, plain = await sync_to_async(mint_proxy_key)(cast.globex, name="k", by=None, allowed_models=["*-mini"])
+    access = (await load(grants, plain)).access
+    models = ("gpt-4o", "gpt-4o-mini", "o4-mini", "GPT-5-MINI", "")
+    assert [model for model in models if access.allows_model("openai", model)] == ["gpt-4o-mini", "GPT-5-MINI"]
+    addresses = ("192.0.2.7", "192.0.3.7", "2001:db8::1", "::ffff:192.0.2.9", "nonsense", None)
+    assert [a for a in addresses if access.allows_address(a)] == ["192.0.2.7", "2001:db8::1", "::ffff:192.0.2.9"]
+
+
 async def test_a_changed_limit_holds_at_once(grants, key, cast):
     _, plain = key
     await load(grants, plain)
     await sync_to_async(update_customer)(cast.globex, by=None, requests_per_minute=0)
     await forgotten(grants, plain)
-    assert (await load(grants, plain)).limits.requests_per_minute == 0
+    assert (await load(grants, plain)).book.base.each[0].limits.requests_per_minute == 0
 
 
 async def test_another_customers_change_leaves_a_grant_alone(grants, key, cast):

@@ -3,12 +3,19 @@
 -- A hold is what one call has taken until it settles. The zset of holds has when each expires, the hash of holdings
 -- what each has taken: a line a limit, "kind|key|amount|bucket". Kinds of limits:
 --   r: a window of calls     t: a window of tokens, which are corrected when the call settles
+--   m: a window of money, corrected likewise, in 1e-9 USD
 --   c: calls at once         s: spend in a period: what is settled, and what is held
+--
+-- A period's sum can be complete or not: Redis may have lost what it had, or a cap may be new. A complete one bears
+-- the stamp that its limit's calls know (see Entry.stamp). Calls that began before `since` are those which the
+-- database has or will have, and which are in `base`; until they are there, each is kept apart under its id (`late:…`)
+-- and can be told twice. Calls that began later are simply added. `settled` is the sum of all three.
 --
 -- Money is counted in integers of 1e-12 USD. Lua's numbers are doubles and would lose digits above 2^53, so that
 -- amounts stay strings: HINCRBY adds them exactly (64 bits), `exceeds` compares them in two halves.
 
 local HELD, SETTLED = 'held', 'settled'
+local SURE, SINCE, BASE, LATE = 'sure', 'since', 'base', 'late:'
 local EXPIRED_MS = 86400000 -- how long the holds of dead processes are remembered, should they settle yet
 
 local function now_ms()
@@ -64,6 +71,14 @@ local function exceeds(limit, a, b, c)
   return over * 1e9 + (low_a + low_b + low_c - low) > 0
 end
 
+-- limit - a - b, as exact as a double can be: below 9,000 USD to the last digit.
+local function left_of(limit, a, b)
+  local high_a, low_a = halves(a)
+  local high_b, low_b = halves(b)
+  local high, low = halves(limit)
+  return (high - high_a - high_b) * 1e9 + (low - low_a - low_b)
+end
+
 local function take_back(key, amount)
   if amount ~= '0' then redis.call('HINCRBY', key, HELD, '-' .. amount) end
 end
@@ -94,3 +109,11 @@ local function expire_holds(holds, holdings, now)
   end
 end
 
+
+-- A Redis that came back with other memories than it had: what they say of calls under way is of no use.
+local function begin_generation(alive, holds, holdings, generation)
+  local known = redis.call('GET', alive)
+  if known and string.sub(known, 1, #generation + 1) == generation .. '/' then return end
+  redis.call('DEL', holds, holdings)
+  redis.call('SET', alive, generation .. '/' .. whole(now_ms()))
+end
