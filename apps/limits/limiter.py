@@ -87,9 +87,9 @@ class Limiter:
         loading = [("SCRIPT", "LOAD", script.text) for script in self._scripts]
         self.pipe = RedisPipe(redis_url, loading, on_open=self._catch_up)
         self._lifetime_ms = lifetime_ms
-        self._counting: Counting | None = None
+        self.counting: Counting | None = None
         if spent is not None:
-            self._counting = Counting(self.pipe, self._scripts, spent, self._tell_again, grace_ms=grace_ms)
+            self.counting = Counting(self.pipe, self._scripts, spent, self._tell_again, grace_ms=grace_ms)
         self._tasks: set[asyncio.Task[None]] = set()
         self._held: dict[str, Hold] = {}
         self._overdue: dict[str, Settlement] = {}
@@ -106,12 +106,12 @@ class Limiter:
     def start(self) -> None:
         self.pipe.start()
         self._begin(self._keep_holds())
-        if self._counting is not None:
-            self._begin(self._counting.watch())
+        if self.counting is not None:
+            self._begin(self.counting.watch())
 
     async def stop(self) -> None:
-        if self._counting is not None:
-            self._counting.stop()
+        if self.counting is not None:
+            self.counting.stop()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -138,8 +138,8 @@ class Limiter:
             return Hold("", self._commands_for(scopes, periods))
         spend = min(spend, MOST_PICO)
         for _ in range(ATTEMPTS):
-            if self._counting is not None and not self._counting.generation and scopes.has_cap:
-                await self._counting.look()
+            if self.counting is not None and not self.counting.generation and scopes.has_cap:
+                await self.counting.look()
             commands = self._commands_for(scopes, periods)
             hold = Hold(hold_id, commands, tokens, spend, began_us)
             answer = await self._try(hold)
@@ -150,9 +150,9 @@ class Limiter:
                 return hold
             if first == b"no":
                 raise _reached(commands, *answer[1:])  # type: ignore[arg-type]
-            if self._counting is None:
+            if self.counting is None:
                 break
-            await self._counting.make_sure([commands.entries[number - 1] for number in answer[1:]])  # type: ignore[operator]
+            await self.counting.make_sure([commands.entries[number - 1] for number in answer[1:]])  # type: ignore[operator]
         raise LimiterUnavailable("what was spent is not known yet")
 
     async def _try(self, hold: Hold) -> list[object]:
@@ -195,7 +195,7 @@ class Limiter:
         return Hold(hold_id if scopes.has_cap else "", commands, tokens, 0, began_us, is_alone=True)
 
     def _commands_for(self, scopes: Scopes, periods: Periods) -> Commands:
-        generation = self._counting.generation if self._counting is not None else ""
+        generation = self.counting.generation if self.counting is not None else ""
         commands = scopes.commands
         if commands is None or not commands.are_for(periods, generation):
             commands = scopes.commands = Commands(self._scripts, scopes, periods, self._lifetime_ms, generation)
@@ -212,8 +212,8 @@ class Limiter:
             return
         self._held.pop(hold.id, None)
         settlement = Settlement(hold, tokens, min(spend, MOST_PICO))
-        if self._counting is not None and hold.commands.has_cap:
-            settlement = self._note(settlement, self._counting.generation)
+        if self.counting is not None and hold.commands.has_cap:
+            settlement = self._note(settlement, self.counting.generation)
         self._settle(settlement, is_told_again=hold.is_alone and bool(hold.id))
 
     def _note(self, settlement: Settlement, generation: str) -> Settlement:
@@ -266,10 +266,10 @@ class Limiter:
     def _catch_up(self) -> None:
         """Redis is there, for the first time or again."""
         self._alone.forget()
-        if self._counting is None:
+        if self.counting is None:
             self._settle_overdue()
         else:
-            self._begin(self._catch_up_surely(self._counting))
+            self._begin(self._catch_up_surely(self.counting))
 
     async def _catch_up_surely(self, counting: Counting) -> None:
         """First it must be known whether this is the memory that was left."""
@@ -280,18 +280,18 @@ class Limiter:
     def _settle_overdue(self) -> None:
         overdue, self._overdue = self._overdue, {}
         for settlement in overdue.values():
-            is_other = self._counting is not None and settlement.generation != self._counting.generation
+            is_other = self.counting is not None and settlement.generation != self.counting.generation
             self._settle(settlement, is_told_again=is_other or settlement.hold.is_alone)
 
     def _tell_again(self) -> None:
         """Redis has lost its memory: what is held is held again, and what was charged lately is told again."""
-        assert self._counting is not None
+        assert self.counting is not None
         with suppress(RedisAway):
             for script in (self._scripts.restore, self._scripts.settle):
                 self.pipe.call("SCRIPT", "LOAD", script.text)
             for hold in self._held.values():
                 self.pipe.call_packed(
-                    hold.commands.restore.packed(hold.id, hold.tokens, hold.spend, self._counting.generation)
+                    hold.commands.restore.packed(hold.id, hold.tokens, hold.spend, self.counting.generation)
                 )
             for settlement in self._lately:
                 self._settle(settlement, is_told_again=True)

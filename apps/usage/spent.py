@@ -3,16 +3,18 @@
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from django.db import connection
 
+from apps.customers.models import Customer
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-FOR_EVER = datetime(9999, 1, 1, tzinfo=UTC)
-HOUR_US = 3_600_000_000
+FOR_EVER = datetime(9999, 1, 1, tzinfo=UTC)  # in every zone
 
 # One statement, so that a batch is either in the hours or among the requests, never in both or in neither.
-# Hours that are over before the boundary are whole in the sums, but for batches that aren't rolled up yet; of what
-# comes after, the requests themselves are asked. Hours begin on the quarter in some zones: hence the day's margin.
+# Hours that are over before the boundary are whole in the sums, but for batches that aren't rolled up yet; of the
+# boundary's own hour, the requests themselves are asked. Hours are those of the organization's zone.
 SUM = """
 WITH known AS (
     SELECT coalesce(sum(price), 0) AS price FROM usage_hourlyusage
@@ -51,7 +53,8 @@ def spent(
     """
     before = min(EPOCH + timedelta(microseconds=before_us), ends_at or FOR_EVER)
     begins = begins_at or EPOCH
-    split = max(begins, _hour_of(before))
+    zone = Customer.objects.values_list("organization__time_zone", flat=True).get(pk=customer_id)
+    split = max(begins, _hour_of(before.astimezone(ZoneInfo(zone))))
     values = {"customer": customer_id, "owner": owner, "begins": begins, "split": split, "before": before, "ids": ids}
     with connection.cursor() as cursor:
         cursor.execute(SUM.format(owned=OWNED[type(owner)]), values)
@@ -59,6 +62,6 @@ def spent(
     return price, landed
 
 
-def _hour_of(at: datetime) -> datetime:
-    """An instant at which an hour begins in every zone, an hour before `at` at most."""
-    return at.replace(minute=0, second=0, microsecond=0)
+def _hour_of(local: datetime) -> datetime:
+    """The instant at which that hour begins."""
+    return local.replace(minute=0, second=0, microsecond=0).astimezone(UTC)

@@ -65,6 +65,12 @@ def settled_spend(installation: Installation, tenant: Tenant) -> Decimal:
     return _spend(installation, tenant, "settled")
 
 
+def settled_of(installation: Installation, keys: LimitKeys) -> Decimal:
+    """The same for any scope."""
+    with Redis.from_url(installation.redis.url) as redis:
+        return from_pico(int(redis.hget(f"{keys.spend}{datetime.now(UTC):%Y-%m}", "settled") or 0))
+
+
 def committed_spend(installation: Installation, tenant: Tenant) -> Decimal:
     """The same, with what calls under way may still cost."""
     return _spend(installation, tenant, "settled", "held")

@@ -34,8 +34,9 @@ def add_tenant(*, name: str, sandbox: str, **limits: Any) -> dict[str, str]:
 
     owner = create_person(f"owner@{name}.example", is_verified=True)
     organization = create_organization(name, owner=owner)
-    fields = {key: Decimal(value) if key.endswith("_cap") else value for key, value in limits.items()}
-    customer = add_customer(organization, name=f"customer of {name}", markup_percent=Decimal(MARKUP), by=None, **fields)
+    customer = add_customer(
+        organization, name=f"customer of {name}", markup_percent=Decimal(MARKUP), by=None, **_limits(limits)
+    )
     for provider, path in BASE_PATHS.items():
         key = add_provider_key(
             organization,
@@ -60,13 +61,37 @@ def add_tenant(*, name: str, sandbox: str, **limits: Any) -> dict[str, str]:
     return {"organization": str(organization.pk), "customer": str(customer.pk), **minted}
 
 
-def mint(*, customer: str) -> dict[str, str]:
+def mint(*, customer: str, **limits: Any) -> dict[str, str]:
     """A proxy key for the customer."""
     from apps.customers.models import Customer
     from apps.keys.services.proxy_keys import mint_proxy_key
 
-    key, plain = mint_proxy_key(Customer.objects.get(pk=UUID(customer)), name="load", by=None)
+    owner = Customer.objects.get(pk=UUID(customer))
+    key, plain = mint_proxy_key(owner, name="load", by=None, **_limits(limits))
     return {"key_id": str(key.pk), "key": plain}
+
+
+def limit_end_user(*, customer: str, end_user: str | None = None, **limits: Any) -> str:
+    """Limits of one end user, or of all who have none of their own."""
+    from apps.customers.models import Customer
+    from apps.limits.services import set_end_user_limits
+
+    row = set_end_user_limits(Customer.objects.get(pk=UUID(customer)), end_user, by=None, **_limits(limits))
+    return str(row.pk)
+
+
+def limit_customer(*, customer: str, **limits: Any) -> None:
+    """Change the customer's limits."""
+    from apps.customers.models import Customer
+    from apps.customers.services import update_customer
+
+    update_customer(Customer.objects.get(pk=UUID(customer)), by=None, **_limits(limits))
+
+
+def _limits(said: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: Decimal(value) if name.endswith("_cap") and value is not None else value for name, value in said.items()
+    }
 
 
 def revoke(*, key_id: str) -> float:
@@ -105,7 +130,9 @@ def roll_up() -> list[str]:
     return [str(each) for each in (*found.differences, *found.wrong_batches)]
 
 
-ACTIONS = {action.__name__: action for action in (add_tenant, mint, revoke, suspend, roll_up)}
+ACTIONS = {
+    action.__name__: action for action in (add_tenant, mint, limit_customer, limit_end_user, revoke, suspend, roll_up)
+}
 
 
 def main() -> None:

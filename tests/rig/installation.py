@@ -50,9 +50,8 @@ class Installation:
             self.home = stack.enter_context(ephemeral_home())
             self.start_postgres()
             stack.callback(self._stop_postgres)
-            with (self.folder / "redis.log").open("wb") as log:
-                self.redis = start_redis(self.home, output=log, is_ephemeral=True)
-            stack.callback(self.redis.stop)
+            self.start_redis()
+            stack.callback(self._stop_redis)
             self.env = self._environment()
             self.run("migrate", "--verbosity", "0", "--skip-checks")
             self._start_sandbox()
@@ -85,6 +84,14 @@ class Installation:
         """Start PostgreSQL, or start it again."""
         with (self.home.data / "postgres.log").open("ab") as log:
             self.postgres = start_postgres(self.home, output=log, is_ephemeral=not self._is_durable)
+
+    def start_redis(self) -> None:
+        """Start Redis, or start it again: empty, at the same address."""
+        with (self.home.data / "redis.log").open("ab") as log:
+            self.redis = start_redis(self.home, output=log, is_ephemeral=True)
+
+    def _stop_redis(self) -> None:
+        self.redis.stop()  # the one that runs by then
 
     @contextlib.contextmanager
     def postgres_frozen(self) -> Iterator[None]:
