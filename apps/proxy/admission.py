@@ -6,8 +6,8 @@ spend never passes a cap however many calls run at once.
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import ceil
+from typing import NamedTuple
 
 from apps.limits.limiter import Hold, Limiter
 from apps.limits.terms import LimiterUnavailable, LimitReached, to_pico
@@ -23,8 +23,7 @@ UNKNOWN_OUTPUT_TOKENS = 16_384  # where neither the call nor the price book know
 BYTES_A_TOKEN = 4  # of plain text, about
 
 
-@dataclass(frozen=True, slots=True)
-class Demand:
+class Demand(NamedTuple):
     """What a call asks for, as far as limits are concerned."""
 
     input_bytes: int
