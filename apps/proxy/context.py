@@ -5,7 +5,7 @@ import hashlib
 import msgspec
 from msgspec.structs import replace
 
-from apps.proxy.headers import HELICONE, TOLLGATE
+from apps.proxy.headers import HELICONE
 
 MOST_BYTES = 512  # of an end user's id, of a property's value, and of all else
 KEPT_BYTES = 448  # of an id that is longer, before its hash
@@ -45,51 +45,55 @@ class Context(msgspec.Struct, frozen=True, gc=False):
 
 
 NOTHING_SAID = Context()
+USER, SESSION, PATH, NAME, REQUEST = b"user-id", b"session-id", b"session-path", b"session-name", b"request-id"
+FIELDS = frozenset((USER, SESSION, PATH, NAME, REQUEST))
 
 
 def read_context(extra: dict[bytes, bytes]) -> Context:
     """From our own headers: Helicone's name for a thing goes before ours, unless it says nothing."""
     if not extra:
         return NOTHING_SAID
-    properties, dropped = _properties(extra)
-    context = Context(
-        properties=properties,
-        session_id=_said(extra, b"session-id"),
-        session_path=_said(extra, b"session-path"),
-        session_name=_said(extra, b"session-name"),
-        client_request_id=_said(extra, b"request-id"),
-        warnings=PROPERTIES_DROPPED if dropped > 1 else PROPERTY_DROPPED if dropped else b"",
-    )
-    return context.with_end_user(_text(_value(extra, b"user-id")))
-
-
-def _properties(extra: dict[bytes, bytes]) -> tuple[list[tuple[str, str]], int]:
-    """Those that are kept, and how many are not. Of two names alike but for their case the last holds."""
-    found: dict[str, tuple[str, str]] = {}
+    fields: dict[bytes, bytes] = {}
+    properties: dict[str, tuple[str, str]] = {}  # by name in lower case: of two alike the last holds
     dropped = 0
     for header, value in extra.items():
         name = header[PREFIX_BYTES:]
-        if name[: len(PROPERTY)].lower() != PROPERTY or len(name) == len(PROPERTY):
-            continue
-        said = _text(name[len(PROPERTY) :])
-        key = said.lower()
-        is_too_many = len(found) >= MOST_PROPERTIES and key not in found
-        if is_too_many or len(value) > MOST_BYTES or len(said) > MOST_NAME_BYTES:
-            dropped += 1
-        else:
-            found[key] = (said, _text(value))
-    return list(found.values()), dropped
+        if name in FIELDS:
+            if (name not in fields or header.startswith(HELICONE)) and (said := value.strip()):
+                fields[name] = said
+        elif name[: len(PROPERTY)].lower() == PROPERTY and name != PROPERTY:
+            dropped += not _keep(properties, name[len(PROPERTY) :], value)
+    warnings = PROPERTIES_DROPPED if dropped > 1 else PROPERTY_DROPPED if dropped else b""
+    kept = list(properties.values())
+    if not fields:
+        return Context(properties=kept, warnings=warnings)
+    get = fields.get
+    context = Context(
+        properties=kept,
+        session_id=_short(get(SESSION)),
+        session_path=_short(get(PATH)),
+        session_name=_short(get(NAME)),
+        client_request_id=_short(get(REQUEST)),
+        warnings=warnings,
+    )
+    return context.with_end_user(_text(get(USER, b"")))
 
 
-def _value(extra: dict[bytes, bytes], name: bytes) -> bytes:
-    return (extra.get(HELICONE + name) or b"").strip() or (extra.get(TOLLGATE + name) or b"").strip()
+def _keep(properties: dict[str, tuple[str, str]], raw_name: bytes, value: bytes) -> bool:
+    """Take a property, if there is room for it. Returns whether there was."""
+    name = _text(raw_name)
+    key = name.lower()
+    is_too_many = len(properties) >= MOST_PROPERTIES and key not in properties
+    if is_too_many or len(value) > MOST_BYTES or len(name) > MOST_NAME_BYTES:
+        return False
+    properties[key] = (name, _text(value))
+    return True
 
 
-def _said(extra: dict[bytes, bytes], name: bytes) -> str | None:
-    value = _value(extra, name)
-    if len(value) > MOST_BYTES:
-        return _text(value).encode()[:MOST_BYTES].decode("utf-8", "ignore")
-    return _text(value) or None
+def _short(value: bytes | None) -> str | None:
+    if value is None or len(value) <= MOST_BYTES:
+        return _text(value) if value else None
+    return _text(value).encode()[:MOST_BYTES].decode("utf-8", "ignore")
 
 
 def _text(raw: bytes) -> str:

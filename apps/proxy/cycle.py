@@ -4,6 +4,7 @@ uvicorn matches every header of an answer against two patterns, for applications
 anything. Ours are a provider's that llhttp has read, or our own, so one look at the finished head will do.
 """
 
+from asyncio import AbstractEventLoop
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
@@ -15,7 +16,9 @@ FRAMING = frozenset((b"content-length", b"transfer-encoding", b"connection"))
 class Cycle(RequestResponseCycle):
     """A request and its answer. Names of headers must be in lower case, as ASGI has it."""
 
+    loop: AbstractEventLoop  # given by who makes it: asking for the running one is a system call on Python 3.11
     is_bodiless = False
+    _head = b""  # of the answer, until it goes out: with the body's first part where that comes in the same turn
 
     async def send(self, message: Any) -> None:
         """Write a part of the answer; waits while the client takes nothing."""
@@ -36,24 +39,36 @@ class Cycle(RequestResponseCycle):
 
     def _write_head(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         self.chunked_encoding = None  # a head that failed may have said something else
-        lines = [STATUS_LINE[status]]
+        lines = [STATUS_LINE[status][:-2]]
         lines += [
-            b"%b: %b\r\n" % header
+            b": ".join(header)
             for header in (*self.default_headers, *headers)
             if header[0] not in FRAMING or self._frame(*header)
         ]
         self.is_bodiless = status in BODILESS or self.scope["method"] == "HEAD"
         if self.chunked_encoding is None and not self.is_bodiless:
             self.chunked_encoding = True
-            lines.append(b"transfer-encoding: chunked\r\n")
+            lines.append(b"transfer-encoding: chunked")
         if not self.keep_alive:
-            lines.append(b"connection: close\r\n")
-        head = b"".join(lines)
-        if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines):
+            lines.append(b"connection: close")
+        lines += (b"", b"")
+        head = b"\r\n".join(lines)
+        if head.count(b"\n") != len(lines) - 1 or head.count(b"\r") != len(lines) - 1:
             raise RuntimeError("a header of the answer holds a line break")
         self.response_started = True
         self.waiting_for_100_continue = False
-        self.transport.write(head + b"\r\n")
+        self._head = head
+        self.loop.call_soon(self._write_held)
+
+    def _write_held(self) -> None:
+        if self._head and not self.transport.is_closing():
+            self._write(b"")
+
+    def _write(self, data: bytes) -> None:
+        """Write behind the head. A write is a system call: that of a head alone costs as much as all its making."""
+        if self._head:
+            data, self._head = self._head + data, b""
+        self.transport.write(data)
 
     def _frame(self, name: bytes, value: bytes) -> bool:
         """Take note of what a header says about the framing. Returns whether it goes out as it is."""
@@ -71,22 +86,29 @@ class Cycle(RequestResponseCycle):
         elif self.chunked_encoding:
             last = b"" if more_body else b"0\r\n\r\n"
             if body:
-                self.transport.write(b"%x\r\n%b\r\n%b" % (len(body), body, last))
+                self._write(b"%x\r\n%b\r\n%b" % (len(body), body, last))
             elif last:
-                self.transport.write(last)
+                self._write(last)
         else:
             self.expected_content_length -= len(body)
             if self.expected_content_length < 0:
-                raise RuntimeError("the body is longer than its content-length")
-            self.transport.write(body)
+                raise self._broken_off("the body is longer than its content-length")
+            self._write(body)
         if not more_body:
             self._finish()
 
     def _finish(self) -> None:
         if self.expected_content_length:
-            raise RuntimeError("the body is shorter than its content-length")
+            raise self._broken_off("the body is shorter than its content-length")
+        if self._head:
+            self._write(b"")
         self.response_complete = True
         self.message_event.set()
         if not self.keep_alive:
             self.transport.close()
         self.on_response()
+
+    def _broken_off(self, reason: str) -> RuntimeError:
+        """The client is to see how the answer began: what is raised ends the connection."""
+        self._write_held()
+        return RuntimeError(reason)

@@ -63,10 +63,11 @@ class Grants:
 
         self._grants: dict[bytes, Grant] = {}
         self._strangers: dict[bytes, float] = {}  # keys that don't exist, until when that is believed
-        self._prices: dict[tuple[bytes, str, str], tuple[Price | None, float]] = {}
+        self._prices: dict[tuple[bytes, str, str], tuple[Price | None, float]] = {}  # and when they were loaded
         self._loading: dict[bytes, asyncio.Future[Grant | None]] = {}
         self._changes = 0  # counted so that what was read before a change isn't kept after it
         self._sure_since = 0.0  # grants loaded before may have missed a change
+        self._prices_since = 0.0  # and prices
 
         self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix="grants")
         self.listener = DatabaseListener(_conninfo(), self.forget, self._doubt_all)
@@ -152,13 +153,18 @@ class Grants:
 
     def cached_price(self, organization_id: bytes, provider: str, model: str) -> Price | Unknown | None:
         """The price of a model, None when the book has none, UNKNOWN when `load_price` must tell."""
-        price, until = self._prices.get((organization_id, provider, model), (None, 0.0))
-        return price if time.monotonic() < until else UNKNOWN
+        known = self._prices.get((organization_id, provider, model))
+        if known is None or known[1] < self._prices_since or known[1] + PRICE_AGE_S < time.monotonic():
+            return UNKNOWN
+        return known[0]
 
     async def load_price(self, organization_id: bytes, provider: str, model: str) -> Price | None:
-        """The price from the book; None when it has none. Raises PricesUnavailable."""
+        """The price from the book; None when it has none.
+
+        A database that doesn't answer leaves the last known price standing; without one raises PricesUnavailable.
+        """
         changes = self._changes
-        at = datetime.now(UTC)
+        at, loaded_at = datetime.now(UTC), time.monotonic()
         try:
             found = await self._in_thread(lambda: find_price(UUID(bytes=organization_id), provider, model, at))
         except (DatabaseError, TimeoutError) as error:
@@ -169,7 +175,7 @@ class Grants:
         if changes == self._changes:
             if len(self._prices) >= MOST_GRANTS:
                 self._prices.clear()
-            self._prices[organization_id, provider, model] = found, time.monotonic() + PRICE_AGE_S
+            self._prices[organization_id, provider, model] = found, loaded_at
         return found
 
     # Hearing of changes...
@@ -189,7 +195,7 @@ class Grants:
                 organization_id = UUID(value).bytes
                 self._drop(lambda grant: grant.organization_id == organization_id)
             case "prices":
-                self._prices.clear()
+                self._prices_since = time.monotonic()
             case _:
                 logger.error("a notice that nobody understands: %.40r", notice)
 
@@ -200,9 +206,8 @@ class Grants:
     def _doubt_all(self) -> None:
         """Ask the database again about each key: notices were missed while the connection was cut."""
         self._changes += 1
-        self._sure_since = time.monotonic()
+        self._sure_since = self._prices_since = time.monotonic()
         self._strangers.clear()
-        self._prices.clear()
 
     async def _in_thread(self, ask: Callable[[], T]) -> T:
         def in_thread() -> T:

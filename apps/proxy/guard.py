@@ -214,6 +214,7 @@ class GuardedProtocol(HttpToolsProtocol):
             keep_alive=version == "1.1" and self.parser.should_keep_alive(),
             on_response=self.on_response_complete,
         )
+        self.cycle.loop = self.loop
         if before is None or before.response_complete:
             self._start_asgi_task(self.cycle, self.app)
         else:

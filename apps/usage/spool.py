@@ -1,8 +1,8 @@
 """The durable queue between proxy and PostgreSQL: what `write` promised survives `kill -9` and power loss.
 
 One spool a process, in a directory of its own (segment.py has the layout). The event loop collects what
-is written during one of its turns and hands it to a thread as one group; the thread does one write
-and one fdatasync for the group and wakes the loop once. While a group is on its way the next gathers,
+is written during one of its turns and hands it to a thread as one group; the thread does one synchronous
+write for the group and wakes the loop once. While a group is on its way the next gathers,
 and under load it gathers a little longer: two threads that take turns cost more than the record itself.
 
 What can fail, and what is done about it:
@@ -41,7 +41,7 @@ SEGMENT_BYTES = 16 * 1024 * 1024
 RETRY_S = 1.0
 MOST_ATTEMPTS = 3
 MANY = 8  # calls under way: from here on a group gathers for
-GATHER_S = 0.002
+GATHER_S = 0.001
 
 Waiter = asyncio.Future[None]
 
@@ -152,10 +152,7 @@ class Spool:
         self._waiters.append(waiter)
         if not self._is_busy:
             self._is_busy = True
-            if self._under_way < MANY:
-                loop.call_soon(self._hand_over)  # after this turn of the loop, whose other calls join the group
-            else:
-                loop.call_later(GATHER_S, self._hand_over)
+            self._gather()
         return waiter
 
     def close(self) -> None:
@@ -195,6 +192,15 @@ class Spool:
             self._probe_at = now + RETRY_S
             self._to_write.put(_Group([], 0, [], ""))
 
+    def _gather(self) -> None:
+        """Hand over at the end of this turn of the loop, whose other calls join the group; or of one a little later."""
+        loop = self._loop
+        assert loop is not None  # set by the first write
+        if self._under_way < MANY:
+            loop.call_soon(self._hand_over)
+        else:  # by way of call_soon: the thread is woken when the loop is about to leave the interpreter to it
+            loop.call_later(GATHER_S, loop.call_soon, self._hand_over)
+
     def _hand_over(self) -> None:
         with self._taking:
             frames, waiters = self._frames, self._waiters
@@ -216,7 +222,7 @@ class Spool:
             else:
                 waiter.set_exception(error)
         if self._waiters:
-            self._hand_over()
+            self._gather()
         else:
             self._is_busy = False
 
@@ -246,9 +252,8 @@ class Spool:
                 segment = self._turn_over()
             try:
                 segment.append(data)
-                reach(f"after_{kind}_write")
-                segment.sync()
-                reach(f"after_{kind}_fsync")
+                reach(f"after_{kind}_write")  # which is
+                reach(f"after_{kind}_fsync")  # the same place: there is nothing in between that we could die in
             except OSError as error:
                 self._failures += 1
                 logger.error("%s is given up: %s", segment.path, error)

@@ -34,13 +34,18 @@ def _answer(kind: bytes, length: bytes, body: bytes) -> bytes:
 def _plain() -> bytes:
     message = {"role": "assistant", "content": "A toll is paid where the road begins. " * 8, "refusal": None}
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
-    body = json.dumps({**HEAD, "object": "chat.completion", "choices": [choice], "usage": USAGE}).encode()
+    body = _compact({**HEAD, "object": "chat.completion", "choices": [choice], "usage": USAGE})
     return _answer(b"application/json", b"content-length: %d" % len(body), body)
 
 
 def _event(choices: list[object], **more: object) -> bytes:
     event = {**HEAD, "object": "chat.completion.chunk", "choices": choices, **more}
-    return b"data: " + json.dumps(event).encode() + b"\n\n"
+    return b"data: " + _compact(event) + b"\n\n"
+
+
+def _compact(value: object) -> bytes:
+    """JSON as providers write it."""
+    return json.dumps(value, separators=(",", ":")).encode()
 
 
 def _chunks() -> list[bytes]:

@@ -210,5 +210,17 @@ async def test_a_price_that_cannot_be_asked_for_is_not_no_price(grants, cast, mo
         await grants.load_price(cast.acme.pk.bytes, "openai", "m")
 
 
+async def test_the_last_known_price_stands_while_the_database_is_away(grants, cast, monkeypatch):
+    organization = cast.acme.pk.bytes
+    await sync_to_async(set_price)(
+        cast.acme, provider="openai", model="m", rates={"input": "1"}, effective_from=timezone.now(), by=None
+    )
+    price = await grants.load_price(organization, "openai", "m")
+    monkeypatch.setattr(module, "find_price", failing)
+    grants._doubt_all()  # the connection that tells of changes was cut, too
+    assert grants.cached_price(organization, "openai", "m") is UNKNOWN
+    assert await grants.load_price(organization, "openai", "m") is price
+
+
 def failing(*_args):
     raise OperationalError("the database is away")

@@ -192,15 +192,6 @@ def test_importing_the_spool_imports_no_django():
 # A disk that fails
 
 
-async def test_failed_sync_gives_the_segment_up_and_writes_the_group_to_the_next(spool: Spool):
-    await spool.write(b"before")
-    replace_file(spool, "/dev/null", os.O_WRONLY)  # takes writes, refuses fdatasync
-    await spool.write(b"after")
-    assert payloads_in(spool.directory, 1) == [b"before"]
-    assert payloads_in(spool.directory, 2) == [b"after"]
-    assert spool.stats().failures == 1
-
-
 async def test_failed_write_gives_the_segment_up_and_writes_the_group_to_the_next(spool: Spool):
     await spool.write(b"before")
     replace_file(spool, "/dev/full", os.O_WRONLY)

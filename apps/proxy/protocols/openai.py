@@ -1,5 +1,7 @@
 """OpenAI's protocol: chat completions, responses, completions, embeddings, and whatever else is under /v1."""
 
+import re
+
 import msgspec
 
 from . import body as bodies
@@ -12,10 +14,10 @@ USAGE_ON_DEMAND = frozenset(("chat.completions", "completions"))  # their stream
 COMPLETION_TOKENS = 16  # of the old completions, where the body says no other number
 
 # Things that cost input tokens and whose size the body doesn't tell.
-_REFERENCES = (
-    b'"image_url"', b'"input_image"', b'"file"', b'"input_file"', b'"file_id"', b'"previous_response_id"',
-    b'"conversation"', b'"video_url"', b'"web_search', b'"file_search"', b'"mcp"', b'"code_interpreter"',
-)  # fmt: skip
+_REFERENCE = re.compile(
+    rb'"(?:web_search|(?:image_url|input_image|file|input_file|file_id|previous_response_id|conversation|video_url'
+    rb'|file_search|mcp|code_interpreter)")'
+)
 
 _ERROR_TYPES = {
     401: "invalid_request_error",
@@ -106,7 +108,7 @@ class OpenAI(Wire):
         return bodies.with_first(body, b'"stream_options":{"include_usage":true}')
 
     def input_bound(self, operation: Operation, body: bytes) -> int | None:
-        if any(reference in body for reference in _REFERENCES):
+        if _REFERENCE.search(body):
             return None
         return len(body) + TEMPLATE_TOKENS  # no token is shorter than a byte
 

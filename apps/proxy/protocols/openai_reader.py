@@ -78,7 +78,7 @@ class OpenAIReader(Reader):
     def tells(self, raw: bytes) -> bool:
         # With include_usage every chunk says "usage":null, which tells nothing.
         return (
-            raw.count(b'"usage"') != raw.count(b'"usage":null')
+            (b'"usage"' in raw and raw.count(b'"usage"') != raw.count(b'"usage":null') + raw.count(b'"usage": null'))
             or b"[DONE]" in raw
             or b'"error"' in raw
             or (self._is_response and b"response.failed" in raw)

@@ -53,7 +53,7 @@ class Exchange:
         while not self._chunks:
             if self.is_complete:
                 return b""
-            await self._wait()
+            await self._news()
         chunks = self._chunks
         data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
         chunks.clear()
@@ -72,16 +72,14 @@ class Exchange:
     async def wait_for_head(self) -> None:
         """Return when `status` and `headers` are there. Raises what came instead."""
         while not self.status:
-            await self._wait()
+            await self._news()
 
-    async def _wait(self) -> None:
+    def _news(self) -> "asyncio.Future[None]":
+        """Done when something has come. One reader waits at a time; a cancelled one's is done, too."""
         if self._error is not None:
             raise self._error
         self._waiter = self._loop.create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
+        return self._waiter
 
     # Writing, by the connection
 

@@ -8,6 +8,7 @@ from .errors import InvalidRequest
 OURS = frozenset(
     (b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade")
 )
+SPECIAL = OURS | {b"content-length", b"host", b"expect"}
 BODY_EXPECTED = frozenset((b"POST", b"PUT", b"PATCH"))
 
 
@@ -27,17 +28,19 @@ def encode_head(
     lines = [b"%b %b HTTP/1.1" % (method, target)]
     has_host = expects = False
     said: int | None = None
-    for name, value in headers:
-        if name in OURS:
-            continue
-        if name == b"content-length":
-            said = _length(value, said)
-            continue
-        if name == b"host":
-            has_host = True
-        elif name == b"expect":
-            expects = value.lower() == b"100-continue"
-        lines.append(b"%b: %b" % (name, value))
+    for header in headers:
+        name, value = header
+        if name in SPECIAL:
+            if name in OURS:
+                continue
+            if name == b"content-length":
+                said = _length(value, said)
+                continue
+            if name == b"host":
+                has_host = True
+            else:
+                expects = value.lower() == b"100-continue"
+        lines.append(b": ".join(header))
     if not has_host:
         lines.insert(1, b"host: " + host)
     if length is None:
