@@ -250,7 +250,7 @@ async def test_what_is_served_while_redis_is_away_is_charged_when_it_is_back(
         uuid7().hex, Scopes(keys, (scoped,)), MONTH, tokens=0, now_s=BEGAN_S, began_us=house.began_us
     )
     house.limiter.settle(hold, spend=20 * CENT, tokens=0)
-    await until(lambda: house.limiter.stats().overdue == 1)
+    await until(lambda: house.limiter.stats().overdue > 0)
     own_redis.start()
     await until(lambda: house.limiter.stats().overdue == 0)
     assert (await refused(house, 71)).used == Decimal("0.3")
