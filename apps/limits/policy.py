@@ -44,7 +44,7 @@ def read_policy(text: str) -> Policy:
         if not equals or name not in ("w", "u", "s"):
             raise BadPolicy(f"“{part[:40]}” is none of w=…, u=… and s=…. The form is {FORM}.")
         if name in said:
-            raise BadPolicy(f"“{name}=” is there twice.")
+            raise BadPolicy(f"“{name}=” is there twice; say it once.")
         said[name] = value
     if "w" not in said:
         raise BadPolicy(f"The window is missing: w=seconds. The form is {FORM}.")
