@@ -25,10 +25,13 @@ LABELS = {
 }
 LIMIT_LABELS = {
     LimitName.REQUESTS: _("Requests a minute"),
+    LimitName.HOURLY_REQUESTS: _("Requests an hour"),
+    LimitName.DAILY_REQUESTS: _("Requests in 24 hours"),
     LimitName.TOKENS: _("Tokens a minute"),
     LimitName.CONCURRENT: _("Requests at once"),
     LimitName.DAILY: _("Spend today"),
     LimitName.MONTHLY: _("Spend this month"),
+    LimitName.TOTAL: _("Spend in total"),
 }
 BADGES = {Result.SERVED: "badge-good", Result.FAILED: "badge-bad", Result.UNFINISHED: "badge-bad"}
 DEFAULT_PERIOD = "30d"

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import random
 from collections import Counter
 from dataclasses import replace
 from decimal import Decimal
@@ -64,11 +65,11 @@ async def test_never_more_at_once_than_allowed(installation: Installation, port:
 @pytest.mark.parametrize("round_", range(size(1, 20)))
 async def test_spend_never_passes_a_cap(installation: Installation, port: int, round_: int):
     """A call costs less than what is held for it: all are settled, and what fits in the cap was let in."""
-    cap = Decimal("0.05")
+    cap = Decimal("1.00")
     tenant = installation.tenant(monthly_cap=str(cap))
     asks = (
-        chat(tenant.key, words=f"sandbox:tokens={20 + i * 7 % 60}", is_streamed=i % 2 == 0, max_tokens=100)
-        for i in range(400)
+        chat(tenant.key, words=f"sandbox:tokens={random.randrange(1200)}", is_streamed=i % 2 == 0, max_tokens=1200)
+        for i in range(500)
     )
     seen = await Load(port, asks, at_once=200).run()
     statuses = Counter(one.status for one in seen)
@@ -83,7 +84,7 @@ async def test_spend_never_passes_a_cap(installation: Installation, port: int, r
 @pytest.mark.parametrize("round_", range(size(1, 20)))
 async def test_nested_caps_hold_each_and_all(installation: Installation, port: int, round_: int):
     """Customer, two keys, three end users, all with caps that are reached: none is passed, and each adds up (M4)."""
-    customer_cap, key_cap, user_cap = Decimal("0.05"), Decimal("0.03"), Decimal("0.015")
+    customer_cap, key_cap, user_cap = Decimal("1.00"), Decimal("0.60"), Decimal("0.30")
     tenant = installation.tenant(monthly_cap=str(customer_cap))
     keys = [installation.desk("mint", customer=tenant.customer, monthly_cap=str(key_cap)) for _ in range(2)]
     installation.desk("limit_end_user", customer=tenant.customer, monthly_cap=str(user_cap))
@@ -94,9 +95,9 @@ async def test_nested_caps_hold_each_and_all(installation: Installation, port: i
             users[i * 5 % 4],
             chat(
                 keys[i % 2]["key"],
-                words=f"sandbox:tokens={20 + i * 7 % 60}",
+                words=f"sandbox:tokens={random.randrange(1200)}",
                 is_streamed=i % 3 == 0,
-                max_tokens=100,
+                max_tokens=1200,
             ),
         )
         for i in range(500)

@@ -11,6 +11,7 @@ from apps.usage.queries.groups import (
     totals,
 )
 from apps.usage.queries.periods import PERIODS, Period, named_period
+from apps.usage.queries.refusals import Refusals, refusals
 from apps.usage.queries.requests import Page, recent_requests
 from apps.usage.queries.series import Point, over_time
 
@@ -23,6 +24,7 @@ __all__ = [
     "Page",
     "Period",
     "Point",
+    "Refusals",
     "Scope",
     "by_customer",
     "grouped_by",
@@ -31,5 +33,6 @@ __all__ = [
     "over_time",
     "property_names",
     "recent_requests",
+    "refusals",
     "totals",
 ]

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from apps.usage.models import Request
+from apps.usage.models import Request, Result
 
 
 class Page(NamedTuple):
@@ -17,10 +17,20 @@ class Page(NamedTuple):
 
 
 def recent_requests(
-    organization_id: UUID, customer_id: UUID | None = None, *, before: str | None = None, limit: int = 50
+    organization_id: UUID,
+    customer_id: UUID | None = None,
+    *,
+    before: str | None = None,
+    limit: int = 50,
+    result: Result | None = None,
 ) -> Page:
-    """The newest requests, or those before the cursor `before`. As fast on the last page as on the first."""
+    """The newest requests, or those before the cursor `before`. As fast on the last page as on the first.
+
+    result: only those that ended so, such as Result.REFUSED.
+    """
     rows = Request.objects.filter(organization_id=organization_id)
+    if result is not None:
+        rows = rows.filter(result=result)
     if customer_id is not None:
         rows = rows.filter(customer_id=customer_id)
     if before and (position := _position(before)):
