@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from apps.keys.token import digest, looks_valid
 from apps.kit.failpoints import reach
-from apps.kit.ids import uuid7
+from apps.kit.ids import as_text, uuid7_bytes
 from apps.limits.limiter import Hold
 from apps.pricing.rating import Price, Rated, rate
 from apps.proxy import stops
@@ -79,7 +79,7 @@ class Call:
         self.scope = scope
         self.receive = receive
         self.send = send
-        self.id = uuid7()
+        self.id = uuid7_bytes()
         self.began = time.perf_counter()
         self.began_at = time.time()
 
@@ -108,7 +108,7 @@ class Call:
 
     def __repr__(self) -> str:
         state = "recorded" if self.is_recorded else "intended" if self.is_intended else "new"
-        return f"<Call {self.id} {self.operation.name} {self.ask.model!r} {state}>"
+        return f"<Call {as_text(self.id)} {self.operation.name} {self.ask.model!r} {state}>"
 
     async def run(self) -> None:
         """Take the call to its end. Raises nothing that a client or provider could cause."""
@@ -122,7 +122,7 @@ class Call:
         except ClientGone:
             pass
         except Exception:
-            logger.exception("call %s failed", self.id)
+            logger.exception("%r failed", self)
             await self.refuse(stops.our_fault())
         finally:
             if self.is_known and not self.is_recorded:  # cut short, such as by the end of this process
@@ -215,7 +215,9 @@ class Call:
             raise stops.away("Calls cannot be recorded at the moment, so none is let through.") from None
         self.is_intended = True
         reach("before_admit")
-        self.hold = await self.proxy.admission.admit(self.id.hex, self.grant, self.price, self.demand(), self.began_at)
+        self.hold = await self.proxy.admission.admit(
+            self.id.hex(), self.grant, self.price, self.demand(), self.began_at
+        )
         reach("after_admit")
         try:
             await durable
@@ -328,7 +330,7 @@ class Call:
         if self.status:
             return
         self.status = status
-        request_id = str(self.id).encode()
+        request_id = as_text(self.id).encode()
         headers += ((b"x-request-id", request_id), (b"helicone-id", request_id))
         if self.context.warnings:
             headers.append((b"tollgate-warning", self.context.warnings))
@@ -345,7 +347,7 @@ class Call:
             try:
                 await self.record(stop.result, stop)
             except SpoolUnavailable:
-                logger.error("the refusal of call %s is not recorded: %s", self.id, stop.code)
+                logger.error("the refusal of %r is not recorded: %s", self, stop.code)
         if self.status:
             return  # too late to tell: the client sees that it was cut off
         body = self.wire.error(stop.status, stop.code, stop.message, stop.param)
@@ -360,7 +362,7 @@ class Call:
     def make_intent(self) -> Intent:
         grant, context = self.grant, self.context
         return Intent(
-            self.id.bytes,
+            self.id,
             int(self.began_at * 1_000_000),
             grant.organization_id,
             grant.customer_id,
@@ -386,7 +388,7 @@ class Call:
             result = CANCELLED
         rated = self.rated(result, usage)
         return Outcome(
-            self.id.bytes,
+            self.id,
             result,
             status,
             self.elapsed_ms(),
