@@ -62,13 +62,11 @@ class Admission:
         spend = 0
         if limits.has_cap and price is not None:
             bound = demand.input_bound()
-            spend = to_pico(
-                ceiling(
-                    price,
-                    UNKNOWN_INPUT_TOKENS if bound is None else bound,
-                    demand.most_output(price),
-                    grant.markup_percent,
-                )
+            spend = ceiling(
+                price,
+                UNKNOWN_INPUT_TOKENS if bound is None else bound,
+                demand.most_output(price),
+                grant.markup_percent,
             )
         tokens = 0
         if limits.tokens_per_minute is not None:  # a call that is larger than the limit gets a window to itself
