@@ -1,19 +1,21 @@
 """Usage times price: the one place where tokens become money. Pure: no Django, no clock.
 
-Amounts are exact: unit prices have at most 12 decimal places (USD a token), so a cost has no more.
-A markup can make more; the price of a request is then rounded once, to 12 places, half away from zero.
+Money is counted in whole numbers of 1e-12 USD ("pico"). Unit prices have no smaller parts (they have at most
+12 decimal places, in USD a token), so a cost is exact. A markup can make smaller parts; the price of a request
+is then rounded once, half away from zero.
 """
 
 from collections.abc import Mapping, Sequence
-from decimal import ROUND_HALF_UP, Context, Decimal
+from decimal import Context, Decimal
+from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
 
-PLACES = Decimal("1e-12")
-MILLION = Decimal(1_000_000)
-EXACT = Context(prec=60, rounding=ROUND_HALF_UP)  # more digits than any product here can have
-ZERO = Decimal(0)
+PLACES = 12
+PICOS = 10**PLACES  # in a dollar
+MILLION = 1_000_000
+EXACT = Context(prec=60)  # more digits than any amount here can have
 
 REQUEST = "request"  # the rate that is charged for a call, whatever its tokens
 
@@ -75,12 +77,12 @@ class Tokens(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 class Rates(NamedTuple):
-    """What a token of each kind costs, in the order of KINDS, and what a call costs, in USD."""
+    """What a token of each kind costs, in the order of KINDS, and what a call costs, in pico."""
 
-    tokens: tuple[Decimal, ...]
-    request: Decimal
-    dearest_input: Decimal
-    dearest_output: Decimal
+    tokens: tuple[int, ...]
+    request: int
+    dearest_input: int
+    dearest_output: int
 
 
 class Tier(NamedTuple):
@@ -140,17 +142,26 @@ def rates_of(rates: Mapping[str, str]) -> Rates:
     """
     if unknown := rates.keys() - PARENTS.keys() - {REQUEST}:
         raise ValueError(f"no such kind of token: {', '.join(sorted(unknown))}")
-    each = {kind: Decimal(rate) / MILLION for kind, rate in rates.items() if kind != REQUEST}
-    for rate in each.values():
-        if not rate.is_finite() or rate < 0 or rate != rate.quantize(PLACES):
-            raise ValueError(f"not a price of a token: {rate}")
+    each = {kind: _pico(rate, MILLION) for kind, rate in rates.items() if kind != REQUEST}
     tokens = tuple(_rate_of(kind, each) for kind in KINDS)
     dearest_input = max(tokens[: len(INPUT_KINDS)])
-    return Rates(tokens, Decimal(rates.get(REQUEST, "0")), dearest_input, max(tokens[len(INPUT_KINDS) :]))
+    return Rates(tokens, _pico(rates.get(REQUEST, "0"), 1), dearest_input, max(tokens[len(INPUT_KINDS) :]))
 
 
-def _rate_of(kind: str, each: Mapping[str, Decimal]) -> Decimal:
-    return next((each[name] for name in (kind, *PARENTS[kind]) if name in each), ZERO)
+def _pico(rate: str, units: int) -> int:
+    """The rate of one unit, where `rate` is that of so many."""
+    try:
+        pico = EXACT.divide(EXACT.multiply(Decimal(rate), PICOS), units)
+        whole = int(pico)
+    except (ArithmeticError, ValueError):  # no number, or an infinite one
+        raise ValueError(f"not a price: {rate}") from None
+    if pico < 0 or pico != whole:
+        raise ValueError(f"not a price, or with parts of less than 1e-12 USD: {rate}")
+    return whole
+
+
+def _rate_of(kind: str, each: Mapping[str, int]) -> int:
+    return next((each[name] for name in (kind, *PARENTS[kind]) if name in each), 0)
 
 
 def rate(tokens: Tokens, price: Price, markup_percent: Decimal) -> Rated:
@@ -162,25 +173,40 @@ def rate(tokens: Tokens, price: Price, markup_percent: Decimal) -> Rated:
     cost = rates.request
     for count, each in zip(msgspec.structs.astuple(tokens), rates.tokens, strict=True):
         if count:
-            cost = EXACT.fma(count, each, cost)
-    return Rated(EXACT.quantize(cost, PLACES), with_markup(cost, markup_percent))
+            cost += count * each
+    in_dollars = dollars(cost)
+    return Rated(in_dollars, dollars(with_markup(cost, markup_percent)) if markup_percent else in_dollars)
 
 
-def with_markup(cost: Decimal, markup_percent: Decimal) -> Decimal:
-    """The price of what costs `cost`."""
-    if not markup_percent:
-        return EXACT.quantize(cost, PLACES)
-    factor = EXACT.add(1, EXACT.scaleb(markup_percent, -2))
-    return EXACT.quantize(EXACT.multiply(cost, factor), PLACES)
+def with_markup(cost: int, markup_percent: Decimal) -> int:
+    """The price of what costs `cost`, both in pico: rounded half away from zero."""
+    above, below = _factor(markup_percent)
+    return (2 * cost * above + below) // (2 * below)
 
 
-def ceiling(price: Price, input_tokens: int, output_tokens: int, markup_percent: Decimal) -> Decimal:
-    """The most a call can be priced at: every token of the dearest kind, at the dearest rates it can reach.
+@lru_cache(maxsize=4096)
+def _factor(markup_percent: Decimal) -> tuple[int, int]:
+    """What a cost is multiplied with, as a fraction."""
+    above, below = markup_percent.as_integer_ratio()
+    return 100 * below + above, 100 * below
+
+
+def dollars(pico: int) -> Decimal:
+    """Pico in USD, to 12 places."""
+    return EXACT.scaleb(Decimal(pico), -PLACES)
+
+
+def ceiling(price: Price, input_tokens: int, output_tokens: int, markup_percent: Decimal) -> int:
+    """The most a call can be priced at, in pico: every token of the dearest kind, at the dearest rates it can reach.
 
     input_tokens, output_tokens: bounds that the call cannot pass; output of all its answers together.
     """
-    reached = [price.base, *(tier.rates for tier in price.tiers if input_tokens > tier.above)]
-    cost = max(
-        rates.request + input_tokens * rates.dearest_input + output_tokens * rates.dearest_output for rates in reached
-    )
+    cost = _at_most(price.base, input_tokens, output_tokens)
+    for tier in price.tiers:
+        if input_tokens > tier.above:
+            cost = max(cost, _at_most(tier.rates, input_tokens, output_tokens))
     return with_markup(cost, markup_percent)
+
+
+def _at_most(rates: Rates, input_tokens: int, output_tokens: int) -> int:
+    return rates.request + input_tokens * rates.dearest_input + output_tokens * rates.dearest_output

@@ -120,7 +120,7 @@ def _tokens(scopes: Scopes, demand: Demand) -> int:
 
 
 def _spend(price: Price, demand: Demand, output_tokens: int, markup_percent: Decimal) -> int:
-    return to_pico(ceiling(price, _input_tokens(demand), output_tokens, markup_percent))
+    return ceiling(price, _input_tokens(demand), output_tokens, markup_percent)
 
 
 def _input_tokens(demand: Demand) -> int:

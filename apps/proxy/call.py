@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from apps.keys.token import digest, looks_valid
 from apps.kit.failpoints import reach
-from apps.kit.ids import uuid7
+from apps.kit.ids import as_text, uuid7_bytes
 from apps.limits.headers import headers_of_answer
 from apps.limits.limiter import Hold
 from apps.limits.scopes import Scopes
@@ -83,7 +83,7 @@ class Call:
         self.scope = scope
         self.receive = receive
         self.send = send
-        self.id = uuid7()
+        self.id = uuid7_bytes()
         self.began = time.perf_counter()
         self.began_at = time.time()
 
@@ -114,7 +114,7 @@ class Call:
 
     def __repr__(self) -> str:
         state = "recorded" if self.is_recorded else "intended" if self.is_intended else "new"
-        return f"<Call {self.id} {self.operation.name} {self.ask.model!r} {state}>"
+        return f"<Call {as_text(self.id)} {self.operation.name} {self.ask.model!r} {state}>"
 
     async def run(self) -> None:
         """Take the call to its end. Raises nothing that a client or provider could cause."""
@@ -128,7 +128,7 @@ class Call:
         except ClientGone:
             pass
         except Exception:
-            logger.exception("call %s failed", self.id)
+            logger.exception("%r failed", self)
             await self.refuse(stops.our_fault())
         finally:
             if self.is_known and not self.is_recorded:  # cut short, such as by the end of this process
@@ -232,7 +232,7 @@ class Call:
         self.is_intended = True
         reach("before_admit")
         self.hold, limit = await self.proxy.admission.admit(
-            self.id.hex, self.grant, self.scopes, self.price, self.demand(), self.began_at
+            self.id.hex(), self.grant, self.scopes, self.price, self.demand(), self.began_at
         )
         if limit is not None and self.body is not None:
             self.output_limit = self.ask.max_output_tokens = limit
@@ -355,7 +355,7 @@ class Call:
         if self.status:
             return
         self.status = status
-        request_id = str(self.id).encode()
+        request_id = as_text(self.id).encode()
         headers += ((b"x-request-id", request_id), (b"helicone-id", request_id))
         if self.context.warnings:
             headers.append((b"tollgate-warning", self.context.warnings))
@@ -376,7 +376,7 @@ class Call:
             try:
                 await self.record(stop.result, stop)
             except SpoolUnavailable:
-                logger.error("the refusal of call %s is not recorded: %s", self.id, stop.code)
+                logger.error("the refusal of %r is not recorded: %s", self, stop.code)
         if self.status:
             return  # too late to tell: the client sees that it was cut off
         body = self.wire.error(stop.status, stop.code, stop.message, stop.param)
@@ -392,7 +392,7 @@ class Call:
     def make_intent(self) -> Intent:
         grant, context = self.grant, self.context
         return Intent(
-            self.id.bytes,
+            self.id,
             int(self.began_at * 1_000_000),
             grant.organization_id,
             grant.customer_id,
@@ -418,7 +418,7 @@ class Call:
             result = CANCELLED
         rated = self.rated(result, usage)
         return Outcome(
-            self.id.bytes,
+            self.id,
             result,
             status,
             self.elapsed_ms(),

@@ -4,7 +4,6 @@ from decimal import Decimal
 
 import msgspec
 
-from apps.limits.terms import to_pico
 from apps.pricing.rating import Price, ceiling
 from apps.proxy.protocols.base import Operation
 
@@ -33,7 +32,7 @@ def most_output(price: Price, input_tokens: int, answers: int, markup_percent: D
     least, most = 0, MOST_OUTPUT
 
     def fits(output: int) -> bool:
-        return to_pico(ceiling(price, input_tokens, output * answers, markup_percent)) <= room
+        return ceiling(price, input_tokens, output * answers, markup_percent) <= room
 
     while least < most:
         middle = (least + most + 1) // 2

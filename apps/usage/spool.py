@@ -131,14 +131,9 @@ class Spool:
         """
         if self._is_closed:
             raise SpoolUnavailable("the spool is closed")
-        if is_outcome:
-            self._has_outcome = True
-            self._under_way -= 1
-        elif self._trouble is not None:
+        if self._trouble is not None and not is_outcome:
             self._probe()
             raise SpoolUnavailable("there is no space for another segment") from self._trouble
-        else:
-            self._under_way += len(payloads) == 1
         loop = self._loop
         if loop is None:
             loop = self._loop = asyncio.get_running_loop()
@@ -148,6 +143,11 @@ class Spool:
             if size > MOST_PAYLOAD:
                 raise ValueError(f"a record of {size} bytes")
             frames += (FRAME.pack(size, crc32(payload)), payload)
+        if is_outcome:
+            self._has_outcome = True
+            self._under_way -= 1
+        elif len(payloads) == 1:  # with its outcome it is no call under way
+            self._under_way += 1
         waiter = loop.create_future()
         self._waiters.append(waiter)
         if not self._is_busy:

@@ -78,33 +78,42 @@ async def _measure(servers: Servers, measures: Sequence[Measure]) -> list[Bar]:
 
 
 async def _cost(servers: Servers) -> list[Bar]:
-    ours, theirs = await _rounds(servers, servers.request(pace_ms=PACE_MS), calls=CALLS, is_streamed=False)
+    between = (servers.nginx, servers.nginx_unkept, servers.ours)
+    theirs, unkept, ours = await _rounds(between, servers.request(pace_ms=PACE_MS), calls=CALLS)
     ratio = statistics.median(ours) / statistics.median(theirs)
     note = f"ours {_told(ours)}, nginx {_told(theirs)}; minima {min(ours) / min(theirs):.1f} x"
-    return [Bar("CPU a plain call, over nginx's", ratio, "x", most=MOST_TIMES_NGINX, note=note)]
+    without = f"nginx {_told(unkept)}; minima {min(ours) / min(unkept):.1f} x"
+    return [
+        Bar("CPU a plain call, over nginx's", ratio, "x", most=MOST_TIMES_NGINX, note=note),
+        Bar(
+            "  over nginx's that keeps no connections",
+            statistics.median(ours) / statistics.median(unkept),
+            "x",
+            note=without,
+        ),
+    ]
 
 
 async def _streams(servers: Servers) -> list[Bar]:
-    ours, theirs = await _rounds(
-        servers, servers.request(stream=True, pace_ms=STREAM_PACE_MS), calls=STREAMS, is_streamed=True
-    )
+    request = servers.request(stream=True, pace_ms=STREAM_PACE_MS)
+    theirs, ours = await _rounds((servers.nginx, servers.ours), request, calls=STREAMS, is_streamed=True)
     note = f"ours {_told(ours)}, nginx {_told(theirs)}"
     cost = statistics.median(ours) * 1000
     return [Bar("CPU a stream of 50 chunks", cost, "ms", most=MOST_MS_A_STREAM, note=note)]
 
 
 async def _rounds(
-    servers: Servers, request: bytes, *, calls: int, is_streamed: bool
-) -> tuple[list[float], list[float]]:
-    """CPU seconds a call of ours and of nginx, a figure a round."""
-    figures: dict[str, list[float]] = {"ours": [], "nginx": []}
+    between: Sequence[Server], request: bytes, *, calls: int, is_streamed: bool = False
+) -> list[list[float]]:
+    """CPU seconds a call of each server, a figure a round."""
+    figures: list[list[float]] = [[] for _ in between]
     for number in range(ROUNDS + 1):
-        for server in (servers.nginx, servers.ours):
+        for server, seconds in zip(between, figures, strict=True):
             before = server.cpu_s()
             await _drive(server, request, calls=calls, is_streamed=is_streamed)
             if number:  # the first warms up
-                figures[server.name].append((server.cpu_s() - before) / calls)
-    return figures["ours"], figures["nginx"]
+                seconds.append((server.cpu_s() - before) / calls)
+    return figures
 
 
 async def _drive(server: Server, request: bytes, *, calls: int, is_streamed: bool = False) -> Result:

@@ -1,4 +1,7 @@
-"""nginx as the measure: a plain proxy of the same calls, with one process and kept connections."""
+"""nginx as the measure: a plain proxy of the same calls, with one process.
+
+With kept connections to the provider, as ours has them, and once without: what `proxy_pass` alone does.
+"""
 
 import os
 import shutil
@@ -34,6 +37,13 @@ http {{
         }}
     }}
     server {{
+        listen 127.0.0.1:{unkept};
+        location / {{
+            proxy_pass http://127.0.0.1:{provider};
+            proxy_set_header Authorization "Bearer sk-sandbox-of-the-operator";
+        }}
+    }}
+    server {{
         listen 127.0.0.1:{streamed};
         location / {{
             proxy_pass http://provider;
@@ -58,11 +68,11 @@ class NginxMissing(Exception):
     """There is no nginx. The message says how to get it."""
 
 
-def command(folder: Path, *, provider: int, plain: int, streamed: int) -> list[str]:
-    """What starts nginx with its files in `folder`; `plain` and `streamed` are its ports. Raises NginxMissing."""
+def command(folder: Path, *, provider: int, plain: int, unkept: int, streamed: int) -> list[str]:
+    """What starts nginx with its files in `folder`; the rest are ports. Raises NginxMissing."""
     executable = os.environ.get("NGINX") or shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
     if not executable:
         raise NginxMissing(MISSING)
     config = folder / "nginx.conf"
-    config.write_text(CONFIG.format(folder=folder, provider=provider, plain=plain, streamed=streamed))
+    config.write_text(CONFIG.format(folder=folder, provider=provider, plain=plain, unkept=unkept, streamed=streamed))
     return [executable, "-c", str(config), "-p", str(folder), "-e", str(folder / "error.log")]

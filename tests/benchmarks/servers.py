@@ -45,6 +45,7 @@ class Server:
 class Servers:
     provider: Server
     nginx: Server
+    nginx_unkept: Server
     ours: Server
     installation: Installation
     tenant: Tenant
@@ -82,14 +83,14 @@ def start_servers() -> Iterator[Servers]:
     with contextlib.ExitStack() as stack:
         installation = stack.enter_context(Installation())
         provider = _start_provider(installation, stack)
-        beside = _start_nginx(installation, provider)
+        beside, unkept = _start_nginx(installation, provider)
         tenant = installation.tenant(sandbox=f"http://127.0.0.1:{provider.port}", **LIMITS)
         stack.enter_context(installation.shipping())
         listener = stack.enter_context(listen())
         processes = installation.proxies(1, fd=listener.fileno())
         _allow_open_files()
         ours = Server("ours", port_of(listener), port_of(listener), processes)
-        yield Servers(provider, beside, ours, installation, tenant)
+        yield Servers(provider, beside, unkept, ours, installation, tenant)
 
 
 def _start_provider(installation: Installation, stack: contextlib.ExitStack) -> Server:
@@ -99,14 +100,14 @@ def _start_provider(installation: Installation, stack: contextlib.ExitStack) -> 
     return Server("straight", port_of(listener), port_of(listener), [process])
 
 
-def _start_nginx(installation: Installation, provider: Server) -> Server:
+def _start_nginx(installation: Installation, provider: Server) -> tuple[Server, Server]:
     folder = Path(installation.folder, "nginx")
     folder.mkdir()
-    plain, streamed = _free_ports(2)
-    command = nginx.command(folder, provider=provider.port, plain=plain, streamed=streamed)
+    plain, unkept, streamed = _free_ports(3)
+    command = nginx.command(folder, provider=provider.port, plain=plain, unkept=unkept, streamed=streamed)
     process = installation.start("nginx", command)
     wait_until(lambda: _accepts(streamed), f"nginx listens:\n{process.said()}", 5.0)
-    return Server("nginx", plain, streamed, [process])
+    return Server("nginx", plain, streamed, [process]), Server("nginx, unkept", unkept, streamed, [process])
 
 
 def _free_ports(count: int) -> list[int]:

@@ -1,7 +1,7 @@
 import time
-from uuid import RFC_4122
+from uuid import RFC_4122, UUID
 
-from apps.kit.ids import uuid7
+from apps.kit.ids import as_text, uuid7, uuid7_bytes
 
 
 def test_an_id_is_a_version_7_uuid():
@@ -26,3 +26,8 @@ def test_ids_sort_by_when_they_were_made(time_machine):
 def test_ids_of_one_millisecond_differ(time_machine):
     time_machine.move_to("2026-11-20T12:00Z", tick=False)
     assert len({uuid7() for _ in range(10_000)}) == 10_000
+
+
+def test_bytes_are_written_as_the_object_would_be():
+    raw = uuid7_bytes()
+    assert as_text(raw) == str(UUID(bytes=raw))

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.limits.terms import to_pico
 from apps.pricing.rating import Price, ceiling
 from apps.proxy.protocols.base import Operation
 from apps.proxy.shortening import can_be_shortened, most_output, shortened
@@ -68,7 +67,7 @@ def test_what_has_no_output_limit_cannot_be_shortened():
 @given(st.integers(0, 10**12), st.integers(0, 10**5), st.integers(1, 8))
 def test_the_largest_limit_that_fits(room: int, input_tokens: int, answers: int):
     def cost(output: int) -> int:
-        return to_pico(ceiling(PRICE, input_tokens, output * answers, Decimal(20)))
+        return ceiling(PRICE, input_tokens, output * answers, Decimal(20))
 
     found = most_output(PRICE, input_tokens, answers, Decimal(20), room)
     if found:

@@ -103,7 +103,7 @@ async def test_nested_caps_hold_each_and_all(installation: Installation, port: i
         for i in range(500)
     )
     seen = await Load(port, asks, at_once=200).run()
-    assert set(Counter(one.status for one in seen)) == {200, 402}
+    assert [one.body for one in seen if one.status not in (200, 402)] == []
     refused_by = {one.headers["tollgate-limit"].split(";")[1] for one in seen if one.status == 402}
     assert refused_by <= {"scope=customer", "scope=key", "scope=end_user"}
     assert len(refused_by) >= 2

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from apps.usage.segment import FRAME_BYTES, HEADER_BYTES, frames, pack_header, segment_numbers, segment_path
-from apps.usage.spool import Spool, SpoolUnavailable
+from apps.usage.spool import MANY, Spool, SpoolUnavailable
 
 SEGMENT = 4096
 
@@ -85,6 +85,21 @@ async def test_what_is_written_while_a_group_is_on_its_way_is_the_next_group(spo
     rest = [spool.write(b"rest") for _ in range(9)]
     await asyncio.gather(first, *rest)
     assert (spool.stats().records, spool.stats().groups) == (10, 2)
+
+
+async def test_with_many_calls_under_way_a_group_gathers_over_several_turns_of_the_loop(spool: Spool):
+    await asyncio.gather(*(spool.write(b"intent") for _ in range(MANY)))
+    written = []
+    for _ in range(5):
+        written.append(spool.write(b"intent"))
+        await asyncio.sleep(0)
+    await asyncio.gather(*written)
+    assert spool.stats().groups == 2
+    await asyncio.gather(*(spool.write(b"outcome", is_outcome=True) for _ in range(MANY + 5)))
+    first = spool.write(b"intent")
+    await asyncio.sleep(0)
+    await asyncio.gather(first, spool.write(b"intent"))
+    assert spool.stats().groups == 5
 
 
 async def test_segments_follow_each_other_in_order(spool: Spool):
