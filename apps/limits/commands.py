@@ -73,9 +73,9 @@ class Commands:
         # id, tokens, spend, generation
         self.restore = Template(scripts.restore, [*holds, *asked], 4, [lifetime_ms, *_each(entries, generation)])
         sums = _sums(keys, entries, periods, is_counted=bool(generation))
-        # id, tokens, spend, when the call began in µs, "1" if it is charged whether or not it was held
+        # id, tokens, spend, when the call began in µs ("again": charged whether or not it was held)
         self.settle = Template(
-            scripts.settle, [keys.holds, keys.held, *sums], 5, [part for each in sums.values() for part in each]
+            scripts.settle, [keys.holds, keys.held, *sums], 4, [part for each in sums.values() for part in each]
         )
         self.renew = Template(scripts.renew, holds[:2], 1, [lifetime_ms])  # id
 

@@ -11,10 +11,12 @@ holds, is counted again before a capped call is let in (counting.py).
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import NamedTuple, cast
+from typing import cast
+
+import msgspec
 
 from apps.limits.alone import WindowsAlone
 from apps.limits.commands import Commands, Template
@@ -34,7 +36,7 @@ MOST_TOLD_AGAIN = 100_000
 ATTEMPTS = 3  # at letting a call in whose sums had to be counted
 
 
-class Hold(NamedTuple):
+class Hold(msgspec.Struct, gc=False):  # one a call: not worth collecting, it is in no circle
     """What a call has taken until it settles. `id` is ours, never the client's; "" took nothing.
 
     used: how much of each of `commands.entries` is used by now, this call included; of caps nothing.
@@ -45,11 +47,11 @@ class Hold(NamedTuple):
     tokens: int = 0
     spend: int = 0  # pico
     began_us: int = 0
-    used: "list[int] | tuple[()]" = ()
+    used: Sequence[int] = ()
     is_alone: bool = False  # let in while Redis was away: nothing is held, and it is charged all the same
 
 
-class Settlement(NamedTuple):
+class Settlement(msgspec.Struct, gc=False):
     """What a hold is to be replaced by; spend in pico."""
 
     hold: Hold
@@ -145,7 +147,7 @@ class Limiter:
             answer = await self._try(hold)
             first = answer[0]
             if type(first) is int:
-                hold = hold._replace(used=answer)  # type: ignore[arg-type]
+                hold.used = cast("list[int]", answer)
                 self._held[hold_id] = hold
                 return hold
             if first == b"no":
@@ -213,20 +215,21 @@ class Limiter:
         self._held.pop(hold.id, None)
         settlement = Settlement(hold, tokens, min(spend, MOST_PICO))
         if self.counting is not None and hold.commands.has_cap:
-            settlement = self._note(settlement, self.counting.generation)
+            self._note(settlement, self.counting.generation)
         self._settle(settlement, is_told_again=hold.is_alone and bool(hold.id))
 
-    def _note(self, settlement: Settlement, generation: str) -> Settlement:
+    def _note(self, settlement: Settlement, generation: str) -> None:
         """Remember it for as long as it may have to be told again."""
         now, lately = asyncio.get_running_loop().time(), self._lately
         while lately and lately[0].told_at < now - TOLD_AGAIN_S:
             lately.popleft()
-        lately.append(settlement._replace(generation=generation, told_at=now))
-        return lately[-1]
+        settlement.generation, settlement.told_at = generation, now
+        lately.append(settlement)
 
     def _settle(self, settlement: Settlement, *, is_told_again: bool = False) -> None:
-        hold, tokens, spend, *_ = settlement
-        command = hold.commands.settle.packed(hold.id, tokens, spend, hold.began_us, "1" if is_told_again else "")
+        hold = settlement.hold
+        began = "again" if is_told_again else hold.began_us
+        command = hold.commands.settle.packed(hold.id, settlement.tokens, settlement.spend, began)
         try:
             reply = self.pipe.call_packed(command)
         except RedisUnavailable:

@@ -1,13 +1,14 @@
 -- Put the real price and tokens of a call in the place of what was held for it.
 --
 -- KEYS: 1 the holds, 2 the holdings, then the sums that the call's price is charged to.
--- ARGV: 1 the hold's id ("" if nothing was held), 2 the tokens, 3 the price, 4 when the call began in µs, 5 "1" if it
---   is charged though nothing is held under its id (Redis has lost that, or never knew), then for each sum ms that it
---   is kept, and "1" if it is one that can be complete or not (see common.lua).
+-- ARGV: 1 the hold's id ("" if nothing was held), 2 the tokens, 3 the price, 4 when the call began in µs, or "again" if
+--   it is charged though nothing is held under its id (Redis has lost that, or never knew), then for each sum ms that
+--   it is kept, and "1" if it is one that can be complete or not (see common.lua).
 -- Returns 1; 0 when there is no such hold: it was settled before, and nothing changes.
 
 local MOST = '9223372036854775807'
-local id, tokens, price, began, is_told_again = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5] == '1'
+local id, tokens, price, began = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
+local is_told_again = began == 'again'
 
 local function correct_window(key, bucket, held, real)
   local state = redis.call('HMGET', key, 'total', bucket)
@@ -53,6 +54,6 @@ if id ~= '' then
 end
 
 if price ~= '0' then
-  for n = 3, #KEYS do charge(KEYS[n], ARGV[2 * n], ARGV[2 * n + 1]) end
+  for n = 3, #KEYS do charge(KEYS[n], ARGV[2 * n - 1], ARGV[2 * n]) end
 end
 return 1
