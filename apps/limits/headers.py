@@ -1,7 +1,7 @@
 """What an answer says of the limits its call is under: OpenAI's names, the IETF's draft, Helicone's. Knows no Django.
 
 Of caps nothing is said: what is left of an account's money is on the customer's own pages. Sources:
-platform.openai.com/docs/guides/rate-limits; draft-ietf-httpapi-ratelimit-headers (version 10: RateLimit and
+platform.openai.com/docs/guides/rate-limits; draft-ietf-httpapi-ratelimit-headers (RateLimit and
 RateLimit-Policy with q, w, r, t, qu); docs.helicone.ai/features/advanced-usage/custom-rate-limits.
 """
 

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from uuid import UUID
 
-from django.db import DatabaseError, close_old_connections, connections
+from django.db import DatabaseError, close_old_connections
 
 from apps.limits.counting import SpendAsk, Spent, SpentUnknown
 from apps.limits.terms import to_pico
@@ -29,12 +29,6 @@ class SpentInDatabase:
                 return await loop.run_in_executor(self._executor, _ask, ask)
         except (DatabaseError, TimeoutError) as error:
             raise SpentUnknown(str(error)) from error
-
-    def close(self) -> None:
-        """Let the threads go, and their connections with them."""
-        closing = [self._executor.submit(connections.close_all) for _ in range(THREADS)]
-        self._executor.shutdown(wait=False)
-        del closing
 
 
 def _ask(ask: SpendAsk) -> Spent:
