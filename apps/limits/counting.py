@@ -92,7 +92,8 @@ class Counting:
 
     async def look(self) -> int:
         """Learn of the generation. Returns its age in ms. Raises LimiterUnavailable."""
-        generation, age_ms = cast("list[bytes]", await self._run(self._scripts.generation, [GENERATION_KEY]))
+        known = self.generation
+        generation, age_ms = cast("list[bytes]", await self._run(self._scripts.generation, [GENERATION_KEY], known))
         if generation.decode() != self.generation:
             is_loss = bool(self.generation)
             self.generation = generation.decode()
