@@ -5,11 +5,14 @@ To pack a command of thirty arguments anew for each call would cost more than al
 
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from apps.limits.scopes import LimitKeys, Periods, Scoped, Scopes
 from apps.limits.scripts import Script, Scripts
 from apps.limits.terms import MOST_PICO, LimitName, Limits, Scope, from_pico, to_pico
+
+if TYPE_CHECKING:
+    from apps.limits.headers import Form
 
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
@@ -56,7 +59,7 @@ class Entry(NamedTuple):
 class Commands:
     """What is asked for these scopes, in these periods, of a Redis whose memory is of this generation."""
 
-    __slots__ = ("admit", "day", "entries", "generation", "has_cap", "month", "renew", "restore", "settle")
+    __slots__ = ("admit", "day", "entries", "generation", "has_cap", "headers", "month", "renew", "restore", "settle")
 
     def __init__(self, scripts: Scripts, scopes: Scopes, periods: Periods, lifetime_ms: int, generation: str) -> None:
         entries = list(entries_of(scopes, periods))
@@ -68,6 +71,7 @@ class Commands:
         self.generation = generation
         self.entries = entries
         self.has_cap = any(entry.kind == "s" for entry in entries)
+        self.headers: Form | None = None  # of answers, once one was given
         # id, tokens, spend
         self.admit = Template(scripts.admit, [*holds, *asked], 3, [lifetime_ms, *_each(entries, generation)])
         # id, tokens, spend, generation

@@ -6,94 +6,114 @@ RateLimit-Policy with q, w, r, t, qu); docs.helicone.ai/features/advanced-usage/
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
 from math import ceil
 
-from apps.limits.commands import NANOS_A_CENT, Entry
+from apps.limits.commands import NANOS_A_CENT, Commands, Entry
 from apps.limits.limiter import Hold
-from apps.limits.terms import LimitName, LimitReached
+from apps.limits.terms import LimitReached, Scope
 
 Headers = list[tuple[bytes, bytes]]
 
 UNITS = {"r": b"requests", "t": b"tokens"}
-QUOTA_UNITS = {"r": b"", "t": b';qu="tokens"', "m": b';qu="cents"'}
+QUOTA_UNITS = {"r": b"", "t": b';qu="tokens"', "m": b';qu="cents"', "c": b';qu="concurrent-requests"'}
 MOST = 10**15 - 1  # that a structured field can say
 
 
 def headers_of_answer(hold: Hold) -> Headers:
     """For a call that was let in. A window is as it was before only once all of it has passed: that is its reset."""
-    told = [(entry, used) for entry, used in zip(hold.commands.entries, hold.used, strict=False) if entry.kind != "s"]
-    return _headers(told) if told else []
+    commands = hold.commands
+    form = commands.headers
+    if form is None:
+        form = commands.headers = Form(commands.entries)
+    return form.filled(hold.used)
 
 
-def headers_of_refusal(entries: Sequence[Entry], reached: LimitReached) -> Headers:
+def headers_of_refusal(commands: Commands, reached: LimitReached) -> Headers:
     """For a call that was not: of the one limit that refuses."""
-    for entry in entries:
-        if entry.name == reached.name and entry.scoped.scope == reached.scope and entry.kind != "s":
-            used = int(reached.used) if entry.kind != "m" else entry.limit
-            return _headers([(entry, used)], reached.retry_after_ms)
+    for entry in commands.entries:
+        if entry.name == reached.name and entry.scoped.scope == reached.scope:
+            used = entry.limit if entry.kind == "m" else int(reached.used)
+            return Form([entry], reached.retry_after_ms).filled([used])
     return []
 
 
-def _headers(told: list[tuple[Entry, int]], wait_ms: int | None = None) -> Headers:
-    headers: Headers = []
-    for kind, unit in UNITS.items():
-        of_kind = [(entry, max(0, entry.limit - used)) for entry, used in told if entry.kind == kind]
-        if of_kind:
-            entry, left = min(of_kind, key=lambda pair: pair[1])  # the one that is reached first
-            reset_ms = entry.span_ms if wait_ms is None else wait_ms
-            headers += (
-                (b"x-ratelimit-limit-" + unit, b"%d" % entry.limit),
-                (b"x-ratelimit-remaining-" + unit, b"%d" % left),
-                (b"x-ratelimit-reset-" + unit, duration(reset_ms)),
+class Form:
+    """The headers about these limits, made once but for what is left of each.
+
+    wait_ms: until the one limit has room again; None: it isn't reached.
+    """
+
+    __slots__ = ("_amounts", "_helicone", "_policy", "_state", "_x")
+
+    def __init__(self, entries: Sequence[Entry], wait_ms: int | None = None) -> None:
+        told = [(number, entry) for number, entry in enumerate(entries) if entry.kind != "s"]
+        self._amounts = [(number, entry.limit, _unit(entry)) for number, entry in told]
+        self._policy = b", ".join([_policy_of(entry) for _, entry in told])
+        self._state = b", ".join([_state_of(entry, wait_ms) for _, entry in told])
+        self._x = [
+            (
+                [(at, b"%d" % _limit(entry)) for at, (_, entry) in enumerate(told) if entry.kind == kind],
+                b"x-ratelimit-limit-" + unit,
+                b"x-ratelimit-remaining-" + unit,
+                [(b"x-ratelimit-reset-" + unit, duration(_reset_ms(entry, wait_ms))) for _, entry in told],
             )
-    headers.append((b"ratelimit-policy", b", ".join([_policy_of(entry) for entry, _ in told])))
-    headers.append((b"ratelimit", b", ".join([_state_of(entry, used, wait_ms) for entry, used in told])))
-    if told[0][0].name in (LimitName.POLICY_REQUESTS, LimitName.POLICY_SPEND):
-        headers += _helicone(*told[0], wait_ms)
-    return headers
+            for kind, unit in UNITS.items()
+            if any(entry.kind == kind for _, entry in told)
+        ]
+        first = entries[0] if entries else None
+        self._helicone = _helicone(first, wait_ms) if first and first.scoped.scope is Scope.POLICY else None
+
+    def filled(self, used: Sequence[int]) -> Headers:
+        """used: of each of the limits."""
+        if not self._amounts:
+            return []
+        left = [(limit - used[at]) // unit if used[at] < limit else 0 for at, limit, unit in self._amounts]
+        headers: Headers = []
+        for of_kind, limit_name, left_name, resets in self._x:
+            at, limit = of_kind[0] if len(of_kind) == 1 else min(of_kind, key=lambda each: left[each[0]])
+            headers += ((limit_name, limit), (left_name, b"%d" % left[at]), resets[at])
+        headers += ((b"ratelimit-policy", self._policy), (b"ratelimit", self._state % tuple(left)))
+        if self._helicone is not None:
+            headers += (*self._helicone, (b"helicone-ratelimit-remaining", b"%d" % left[0]))
+        return headers
+
+
+def _unit(entry: Entry) -> int:
+    """Whole cents are told where money is counted finer."""
+    return NANOS_A_CENT if entry.kind == "m" else 1
+
+
+def _limit(entry: Entry) -> int:
+    return min(entry.limit // _unit(entry), MOST)
+
+
+def _reset_ms(entry: Entry, wait_ms: int | None) -> int:
+    return entry.span_ms if wait_ms is None else wait_ms
 
 
 def _name(entry: Entry) -> bytes:
     return f'"{entry.scoped.scope}-{entry.name}"'.replace("_", "-").encode()
 
 
-@lru_cache(maxsize=4096)
-def _policy(name: bytes, kind: str, limit: int, span_ms: int) -> bytes:
-    if kind == "c":
-        return b'%s;q=%d;qu="concurrent-requests"' % (name, limit)
-    return b"%s;q=%d;w=%d%s" % (name, limit, span_ms // 1000, QUOTA_UNITS[kind])
-
-
 def _policy_of(entry: Entry) -> bytes:
-    return _policy(_name(entry), entry.kind, _told(entry, entry.limit), entry.span_ms)
+    window = b";w=%d" % (entry.span_ms // 1000) if entry.span_ms else b""
+    return b"%s;q=%d%s%s" % (_name(entry), _limit(entry), window, QUOTA_UNITS[entry.kind])
 
 
-def _state_of(entry: Entry, used: int, wait_ms: int | None) -> bytes:
-    left = _told(entry, max(0, entry.limit - used))
-    if entry.kind == "c":
-        return b"%s;r=%d" % (_name(entry), left)
-    return b"%s;r=%d;t=%d" % (_name(entry), left, ceil((entry.span_ms if wait_ms is None else wait_ms) / 1000))
+def _state_of(entry: Entry, wait_ms: int | None) -> bytes:
+    """With a place for what is left."""
+    reset = b";t=%d" % ceil(_reset_ms(entry, wait_ms) / 1000) if entry.span_ms else b""
+    return _name(entry) + b";r=%d" + reset
 
 
-def _helicone(entry: Entry, used: int, wait_ms: int | None) -> Headers:
-    """In the policy's own unit: calls, or whole cents that are left."""
-    quota, window_s = _told(entry, entry.limit), entry.span_ms // 1000
+def _helicone(entry: Entry, wait_ms: int | None) -> Headers:
+    """In the policy's own unit: calls, or whole cents."""
     unit = b"cents" if entry.kind == "m" else b"request"
     return [
-        (b"helicone-ratelimit-limit", b"%d" % quota),
-        (b"helicone-ratelimit-remaining", b"%d" % _told(entry, max(0, entry.limit - used))),
-        (
-            b"helicone-ratelimit-policy",
-            b"%d;w=%d;u=%s" % (quota, window_s, unit),
-        ),
-        (b"helicone-ratelimit-reset", b"%d" % ceil((entry.span_ms if wait_ms is None else wait_ms) / 1000)),
+        (b"helicone-ratelimit-limit", b"%d" % _limit(entry)),
+        (b"helicone-ratelimit-policy", b"%d;w=%d;u=%s" % (_limit(entry), entry.span_ms // 1000, unit)),
+        (b"helicone-ratelimit-reset", b"%d" % ceil(_reset_ms(entry, wait_ms) / 1000)),
     ]
-
-
-def _told(entry: Entry, amount: int) -> int:
-    """In the unit that is told: whole cents where money is counted finer."""
-    return min(amount // NANOS_A_CENT if entry.kind == "m" else amount, MOST)
 
 
 def duration(ms: int) -> bytes:

@@ -180,6 +180,6 @@ def _refusal(reached: LimitReached, scopes: Scopes, calendar: Calendar) -> stops
         retry_after_s=retry_s,
         headers=[
             (b"tollgate-limit", f"{told};ends={retry_s}".encode()),
-            *(headers_of_refusal(commands.entries, reached) if commands is not None else ()),
+            *(headers_of_refusal(commands, reached) if commands is not None else ()),
         ],
     )

@@ -160,7 +160,7 @@ class Call:
         reach("after_auth")
         if bar := grant.bar_at(self.began_at):
             raise stops.barred(bar)
-        if not grant.access.allows_address(client_address(self.scope)):
+        if not grant.access.is_open and not grant.access.allows_address(client_address(self.scope)):
             raise stops.network_not_allowed()
 
     # What it asks for
@@ -181,8 +181,9 @@ class Call:
             raise stops.no_provider(self.provider)
         self.route = route
         self.provider_key_id = route.provider_key_id
-        if not grant.access.allows_model(self.provider, self.model or self.ask.model):
-            raise stops.model_not_allowed(self.model or self.ask.model or self.operation.name)
+        model = self.model or self.ask.model
+        if not grant.access.is_open and not grant.access.allows_model(self.provider, model):
+            raise stops.model_not_allowed(model or self.operation.name)
         self.find_limits()
         if self.operation.is_charged:
             if self.ask.model:

@@ -5,11 +5,13 @@ import itertools
 import random
 from collections import Counter
 from decimal import Decimal
+from uuid import UUID
 
 import pytest
 
+from apps.limits.scopes import LimitKeys
 from tests.faults.size import size
-from tests.faults.verify import assert_nothing_is_lost, committed_spend
+from tests.faults.verify import assert_nothing_is_lost, committed_of, committed_spend
 from tests.rig.calls import chat
 from tests.rig.client import Load
 from tests.rig.installation import Installation
@@ -19,13 +21,21 @@ PROCESSES = 3
 KILLS = size(2, 20)
 CALLS = size(500, 4_000)
 CAP = Decimal("0.08")
+KEY_CAP = Decimal("0.03")
 
 
 @pytest.mark.timeout(300)
 async def test_held_and_settled_never_pass_the_cap_through_kills(installation: Installation):
     tenant = installation.tenant(monthly_cap=str(CAP))
+    minted = installation.desk("mint", customer=tenant.customer, monthly_cap=str(KEY_CAP))
+    of_key = LimitKeys.of_key(UUID(tenant.customer).bytes, UUID(minted["key_id"]).bytes)
     asks = (
-        chat(tenant.key, words=f"sandbox:pace=2 sandbox:tokens={i * 7 % 60}", is_streamed=i % 2 == 0, max_tokens=100)
+        chat(
+            (tenant.key, minted["key"])[i % 2],
+            words=f"sandbox:pace=2 sandbox:tokens={i * 7 % 60}",
+            is_streamed=i % 2 == 0,
+            max_tokens=100,
+        )
         for i in itertools.count()
     )
     with listen() as listener:
@@ -34,19 +44,25 @@ async def test_held_and_settled_never_pass_the_cap_through_kills(installation: I
         load = Load(port_of(listener), itertools.islice(asks, CALLS), at_once=100)
         running = asyncio.create_task(load.run())
         killing = asyncio.create_task(_kill_some(installation, fd, processes))
-        most = Decimal(0)
+        most = most_of_key = Decimal(0)
         while not running.done():
             most = max(most, committed_spend(installation, tenant))
+            most_of_key = max(most_of_key, committed_of(installation, of_key))
             await asyncio.sleep(0.01)
         await killing
     seen = await running
     assert Decimal(0) < most <= CAP
+    assert Decimal(0) < most_of_key <= KEY_CAP
     assert {200, 402} <= set(Counter(one.status for one in seen))
     await asyncio.to_thread(assert_nothing_is_lost, installation, tenant, seen)
     (spent,) = installation.rows(
-        "SELECT sum(price) AS price FROM usage_request WHERE organization_id = %s", tenant.organization
+        "SELECT sum(price) AS price, sum(price) FILTER (WHERE proxy_key_id = %s) AS of_key "
+        "FROM usage_request WHERE organization_id = %s",
+        minted["key_id"],
+        tenant.organization,
     )
     assert Decimal(0) < spent["price"] <= CAP
+    assert Decimal(0) < spent["of_key"] <= KEY_CAP
 
 
 async def _kill_some(installation: Installation, fd: int, processes: list[Process]) -> None:

@@ -62,22 +62,25 @@ def open_holds(installation: Installation, tenant: Tenant) -> int:
 
 def settled_spend(installation: Installation, tenant: Tenant) -> Decimal:
     """What Redis has counted against the customer's cap of this month."""
-    return _spend(installation, tenant, "settled")
+    return settled_of(installation, LimitKeys(UUID(tenant.customer).bytes))
 
 
 def settled_of(installation: Installation, keys: LimitKeys) -> Decimal:
     """The same for any scope."""
-    with Redis.from_url(installation.redis.url) as redis:
-        return from_pico(int(redis.hget(f"{keys.spend}{datetime.now(UTC):%Y-%m}", "settled") or 0))
+    return _spend(installation, keys, "settled")
 
 
 def committed_spend(installation: Installation, tenant: Tenant) -> Decimal:
     """The same, with what calls under way may still cost."""
-    return _spend(installation, tenant, "settled", "held")
+    return _spend(installation, LimitKeys(UUID(tenant.customer).bytes), "settled", "held")
 
 
-def _spend(installation: Installation, tenant: Tenant, *parts: str) -> Decimal:
-    keys = LimitKeys(UUID(tenant.customer).bytes)
+def committed_of(installation: Installation, keys: LimitKeys) -> Decimal:
+    """The same for any scope."""
+    return _spend(installation, keys, "settled", "held")
+
+
+def _spend(installation: Installation, keys: LimitKeys, *parts: str) -> Decimal:
     with Redis.from_url(installation.redis.url) as redis:
         counted = redis.hmget(f"{keys.spend}{datetime.now(UTC):%Y-%m}", parts)
     return from_pico(sum(int(amount or 0) for amount in counted))

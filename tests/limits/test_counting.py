@@ -171,6 +171,19 @@ async def test_a_call_that_ends_before_its_sum_is_counted_again_is_in_it_once(ho
     assert await house.sum() == (75, 0)
 
 
+async def test_what_a_process_recorded_and_died_before_it_told_is_counted_once_its_hold_ends(house: House, new_limiter):
+    dying = House(await new_limiter(spent=house.database, grace_ms=0, lifetime_ms=200), house.database, house.keys)
+    await house.call(10)
+    orphan = await dying.admit(40)
+    await dying.limiter.stop()
+    house.ship(orphan, 35)
+    assert (await refused(house, 51)).used == Decimal("0.1")
+    assert await house.sum() == (10, 40)
+    await asyncio.sleep(0.25)
+    assert (await refused(house, 56)).used == Decimal("0.45")
+    assert await house.sum() == (45, 0)
+
+
 async def test_no_cap_is_passed_while_the_database_is_away_too(house: House):
     await house.call(10)
     house.database.is_away = True

@@ -93,7 +93,8 @@ local function parts_of(taken)
   return string.gmatch(taken, '(%a)|([^|]+)|(%d+)|(%d+)')
 end
 
--- Give back the money and the places of holds whose process died. Its requests and tokens stay counted.
+-- Give back the money and the places of holds whose process died. Its requests and tokens stay counted. What the
+-- calls really cost, nobody has told: their sums are complete no longer, and the next call has them counted again.
 local function expire_holds(holds, holdings, now)
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', holds, '-inf', whole(now))) do
     local taken = redis.call('HGET', holdings, id)
@@ -102,13 +103,15 @@ local function expire_holds(holds, holdings, now)
       redis.call('HDEL', holdings, id)
       redis.call('SET', expired_key(holdings, id), taken, 'PX', EXPIRED_MS)
       for kind, key, amount in parts_of(taken) do
-        if kind == 's' then take_back(key, amount) end
+        if kind == 's' then
+          take_back(key, amount)
+          redis.call('HDEL', key, SURE)
+        end
         if kind == 'c' then redis.call('ZREM', key, id) end
       end
     end
   end
 end
-
 
 -- A Redis that came back with other memories than it had: what they say of calls under way is of no use.
 local function begin_generation(alive, holds, holdings, generation)
