@@ -1,43 +1,17 @@
-"""Every page of the console and the portal, from the resolver: a new one is tested once it has a URL."""
+"""Who gets through which door: every page, for everybody who has no business there."""
 
-from collections.abc import Iterator
-from typing import NamedTuple
 from uuid import uuid4
 
 import pytest
 from django.test import Client
-from django.urls import URLPattern, URLResolver, get_resolver, reverse
-from django.urls.converters import IntConverter, SlugConverter, StringConverter, UUIDConverter
 
-from apps.accounts.models import Role
-from apps.customers.models import CustomerRole
-from tests.cast import Cast
+from tests.cast import Cast, a_customer_member, a_member
+from tests.isolation.pages import ROLES, Page, pages
 
-ROLES = {"console": Role, "portal": CustomerRole}
-MADE_UP = {UUIDConverter: uuid4(), IntConverter: 1, SlugConverter: "made-up", StringConverter: "made-up"}
+NOBODYS = {name: uuid4() for name in ("customer_id", "key_id", "member_id", "invitation_id")}
 
 
-class Page(NamedTuple):
-    face: str
-    name: str
-    pattern: URLPattern
-
-    @property
-    def url(self) -> str:
-        """The page's address, with ids that nobody has. A converter that is not in MADE_UP: add it there."""
-        converters = self.pattern.pattern.converters
-        return reverse(self.name, kwargs={name: MADE_UP[type(one)] for name, one in converters.items()})
-
-
-def pages() -> Iterator[Page]:
-    for resolver in get_resolver().url_patterns:
-        if isinstance(resolver, URLResolver) and resolver.namespace in ROLES:
-            for pattern in resolver.url_patterns:
-                assert isinstance(pattern, URLPattern), f"look into {pattern} here too"
-                yield Page(resolver.namespace, f"{resolver.namespace}:{pattern.name}", pattern)
-
-
-@pytest.fixture(params=["console", "portal"])
+@pytest.fixture(params=ROLES)
 def face(request) -> list[Page]:
     found = [page for page in pages() if page.face == request.param]
     assert found
@@ -52,10 +26,11 @@ def test_every_view_tells_which_role_it_is_open_to(face):
 @pytest.mark.parametrize("method", ["get", "post"])
 def test_who_is_not_signed_in_gets_nothing_but_the_way_to_sign_in(face, client: Client, method):
     for page in face:
-        answer = getattr(client, method)(page.url)
+        url = page.url_of(NOBODYS)
+        answer = getattr(client, method)(url)
         assert answer.status_code in (302, 405), page.name
         if answer.status_code == 302:
-            assert answer.headers["Location"] == f"/accounts/login/?next={page.url}", page.name
+            assert answer.headers["Location"] == f"/accounts/login/?next={url}", page.name
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
@@ -64,4 +39,15 @@ def test_for_who_does_not_belong_there_is_no_such_page(face, client: Client, cas
     other = cast.gina if face[0].face == "console" else cast.olivia
     client.force_login(cast.stranger if who == "stranger" else other)
     for page in face:
-        assert getattr(client, method)(page.url).status_code in (404, 405), page.name
+        assert getattr(client, method)(page.url_of(NOBODYS)).status_code in (404, 405), page.name
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_a_page_is_open_to_its_role_and_those_above_it(face, client: Client, cast: Cast, method):
+    for role in ROLES[face[0].face]:
+        make = a_member if face[0].face == "console" else a_customer_member
+        client.force_login(make(cast.acme if face[0].face == "console" else cast.globex, role).user)
+        for page in face:
+            status = getattr(client, method)(page.url_of(NOBODYS)).status_code
+            if status != 405:
+                assert (status == 403) is not role.includes(page.open_to), (page.name, role, status)

@@ -1,0 +1,107 @@
+"""Every page with every object of somebody else: it does not exist, and nothing happens to it."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import pytest
+from django.apps import apps
+from django.db import transaction
+from django.test import Client
+
+from apps.accounts.models import Organization, Role
+from apps.accounts.services import invite_member
+from apps.customers.models import Customer
+from tests.cast import Cast, a_customer_member, a_member, a_provider_key, a_proxy_key
+from tests.isolation.pages import Page, pages
+
+OURS = ("accounts", "customers", "keys", "limits", "pricing", "usage")
+PAGES = [page for page in pages() if page.arguments]
+Objects = Mapping[str, object]
+
+
+def of_operator(organization: Organization, customer: Customer) -> Objects:
+    """Something of each kind that the console's addresses name."""
+    invitation, _ = invite_member(organization, email=f"new@{organization.slug}.example", role=Role.VIEWER, by=None)
+    return {
+        "customer_id": customer.pk,
+        "key_id": a_provider_key(organization).pk,
+        "member_id": a_member(organization).pk,
+        "invitation_id": invitation.pk,
+    }
+
+
+def of_customer(customer: Customer) -> Objects:
+    """Something of each kind that the portal's addresses name."""
+    return {"key_id": a_proxy_key(customer)[0].pk, "member_id": a_customer_member(customer).pk}
+
+
+@pytest.fixture
+def everybodys(cast: Cast) -> Mapping[str, Objects]:
+    return {
+        "Acme": of_operator(cast.acme, cast.globex),
+        "Evil Corp": of_operator(cast.evil_corp, cast.shady),
+        "Globex": of_customer(cast.globex),
+        "Initech": of_customer(cast.initech),
+        "Shady": of_customer(cast.shady),
+    }
+
+
+def everything() -> dict[str, list[object]]:
+    """All rows of all our tables."""
+    models = [model for label in OURS for model in apps.get_app_config(label).get_models()]
+    return {model._meta.label: list(model._default_manager.order_by("pk").values()) for model in models}
+
+
+@contextmanager
+def undone() -> Iterator[None]:
+    """What is done here has not been done afterwards."""
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
+
+
+def name_of(page: Page) -> str:
+    return page.name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_what_is_somebody_elses_does_not_exist_and_stays_as_it_is(
+    client: Client, cast: Cast, everybodys, page: Page, method: str
+):
+    who, foreign = (cast.olivia, ["Evil Corp"]) if page.face == "console" else (cast.gina, ["Initech", "Shady"])
+    client.force_login(who)
+    before = everything()
+    for owner in foreign:
+        answer = getattr(client, method)(page.url_of(everybodys[owner]))
+        assert answer.status_code in (404, 405), owner
+    assert everything() == before
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_what_is_ones_own_does(client: Client, cast: Cast, everybodys, page: Page):
+    """Or the test above would prove nothing."""
+    client.force_login(cast.olivia if page.face == "console" else cast.gina)
+    url = page.url_of(everybodys["Acme" if page.face == "console" else "Globex"])
+    statuses = set()
+    for method in ("get", "post"):
+        with undone():
+            statuses.add(getattr(client, method)(url).status_code)
+    assert statuses - {405} <= {200, 302}
+
+
+CHOICES = [  # a page, and the field of its form in which a provider key is chosen
+    pytest.param("/console/customers/add/", "key_openai", id="for a new customer"),
+    pytest.param("/console/customers/{customer_id}/keys/", "openai", id="for a customer"),
+]
+
+
+@pytest.mark.parametrize(("path", "field"), CHOICES)
+@pytest.mark.parametrize("whose", ["Acme", "Evil Corp"])
+def test_only_ones_own_provider_key_can_be_chosen(client: Client, cast: Cast, everybodys, path, field, whose):
+    client.force_login(cast.olivia)
+    before = everything()
+    answer = client.post(path.format(**everybodys["Acme"]), {"name": "Hooli", field: everybodys[whose]["key_id"]})
+    is_chosen = whose == "Acme"
+    assert answer.status_code == (302 if is_chosen else 200)
+    assert (everything() != before) is is_chosen
