@@ -76,6 +76,7 @@ class Counting:
         self._spent = spent
         self._on_loss = on_loss
         self._grace_ms = grace_ms
+        self._complaint = ""
         self._under_way: dict[str, asyncio.Task[None]] = {}  # by the sum's key
         self._following: set[asyncio.Task[None]] = set()
 
@@ -120,8 +121,12 @@ class Counting:
 
     def _end(self, entry: Entry, task: "asyncio.Task[None]") -> None:
         self._under_way.pop(entry.key, None)
-        if not task.cancelled() and (error := task.exception()):
-            logger.warning("what was spent of %s is not known: %s", entry.name, error)
+        if task.cancelled():
+            return
+        complaint = str(task.exception() or "")
+        if complaint and complaint != self._complaint:  # one line a change, not one a sum
+            logger.warning("what was spent is not known: %s", complaint)
+        self._complaint = complaint
 
     async def _begin(self, entry: Entry) -> None:
         age_ms = await self.look()

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from math import ceil
 
 from apps.limits.commands import NANOS_A_CENT, Commands, Entry
-from apps.limits.limiter import Hold
+from apps.limits.holds import Hold
 from apps.limits.terms import LimitReached, Scope
 
 Headers = list[tuple[bytes, bytes]]

@@ -11,16 +11,15 @@ holds, is counted again before a capped call is let in (counting.py).
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import cast
 
-import msgspec
-
 from apps.limits.alone import WindowsAlone
 from apps.limits.commands import Commands, Template
 from apps.limits.counting import GRACE_MS, Counting, SpendAsk, Spent
+from apps.limits.holds import Hold, Settlement
 from apps.limits.redis_pipe import PipeStats, RedisAway, RedisPipe, RedisRefused, RedisUnavailable, Reply
 from apps.limits.scopes import Periods, Scopes
 from apps.limits.scripts import Scripts
@@ -34,31 +33,6 @@ MOST_OVERDUE = 10_000
 TOLD_AGAIN_S = 60.0  # what was charged in the last minute can be told again: by then the database has it
 MOST_TOLD_AGAIN = 100_000
 ATTEMPTS = 3  # at letting a call in whose sums had to be counted
-
-
-class Hold(msgspec.Struct, gc=False):  # one a call: not worth collecting, it is in no circle
-    """What a call has taken until it settles. `id` is ours, never the client's; "" took nothing.
-
-    used: how much of each of `commands.entries` is used by now, this call included; of caps nothing.
-    """
-
-    id: str
-    commands: Commands
-    tokens: int = 0
-    spend: int = 0  # pico
-    began_us: int = 0
-    used: Sequence[int] = ()
-    is_alone: bool = False  # let in while Redis was away: nothing is held, and it is charged all the same
-
-
-class Settlement(msgspec.Struct, gc=False):
-    """What a hold is to be replaced by; spend in pico."""
-
-    hold: Hold
-    tokens: int
-    spend: int
-    generation: str = ""  # of the memory that it was told to
-    told_at: float = 0.0  # on the loop's clock
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,7 +117,8 @@ class RedisPipe:
             await self._keeper
         self._keeper = None
         if self._connection is not None:
-            await asyncio.gather(*self._connection.waiting, return_exceptions=True)
+            while self._connection.waiting:  # an answer may make somebody ask again
+                await asyncio.gather(*self._connection.waiting, return_exceptions=True)
             self._connection.close("the pipe is stopped")
             await self._connection.gone
 

@@ -41,6 +41,11 @@ class LimitState:
         return max(Decimal(0), self.limit - self.used - self.held)
 
     @property
+    def over(self) -> Decimal:
+        """By how much it is passed: what providers charged beyond the most that calls under way could cost."""
+        return max(Decimal(0), self.used - self.limit)
+
+    @property
     def is_reached(self) -> bool:
         return self.left == 0
 

@@ -11,7 +11,8 @@ from math import ceil
 from typing import NamedTuple
 
 from apps.limits.headers import headers_of_refusal
-from apps.limits.limiter import Hold, Limiter
+from apps.limits.holds import Hold
+from apps.limits.limiter import Limiter
 from apps.limits.scopes import Periods, Scopes
 from apps.limits.terms import LimiterUnavailable, LimitName, LimitReached, Scope, to_pico
 from apps.pricing.rating import Price, ceiling

@@ -17,7 +17,7 @@ from apps.keys.token import digest, looks_valid
 from apps.kit.failpoints import reach
 from apps.kit.ids import as_text, uuid7_bytes
 from apps.limits.headers import headers_of_answer
-from apps.limits.limiter import Hold
+from apps.limits.holds import Hold
 from apps.limits.scopes import Scopes
 from apps.pricing.rating import Price, Rated, rate
 from apps.proxy import stops

@@ -15,7 +15,8 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 
 from apps.kit.ids import uuid7
 from apps.limits.commands import Entry, entries_of
-from apps.limits.limiter import Hold, Limiter
+from apps.limits.holds import Hold
+from apps.limits.limiter import Limiter
 from apps.limits.scopes import EndUserLimits, LimitBook, LimitKeys, Periods, Scoped
 from apps.limits.scripts import Script
 from apps.limits.terms import LimitReached, Limits, Scope, from_pico

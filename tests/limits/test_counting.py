@@ -9,7 +9,8 @@ import pytest
 from apps.kit.ids import uuid7
 from apps.limits import counting
 from apps.limits.counting import GENERATION_KEY, SpendAsk, Spent, SpentUnknown
-from apps.limits.limiter import Hold, Limiter
+from apps.limits.holds import Hold
+from apps.limits.limiter import Limiter
 from apps.limits.scopes import LimitKeys, Periods, Scoped, Scopes
 from apps.limits.terms import LimiterUnavailable, LimitReached, Limits, Scope, to_pico
 from tests.limits.conftest import until

@@ -7,7 +7,8 @@ from decimal import Decimal
 import pytest
 
 from apps.kit.ids import uuid7
-from apps.limits.limiter import Hold, Limiter
+from apps.limits.holds import Hold
+from apps.limits.limiter import Limiter
 from apps.limits.scopes import EndUserLimits, LimitBook, LimitKeys, Periods, Scoped, Scopes
 from apps.limits.terms import LimitName, LimitReached, Limits, Scope, to_pico
 

@@ -9,7 +9,8 @@ from decimal import Decimal
 import pytest
 
 from apps.kit.ids import uuid7
-from apps.limits.limiter import Hold, Limiter
+from apps.limits.holds import Hold
+from apps.limits.limiter import Limiter
 from apps.limits.scopes import LimitKeys, Periods
 from apps.limits.terms import LimiterUnavailable, LimitName, LimitReached, Limits, from_pico, to_pico
 from tests.limits.conftest import until, until_open

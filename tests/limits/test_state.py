@@ -63,7 +63,8 @@ async def test_spend_is_shown_though_it_came_before_the_cap(limiter: Limiter):
     customer = uuid7()
     await call(limiter, customer, Limits(), tokens=1, spend="3", price="2.5")
     (state,) = limits_state(customer, Limits(daily_cap=Decimal(2)), ZoneInfo("UTC"), AT) or []
-    assert (state.used, state.left, state.is_reached, state.share) == (Decimal("2.5"), 0, True, 1.0)
+    assert (state.used, state.left, state.over, state.share) == (Decimal("2.5"), 0, Decimal("0.5"), 1.0)
+    assert state.is_reached
 
 
 async def test_holds_of_a_dead_process_are_not_shown(new_limiter):

@@ -5,7 +5,8 @@ from decimal import Decimal
 import pytest
 
 from apps.kit.ids import uuid7
-from apps.limits.limiter import Hold, Limiter
+from apps.limits.holds import Hold
+from apps.limits.limiter import Limiter
 from apps.limits.scopes import LimitKeys, Periods
 from apps.limits.terms import LimitName, LimitReached, Limits
 from tests.limits.clock import scripts_by_test_clock, set_clock
