@@ -34,18 +34,17 @@ from apps.proxy.asgi import (
     parts_of_body,
     whole_body,
 )
-from apps.proxy.context import read_context
 from apps.proxy.decoding import decoded
 from apps.proxy.grant import UNKNOWN, Grant, GrantsUnavailable, PricesUnavailable, Route
 from apps.proxy.headers import (
     ACCEPT_IDENTITY,
     ERROR_LIMIT,
     ResponseHead,
-    read_request,
     read_response,
     take_key,
     with_body,
 )
+from apps.proxy.memo import MEMO, Memo
 from apps.proxy.meter import Meter, Usage
 from apps.proxy.narrowing import NO_POLICY, policy_of
 from apps.proxy.protocols.base import Ask, BadBody, Match
@@ -88,9 +87,9 @@ class Call:
         self.began_at = time.time()
 
         # Known of the request, step by step
-        self.head = read_request(scope["headers"])
+        memo: Memo = scope.get(MEMO) or Memo()
+        self.head, self.context, self.key_hash = memo.read(scope["headers"])
         self.query = b""
-        self.context = read_context(self.head.extra)
         self.grant: Grant
         self.scopes: Scopes  # whose limits it is under
         self.route: Route
@@ -144,7 +143,7 @@ class Call:
         key = self.head.key or key
         if not key:
             raise stops.no_key()
-        hashed = digest(key)
+        hashed = self.key_hash or digest(key)
         grant = self.proxy.grants.cached(hashed)
         if grant is None:
             if not looks_valid(key):

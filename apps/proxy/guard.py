@@ -17,6 +17,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from apps.proxy import refusals
 from apps.proxy.cycle import Cycle
 from apps.proxy.judgement import judge, lowered, named_by, size_of
+from apps.proxy.memo import MEMO, Memo
 from apps.proxy.refusals import Refusal
 from apps.proxy.sweep import NEVER, keep_watch
 
@@ -68,6 +69,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._body_patience = self._sweeps(self.body_timeout)
         self._idle_patience = self._sweeps(self.timeout_keep_alive)
         self._known_host: bytes | None = None  # the last one that was found valid
+        self._memo = Memo()
         self._running: RequestResponseCycle | None = None  # the request that is being answered
 
         self._unsent = 0  # bytes of answers when writing was paused, or when that was last looked at
@@ -200,6 +202,7 @@ class GuardedProtocol(HttpToolsProtocol):
         scope["method"] = self.parser.get_method().decode("ascii")
         scope["path"] = unquote(path) if "%" in path else path
         scope["raw_path"] = raw_path
+        scope[MEMO] = self._memo  # type: ignore[literal-required]  # a key of our own
         before = self.cycle
         self.cycle = Cycle(
             scope=scope,

@@ -41,7 +41,7 @@ SEGMENT_BYTES = 16 * 1024 * 1024
 RETRY_S = 1.0
 MOST_ATTEMPTS = 3
 MANY = 8  # calls under way: from here on a group gathers for
-GATHER_S = 0.001
+GATHER_S = 0.002
 
 Waiter = asyncio.Future[None]
 
