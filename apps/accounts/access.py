@@ -7,22 +7,30 @@ for this person: somebody else's id and one that never was are the same 404.
 from collections.abc import Callable
 from functools import wraps
 from typing import Concatenate, ParamSpec, TypeVar, cast
+from zoneinfo import ZoneInfo
 
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponseBase
+from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
 
 from apps.accounts.models import Member, Organization, Role, User
 
 P = ParamSpec("P")
-RequestT = TypeVar("RequestT", bound=HttpRequest)
+RequestT = TypeVar("RequestT", bound="ZonedRequest")
 Page = Callable[..., HttpResponseBase]  # HttpRequest, then what its URL has
 
 CHOSEN = "organization"  # in the session: the id of the organization to work at, for members of several
 
 
-class OperatorRequest(HttpRequest):
+class ZonedRequest(HttpRequest):
+    """A request whose page has its times in `zone`, that of the organization it is about."""
+
+    zone: ZoneInfo
+
+
+class OperatorRequest(ZonedRequest):
     """A request of a member of `organization`."""
 
     user: User
@@ -43,6 +51,7 @@ def operator_page(
         if not member.may(role):
             raise PermissionDenied
         entered.organization, entered.member = member.organization, member
+        entered.zone = ZoneInfo(member.organization.time_zone)
         return entered
 
     return signed_in_page(enter, open_to=role)
@@ -53,7 +62,8 @@ def signed_in_page(
 ) -> Callable[[Callable[Concatenate[RequestT, P], HttpResponseBase]], Page]:
     """For people who are signed in and whom `enter` lets through; it gives the request as the view gets it.
 
-    Nobody else's cache keeps the answer. `open_to` is noted on the view, for tests that go through all URLs.
+    The page is made in the zone that `enter` sets: all its times are of there. Nobody else's cache keeps the
+    answer. `open_to` is noted on the view, for tests that go through all URLs.
     """
 
     def decorator(view: Callable[Concatenate[RequestT, P], HttpResponseBase]) -> Page:
@@ -61,7 +71,9 @@ def signed_in_page(
         def page(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
             if not request.user.is_authenticated:
                 return redirect_to_login(request.get_full_path())
-            response = view(enter(request), *args, **kwargs)
+            entered = enter(request)
+            with timezone.override(entered.zone):
+                response = view(entered, *args, **kwargs)
             add_never_cache_headers(response)
             return response
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from typing import Concatenate, ParamSpec, cast
+from zoneinfo import ZoneInfo
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponseBase
 
-from apps.accounts.access import Page, signed_in_page
+from apps.accounts.access import Page, ZonedRequest, signed_in_page
 from apps.accounts.models import User
 from apps.customers.models import Customer, CustomerMember, CustomerRole
 
@@ -15,7 +16,7 @@ P = ParamSpec("P")
 CHOSEN = "customer"  # in the session: the id of the customer whose portal it is, for members of several
 
 
-class PortalRequest(HttpRequest):
+class PortalRequest(ZonedRequest):
     """A request of a member of `customer`."""
 
     user: User
@@ -36,6 +37,7 @@ def portal_page(
         if not member.may(role):
             raise PermissionDenied
         entered.customer, entered.customer_member = member.customer, member
+        entered.zone = ZoneInfo(member.customer.organization.time_zone)
         return entered
 
     return signed_in_page(enter, open_to=role)

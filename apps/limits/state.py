@@ -103,7 +103,7 @@ def scopes_states(scopes: Mapping[Whose, Scopes], zone: ZoneInfo, at: datetime) 
 def _state(entry: Entry, counted: tuple[bytes, bytes, bytes], generation: bytes | None, today: datetime) -> LimitState:
     used, held, stamp = counted
     resets = {LimitName.DAILY: next_day(today), LimitName.MONTHLY: next_month(today)}
-    is_sure = entry.kind != "s" or generation is None or stamp.startswith(generation + b"/")
+    is_sure = entry.kind != "s" or (generation is not None and stamp.startswith(generation + b"/"))
     return LimitState(
         entry.name,
         entry.amount(entry.limit),

@@ -10,11 +10,12 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.kit.templatetags.display import Bar, date_label, money
 from apps.limits.state import LimitState
-from apps.limits.terms import LimitName
+from apps.limits.terms import LimitName, Scope
 from apps.usage.models import Request, Result
 from apps.usage.queries import Figures, Group, Period, Point, named_period
 from apps.usage.queries.figures import INPUT_COLUMNS, OUTPUT_COLUMNS
 from apps.usage.queries.periods import Interval
+from apps.usage.standing import Standing
 
 LABELS = {
     "today": _("Today"),
@@ -121,20 +122,39 @@ class LimitRow(NamedTuple):
     held: Any
     limit: Any
     share: float
+    resets_at: datetime | None  # in the organization's zone
 
 
-def limit_rows(states: list[LimitState] | None) -> list[LimitRow] | None:
+class NamedStanding(NamedTuple):
+    """Where somebody stands with its limits. `title` is empty for the customer as a whole."""
+
+    title: str
+    limits: list[LimitRow]
+
+
+def named_standings(standings: list[Standing] | None) -> list[NamedStanding] | None:
     """Limits as a page shows them; None while Redis is away."""
-    if states is None:
+    if standings is None:
         return None
     return [
-        LimitRow(
-            LIMIT_LABELS[state.name],
-            state.name.is_money,
-            state.used if state.name.is_money else int(state.used),
-            state.held,
-            state.limit if state.name.is_money else int(state.limit),
-            state.share,
-        )
-        for state in states
+        NamedStanding(_title_of(standing), [_limit_row(state) for state in standing.states]) for standing in standings
     ]
+
+
+def _title_of(standing: Standing) -> str:
+    if standing.scope is Scope.KEY:
+        return _("Key “%(name)s”") % {"name": standing.name}
+    return _("User “%(name)s”") % {"name": standing.name} if standing.scope is Scope.END_USER else ""
+
+
+def _limit_row(state: LimitState) -> LimitRow:
+    is_money = state.name.is_money
+    return LimitRow(
+        LIMIT_LABELS[state.name],
+        is_money,
+        state.used if is_money else int(state.used),
+        state.held,
+        state.limit if is_money else int(state.limit),
+        state.share,
+        state.resets_at,
+    )

@@ -1,7 +1,5 @@
 """Who changed what."""
 
-from zoneinfo import ZoneInfo
-
 from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import render
@@ -19,6 +17,6 @@ def audit_log(request: OperatorRequest) -> HttpResponse:
     context = {
         "section": "audit",
         "page": Paginator(events, PAGE).get_page(request.GET.get("page")),
-        "zone": ZoneInfo(request.organization.time_zone),
+        "zone": request.zone,
     }
     return render(request, "console/audit.html", context)

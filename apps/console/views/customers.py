@@ -1,7 +1,6 @@
 """Customers: whom the organization sells to, what they use, what they may."""
 
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
@@ -16,15 +15,13 @@ from django.views.decorators.http import require_POST
 from apps.accounts.access import OperatorRequest, operator_page
 from apps.accounts.models import Role
 from apps.console.forms import AddCustomerForm, CustomerForm, CustomerKeysForm, CustomerMemberForm
-from apps.customers.models import Customer
 from apps.customers.services import invite_customer_member, resume_customer, suspend_customer, update_customer
 from apps.keys.services.customers import add_customer_with_keys
 from apps.keys.services.provider_keys import assign_provider_key, unassign_provider_key
 from apps.kit.errors import Refused
-from apps.limits.state import limits_state
-from apps.limits.terms import Limits
-from apps.usage.faces import RequestRow, bars, chosen_period, limit_rows, named_groups
+from apps.usage.faces import RequestRow, bars, chosen_period, named_groups, named_standings
 from apps.usage.queries import Scope, by_customer, grouped_by, named_period, over_time, recent_requests, totals
+from apps.usage.standing import standings_of
 
 PAGE = 25
 TOP = 8
@@ -43,7 +40,7 @@ def customers(request: OperatorRequest) -> HttpResponse:
     found = organization.customers.order_by("name")
     if wanted:
         found = found.filter(name__icontains=wanted)
-    since, until = named_period("month", timezone.now(), ZoneInfo(organization.time_zone))
+    since, until = named_period("month", timezone.now(), request.zone)
     figures = by_customer(organization, found.values_list("pk", flat=True), since, until)
     order = request.GET.get("sort", "name")
     rows = sorted(((customer, figures[customer.pk]) for customer in found), key=ORDERS.get(order, ORDERS["name"]))
@@ -77,13 +74,12 @@ def customer_add(request: OperatorRequest) -> HttpResponse:
 def customer_detail(request: OperatorRequest, customer_id: UUID) -> HttpResponse:
     """A customer's usage, limits, people and keys."""
     customer = get_object_or_404(request.organization.customers, pk=customer_id)
-    zone = ZoneInfo(request.organization.time_zone)
+    zone = request.zone
     now = timezone.now()
     period = chosen_period(request.GET.get("period"), now, zone)
     scope = Scope(request.organization.pk, *period.period, customer_id=customer.pk)
     points = over_time(scope, period.interval, zone)
     key_names = dict(customer.proxy_keys.values_list("pk", "name"))
-    limits = Limits(**{name: getattr(customer, name) for name in Customer.LIMITS})
     context = {
         "section": "customers",
         "customer": customer,
@@ -95,7 +91,7 @@ def customer_detail(request: OperatorRequest, customer_id: UUID) -> HttpResponse
         "models": named_groups(grouped_by(scope, "model", limit=TOP)),
         "users": named_groups(grouped_by(scope, "user", limit=TOP)),
         "keys": named_groups(grouped_by(scope, "key", limit=TOP), key_names),
-        "limits": limit_rows(limits_state(customer.pk, limits, zone, now)),
+        "standings": named_standings(standings_of(customer, at=now)),
         "links": customer.provider_key_links.select_related("provider_key").order_by("provider"),
         "proxy_keys": customer.proxy_keys.order_by("-created_at")[:20],
         "now": now,
@@ -181,7 +177,7 @@ def customer_keys(request: OperatorRequest, customer_id: UUID) -> HttpResponse:
 def customer_requests(request: OperatorRequest, customer_id: UUID) -> HttpResponse:
     """A customer's requests, newest first."""
     customer = get_object_or_404(request.organization.customers, pk=customer_id)
-    zone = ZoneInfo(request.organization.time_zone)
+    zone = request.zone
     page = recent_requests(request.organization.pk, customer.pk, before=request.GET.get("before"))
     context = {
         "section": "customers",

@@ -1,7 +1,5 @@
 """The operator's overview."""
 
-from zoneinfo import ZoneInfo
-
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -20,7 +18,7 @@ TOP = 6
 def dashboard(request: OperatorRequest) -> HttpResponse:
     """What all customers use, cost and bring."""
     organization = request.organization
-    zone = ZoneInfo(organization.time_zone)
+    zone = request.zone
     period = chosen_period(request.GET.get("period"), timezone.now(), zone)
     scope = Scope(organization.pk, *period.period)
     points = over_time(scope, period.interval, zone)

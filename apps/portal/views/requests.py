@@ -1,7 +1,5 @@
 """A customer's requests."""
 
-from zoneinfo import ZoneInfo
-
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -16,7 +14,7 @@ from apps.usage.queries import recent_requests
 def requests(request: PortalRequest) -> HttpResponse:
     """Newest first."""
     customer = request.customer
-    zone = ZoneInfo(customer.organization.time_zone)
+    zone = request.zone
     page = recent_requests(customer.organization_id, customer.pk, before=request.GET.get("before"))
     context = {
         "section": "requests",

@@ -1,0 +1,65 @@
+"""Usage as the roll-ups have it, for tests of pages: a few figures that are easy to add up."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from apps.customers.models import Customer
+from apps.kit.ids import uuid7
+from apps.usage.models import TOKEN_KINDS, HourlyUsage, Request, Result, UsageSource
+from apps.usage.partitions import ensure_partitions, month_of
+
+
+def an_hour(customer: Customer, hour: datetime, **fields: Any) -> HourlyUsage:
+    """An hour in which `customer` made calls; `hour` begins one of its organization's zone."""
+    values = {
+        "proxy_key_id": UUID(int=1),
+        "provider": "openai",
+        "model": "gpt-4o-mini",
+        "end_user": "ada",
+        "requests": 10,
+        "input_tokens": 1000,
+        "output_tokens": 500,
+        "cost": Decimal(2),
+        "price": Decimal(3),
+        "latency_ms": 8000,
+        "first_token_ms": 900,
+        "first_tokens": 3,
+        "first_at": hour,
+        "last_at": hour,
+    }
+    return HourlyUsage.objects.create(
+        organization=customer.organization, customer_id=customer.pk, hour=hour, **values | fields
+    )
+
+
+def a_request(customer: Customer, at: datetime, **fields: Any) -> Request:
+    """One call of `customer`."""
+    ensure_partitions([month_of(at)])
+    values = {
+        **{f"{kind}_tokens": 0 for kind in TOKEN_KINDS},
+        "error_code": "",
+        "error_message": "",
+        "properties": {},
+        "proxy_key_id": UUID(int=1),
+        "batch_id": 1,
+        "provider": "openai",
+        "endpoint": "chat.completions",
+        "model": "gpt-4o-mini",
+        "model_served": "gpt-4o-mini-2024-07-18",
+        "is_streamed": False,
+        "markup_percent": Decimal(50),
+        "end_user": "ada",
+        "result": Result.SERVED,
+        "status": 200,
+        "latency_ms": 800,
+        "usage_source": UsageSource.REPORTED,
+        "input_tokens": 1000,
+        "output_tokens": 500,
+        "cost": Decimal("0.25"),
+        "price": Decimal("0.375"),
+    }
+    return Request.objects.create(
+        id=uuid7(), organization=customer.organization, customer_id=customer.pk, started_at=at, **values | fields
+    )
