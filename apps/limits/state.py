@@ -6,7 +6,6 @@ from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
 from typing import TypeVar
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import redis
@@ -15,9 +14,9 @@ from redis.commands.core import Script as RedisScript
 
 from apps.limits.commands import Entry, entries_of
 from apps.limits.counting import GENERATION_KEY
-from apps.limits.scopes import LimitKeys, Scoped, Scopes, next_day, next_month, periods_of
+from apps.limits.scopes import Scopes, next_day, next_month, periods_of
 from apps.limits.scripts import Script
-from apps.limits.terms import LimitName, Limits, Scope
+from apps.limits.terms import LimitName, Scope
 
 PATIENCE_S = 0.5
 
@@ -55,24 +54,6 @@ class LimitState:
         if not self.limit:
             return 1.0
         return min(1.0, float((self.used + self.held) / self.limit))
-
-
-def limits_state(customer_id: UUID, limits: Limits, zone: ZoneInfo, at: datetime) -> list[LimitState] | None:
-    """Each limit of a customer that is set, in order; None while Redis is away."""
-    states = limits_states({customer_id: limits}, zone, at)
-    return None if states is None else states[customer_id]
-
-
-def limits_states(
-    customers: Mapping[UUID, Limits], zone: ZoneInfo, at: datetime
-) -> dict[UUID, list[LimitState]] | None:
-    """The same for many customers, in one round trip."""
-    keys = {customer_id: LimitKeys(customer_id.bytes) for customer_id in customers}
-    scopes = {
-        customer_id: Scopes(keys[customer_id], (Scoped(Scope.CUSTOMER, keys[customer_id], limits),))
-        for customer_id, limits in customers.items()
-    }
-    return scopes_states(scopes, zone, at)
 
 
 def scopes_states(scopes: Mapping[Whose, Scopes], zone: ZoneInfo, at: datetime) -> dict[Whose, list[LimitState]] | None:

@@ -11,7 +11,7 @@ import pytest
 from apps.kit.ids import uuid7
 from apps.limits.limiter import Limiter
 from apps.limits.scopes import LimitKeys, Periods
-from apps.limits.state import LimitState, limits_state, limits_states
+from apps.limits.state import LimitState, scopes_states
 from apps.limits.terms import LimitName, Limits, to_pico
 from tests.limits.scoping import under
 
@@ -33,6 +33,18 @@ async def call(limiter: Limiter, customer: UUID, limits: Limits = LIMITS, *, tok
     if price:
         limiter.settle(hold, spend=to_pico(Decimal(price)), tokens=tokens)
         await limiter.pipe.call("PING")
+
+
+def limits_state(customer: UUID, limits: Limits, zone: ZoneInfo, at: datetime) -> list[LimitState] | None:
+    """Of one customer."""
+    states = limits_states({customer: limits}, zone, at)
+    return None if states is None else states[customer]
+
+
+def limits_states(customers: dict[UUID, Limits], zone: ZoneInfo, at: datetime) -> dict[UUID, list[LimitState]] | None:
+    """Of many, in one round trip."""
+    scopes = {customer: under(LimitKeys(customer.bytes), limits) for customer, limits in customers.items()}
+    return scopes_states(scopes, zone, at)
 
 
 async def test_what_is_used_held_and_left_of_each_limit(limiter: Limiter):
