@@ -57,10 +57,29 @@ console.log(answer.choices[0].message.content);""",
 
 client = Anthropic(api_key="{key}", base_url="{url}")
 answer = client.messages.create(
-    model="claude-sonnet-4-5",
+    model="claude-sonnet-5",
     max_tokens=200,
     messages=[{{"role": "user", "content": "Hello!"}}],
 )
 print(answer.content[0].text)""",
+        ),
+        Snippet(
+            "gemini-python",
+            "Gemini, Python",
+            f"""from google import genai
+
+client = genai.Client(api_key="{key}", http_options={{"base_url": "{url}"}})
+answer = client.models.generate_content(model="gemini-2.5-flash", contents="Hello!")
+print(answer.text)""",
+        ),
+        Snippet(
+            "helicone",
+            "From Helicone",
+            f"""# Only the base URL and the key change: Helicone-User-Id, Helicone-Property-* and others go on working.
+client = OpenAI(
+    api_key="{key}",
+    base_url="{url}/v1",  # was https://oai.helicone.ai/v1
+    default_headers={{"Helicone-Property-Plan": "pro"}},
+)""",
         ),
     ]

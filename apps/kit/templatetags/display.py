@@ -12,7 +12,8 @@ register = template.Library()
 
 CENT = Decimal("0.01")
 SUFFIXES = ((1_000_000_000, "B"), (1_000_000, "M"), (1_000, "k"))
-CHART_WIDTH, CHART_HEIGHT, CHART_LEFT, CHART_BOTTOM = 720, 200, 48, 22
+CHART_WIDTH, CHART_HEIGHT, CHART_LEFT, CHART_BOTTOM = 540, 190, 44, 24
+MOST_LABELS = 7  # below the bars of a chart
 
 
 @register.filter
@@ -74,7 +75,7 @@ def bar_chart(bars: Iterable[Bar], name: str, unit: str = "") -> dict[str, Any]:
     ceiling = _round_up(most)
     room = (CHART_WIDTH - CHART_LEFT) / max(1, len(bars))
     plot = CHART_HEIGHT - CHART_BOTTOM - 8
-    every = max(1, -(-len(bars) // 8))
+    every = max(1, -(-len(bars) // MOST_LABELS))
     return {
         "name": name,
         "width": CHART_WIDTH,
