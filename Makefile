@@ -58,7 +58,7 @@ bench: install  ## the proxy's cost beside nginx, on this machine
 
 lock: install  ## write the locks anew from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml -o requirements.lock $(LOCK_OPTIONS)
-	$(BIN)/uv pip compile pyproject.toml --extra dev -o requirements-dev.lock $(LOCK_OPTIONS)
+	$(BIN)/uv pip compile pyproject.toml --extra dev -c requirements.lock -o requirements-dev.lock $(LOCK_OPTIONS)
 
 LOCK_OPTIONS := --quiet --universal --python-version 3.11 --no-emit-index-url --generate-hashes --no-header
 

@@ -60,10 +60,12 @@ INSTALLED_APPS = [
     "apps.proxy",
     "apps.console",
     "apps.portal",
+    "apps.api",
     "apps.ops",
     "allauth",
     "allauth.account",
     "django_htmx",
+    "rest_framework",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -129,6 +131,13 @@ CACHES = {
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": "tollgate:cache",
     }
+}
+REST_FRAMEWORK = {
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [],  # each view says whom it knows
+    "UNAUTHENTICATED_USER": None,
+    "EXCEPTION_HANDLER": "apps.api.errors.in_openais_shape",
 }
 SILENCED_SYSTEM_CHECKS = [
     "django_ratelimit.W001",  # it doesn't know Django's own Redis cache, which is atomic

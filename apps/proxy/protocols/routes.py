@@ -17,6 +17,7 @@ OPENAI, ANTHROPIC, GEMINI = OpenAI(), Anthropic(), Gemini()
 WIRES: dict[str, Wire] = {wire.name: wire for wire in (OPENAI, ANTHROPIC, GEMINI)}
 
 PREFIXES = (b"/v1/", b"/v1beta/", b"/v1alpha/", b"/anthropic/", b"/p/")
+TOLLGATE = b"/v1/tollgate/"  # our own API under the address that SDKs have
 
 _PLAIN = re.compile(rb"/(?:[A-Za-z0-9._~:@!$&'()*+,;=-]+/)*[A-Za-z0-9._~:@!$&'()*+,;=-]*")
 _GEMINI_CALL = re.compile(rb"/(?:v1|v1beta|v1alpha)/(?:models|tunedModels)/([A-Za-z0-9._~-]+):([A-Za-z]+)")
@@ -61,7 +62,7 @@ _ACCOUNT = (b"/organization", b"/dashboard", b"/v1/organization")
 
 def is_ours(raw_path: bytes) -> bool:
     """Whether the path is under a provider's prefix, known or not."""
-    return raw_path.startswith(PREFIXES)
+    return raw_path.startswith(PREFIXES) and not raw_path.startswith(TOLLGATE)
 
 
 def find(method: str, raw_path: bytes, headers: Headers) -> Match | None:
@@ -69,7 +70,7 @@ def find(method: str, raw_path: bytes, headers: Headers) -> Match | None:
     usual = _USUAL.get(raw_path)
     if usual is not None and method == "POST":
         return usual
-    if not raw_path.startswith(PREFIXES) or _is_ambiguous(raw_path):
+    if not is_ours(raw_path) or _is_ambiguous(raw_path):
         return None
     if raw_path.startswith(b"/p/"):
         return _of_provider(method, raw_path)
