@@ -163,8 +163,7 @@ class Grants:
 
         A database that doesn't answer leaves the last known price standing; without one raises PricesUnavailable.
         """
-        changes = self._changes
-        at, loaded_at = datetime.now(UTC), time.monotonic()
+        at, loaded_at = datetime.now(UTC), time.monotonic()  # before reading: a change from here on makes it old
         try:
             found = await self._in_thread(lambda: find_price(UUID(bytes=organization_id), provider, model, at))
         except (DatabaseError, TimeoutError) as error:
@@ -172,10 +171,9 @@ class Grants:
             if stale is not None:
                 return stale[0]
             raise PricesUnavailable from error
-        if changes == self._changes:
-            if len(self._prices) >= MOST_GRANTS:
-                self._prices.clear()
-            self._prices[organization_id, provider, model] = found, loaded_at
+        if len(self._prices) >= MOST_GRANTS:
+            self._prices.clear()
+        self._prices[organization_id, provider, model] = found, loaded_at
         return found
 
     # Hearing of changes...

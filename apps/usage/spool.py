@@ -22,7 +22,7 @@ import fcntl
 import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
@@ -67,7 +67,7 @@ class _Group(NamedTuple):
     parts: list[bytes]  # frames, joined; more than one part only where they outgrow a segment
     records: int
     waiters: list[Waiter]
-    kind: str  # for failpoints: "record" where there is an outcome in it, else "intent"
+    kinds: Sequence[str]  # of records in it, "intent" and "record", for failpoints
 
 
 class Spool:
@@ -82,7 +82,7 @@ class Spool:
         # What was written and is in no group yet: the loop's, and in the end close()'s
         self._frames: list[bytes] = []  # header, payload, header, payload...
         self._waiters: list[Waiter] = []
-        self._has_outcome = False
+        self._kinds: set[str] = set()
         self._taking = Lock()
         self._is_closed = False
 
@@ -144,10 +144,10 @@ class Spool:
                 raise ValueError(f"a record of {size} bytes")
             frames += (FRAME.pack(size, crc32(payload)), payload)
         if is_outcome:
-            self._has_outcome = True
             self._under_way -= 1
         elif len(payloads) == 1:  # with its outcome it is no call under way
             self._under_way += 1
+        self._kinds.add("record" if is_outcome else "intent")
         waiter = loop.create_future()
         self._waiters.append(waiter)
         if not self._is_busy:
@@ -190,7 +190,7 @@ class Spool:
         now = time.monotonic()
         if now >= self._probe_at:
             self._probe_at = now + RETRY_S
-            self._to_write.put(_Group([], 0, [], ""))
+            self._to_write.put(_Group([], 0, [], ()))
 
     def _gather(self) -> None:
         """Hand over at the end of this turn of the loop, whose other calls join the group; or of one a little later."""
@@ -204,14 +204,14 @@ class Spool:
     def _hand_over(self) -> None:
         with self._taking:
             frames, waiters = self._frames, self._waiters
-            kind = "record" if self._has_outcome else "intent"
-            self._frames, self._waiters, self._has_outcome = [], [], False
+            kinds = sorted(self._kinds)
+            self._frames, self._waiters, self._kinds = [], [], set()
         if not waiters:
             return
         data = b"".join(frames)
         room = self._segment_bytes - HEADER_BYTES
         parts = [data] if len(data) <= room else list(_in_parts(frames, room))
-        self._to_write.put(_Group(parts, len(frames) // 2, waiters, kind))
+        self._to_write.put(_Group(parts, len(frames) // 2, waiters, kinds))
 
     def _finish(self, waiters: list[Waiter], error: BaseException | None) -> None:
         for waiter in waiters:
@@ -233,7 +233,7 @@ class Spool:
             error: BaseException | None = None
             try:
                 for part in group.parts:
-                    self._make_durable(part, group.kind)
+                    self._make_durable(part, group.kinds)
             except BaseException as raised:  # whoever waits must hear of it
                 error = raised
             else:
@@ -244,7 +244,7 @@ class Spool:
             if self._reserve is None:
                 self._make_reserve()
 
-    def _make_durable(self, data: bytes, kind: str) -> None:
+    def _make_durable(self, data: bytes, kinds: Sequence[str]) -> None:
         """Write and sync; where that fails, again in the next segment, never as if nothing had been."""
         for _ in range(MOST_ATTEMPTS):
             segment = self._segment
@@ -252,8 +252,9 @@ class Spool:
                 segment = self._turn_over()
             try:
                 segment.append(data)
-                reach(f"after_{kind}_write")  # which is
-                reach(f"after_{kind}_fsync")  # the same place: there is nothing in between that we could die in
+                for kind in kinds:
+                    reach(f"after_{kind}_write")  # which is
+                    reach(f"after_{kind}_fsync")  # the same place: there is nothing in between that we could die in
             except OSError as error:
                 self._failures += 1
                 logger.error("%s is given up: %s", segment.path, error)
