@@ -19,6 +19,8 @@ class ModelPrice(models.Model):
     match = models.JSONField(default=dict)  # which names mean this model; see matching.py
     rates = models.JSONField()  # {"input": "2.5", "output": "10"}: USD a million tokens; "request": USD a call
     tiers = models.JSONField(default=list)  # [{"above": 200000, "rates": {…}}]: whole request, by its full input
+    units = models.JSONField(default=dict)  # {"web_search": "0.01"}: USD for one of what is charged by the piece
+    services = models.JSONField(default=dict)  # {"flex": {"rates": {…}, "tiers": […]}}: what differs in a service tier
     max_output_tokens = models.PositiveIntegerField(null=True, blank=True)
     effective_from = models.DateTimeField()
     source = models.CharField(max_length=80)  # "genai-prices 0.2.3", "operator"

@@ -8,7 +8,8 @@ is then rounded once, half away from zero.
 from collections.abc import Mapping, Sequence
 from decimal import Context, Decimal
 from functools import lru_cache
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -18,6 +19,8 @@ MILLION = 1_000_000
 EXACT = Context(prec=60)  # more digits than any amount here can have
 
 REQUEST = "request"  # the rate that is charged for a call, whatever its tokens
+
+Units = tuple[tuple[str, int], ...]  # what is charged by the piece, and how many: (("web_search", 2),)
 
 # A kind without a price of its own takes that of the first of these which has one; an explicit 0 is free.
 PARENTS: Mapping[str, Sequence[str]] = {
@@ -95,15 +98,23 @@ class Tier(NamedTuple):
 class Price:
     """A provider's price for a model, ready to multiply with. `id` is the row in the price book."""
 
-    __slots__ = ("base", "id", "max_output_tokens", "tiers")
+    __slots__ = ("base", "id", "max_output_tokens", "services", "tiers", "units")
 
     def __init__(
-        self, price_id: int, base: Rates, tiers: Sequence[Tier] = (), max_output_tokens: int | None = None
+        self,
+        price_id: int,
+        base: Rates,
+        tiers: Sequence[Tier] = (),
+        max_output_tokens: int | None = None,
+        units: Mapping[str, int] = MappingProxyType({}),
+        services: Mapping[str, "Price"] = MappingProxyType({}),
     ) -> None:
         self.id = price_id
         self.base = base
         self.tiers = tuple(sorted(tiers, reverse=True))  # the highest first
         self.max_output_tokens = max_output_tokens
+        self.units = units  # pico for one of what is charged by the piece, by its name
+        self.services = services  # the price in each service tier that has one of its own: "flex", "priority"
 
     def __repr__(self) -> str:
         return f"<Price {self.id}>"
@@ -113,12 +124,25 @@ class Price:
         cls,
         price_id: int,
         rates: Mapping[str, str],
-        tiers: Sequence[Mapping[str, object]] = (),
+        tiers: Sequence[Mapping[str, Any]] = (),
         max_output_tokens: int | None = None,
+        units: Mapping[str, str] = MappingProxyType({}),
+        services: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
     ) -> "Price":
-        """From the price book's form: USD a million tokens by kind, and "request": USD a call. Raises ValueError."""
-        above = [Tier(int(tier["above"]), rates_of({**rates, **tier["rates"]})) for tier in tiers]  # type: ignore[call-overload,dict-item]
-        return cls(price_id, rates_of(rates), above, max_output_tokens)
+        """From the price book's form; see `pricing.models.ModelPrice`. Raises ValueError."""
+        above = [Tier(int(tier["above"]), rates_of({**rates, **tier["rates"]})) for tier in tiers]
+        each = {name: _pico(rate, 1) for name, rate in units.items()}
+        special = {
+            name: cls.parse(
+                price_id,
+                {**rates, **service.get("rates", {})},
+                service.get("tiers", ()),
+                max_output_tokens,
+                {**units, **service.get("units", {})},
+            )
+            for name, service in services.items()
+        }
+        return cls(price_id, rates_of(rates), above, max_output_tokens, each, special)
 
     def rates_for(self, input_tokens: int) -> Rates:
         """The rates of a request with so many tokens of input, cached ones included."""
@@ -164,16 +188,22 @@ def _rate_of(kind: str, each: Mapping[str, int]) -> int:
     return next((each[name] for name in (kind, *PARENTS[kind]) if name in each), 0)
 
 
-def rate(tokens: Tokens, price: Price, markup_percent: Decimal) -> Rated:
+def rate(tokens: Tokens, price: Price, markup_percent: Decimal, units: Units = (), service_tier: str = "") -> Rated:
     """What the call costs, and its price: the cost with the markup on it.
 
     markup_percent: 20 makes 1.2 of 1. At least -100.
+    units: what is charged by the piece; what the price doesn't name is free.
+    service_tier: as the answer names it; one without a price of its own costs what the usual one does.
     """
+    if service_tier and service_tier in price.services:
+        price = price.services[service_tier]
     rates = price.rates_for(tokens.all_input) if price.tiers else price.base
     cost = rates.request
     for count, each in zip(msgspec.structs.astuple(tokens), rates.tokens, strict=True):
         if count:
             cost += count * each
+    for name, count in units:
+        cost += count * price.units.get(name, 0)
     in_dollars = dollars(cost)
     return Rated(in_dollars, dollars(with_markup(cost, markup_percent)) if markup_percent else in_dollars)
 

@@ -432,14 +432,19 @@ class Call:
             stop.code if stop else usage.error_code,
             stop.message if stop else usage.error_message,
             self.provider_request_id or usage.request_id,
+            usage.units,
+            usage.service_tier,
+            usage.provider_cost,
         )
 
     def rated(self, result: int, usage: Usage) -> Rated | None:
         """What the call costs: nothing where nothing was used; None where the price is not known."""
-        is_free = not self.operation.is_charged or (result != SERVED and not usage.tokens.total)
+        is_free = not self.operation.is_charged or (result != SERVED and not usage.tokens.total and not usage.units)
         if is_free:
             return FREE
-        return rate(usage.tokens, self.price, self.grant.markup_percent) if self.price else None
+        if self.price is None:
+            return None
+        return rate(usage.tokens, self.price, self.grant.markup_percent, usage.units, usage.service_tier)
 
     async def record(self, result: int, stop: Stop | None = None, *, status: int = 0) -> None:
         """Make the outcome durable: before the client sees anything that it could take for the end."""

@@ -5,11 +5,12 @@ nothing and are passed on after a glance; a plain answer is kept, in bounds, unt
 cannot be read only the bytes are counted.
 """
 
+from decimal import Decimal
 from typing import NamedTuple, Protocol
 
 from msgspec.structs import replace
 
-from apps.pricing.rating import Tokens
+from apps.pricing.rating import Tokens, Units
 from apps.proxy.decoding import CannotDecode, Decode, decoder
 from apps.proxy.headers import ResponseHead
 from apps.proxy.protocols.base import Ask, Operation, Reader, Wire
@@ -33,6 +34,9 @@ class Usage(NamedTuple):
     request_id: str | None = None  # the provider's
     error_code: str = ""
     error_message: str = ""
+    units: Units = ()
+    service_tier: str = ""
+    provider_cost: Decimal | None = None
 
 
 class Answer(Protocol):
@@ -114,6 +118,9 @@ class Meter:
             _clean(reader.request_id)[:200] if reader.request_id else None,
             _clean(reader.error_code)[:80],
             _clean(reader.error_message)[:500],
+            tuple(reader.units.items()),
+            _clean(reader.service_tier)[:40],
+            reader.provider_cost,
         )
 
     def _estimated(self, told: Tokens | None) -> tuple[Tokens, int]:

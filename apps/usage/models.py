@@ -153,6 +153,11 @@ class Request(models.Model):
     client_request_id = models.TextField(null=True)
     provider_request_id = models.TextField(null=True)
     client_ip = models.GenericIPAddressField(null=True)
+    alias = models.TextField(null=True)  # what the client called the model, where that is a name of the organization's
+    units = models.JSONField(default=dict)  # {name: count} of what is charged by the piece
+    service_tier = models.TextField(default="")  # as the answer names it; "": the usual one
+    provider_cost = AmountField(null=True)  # what the provider itself says that it charges
+    attempts = models.JSONField(default=list)  # tries at the provider; none told: there was one
 
     class Meta:
         db_table = "usage_request"

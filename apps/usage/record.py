@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import msgspec
 
-from apps.pricing.rating import Tokens
+from apps.pricing.rating import Tokens, Units
 
 SERVED, FAILED, REFUSED, CANCELLED, UNFINISHED = range(5)  # models.Result
 NONE, REPORTED, ESTIMATED = range(3)  # models.UsageSource
@@ -36,6 +36,16 @@ class Intent(msgspec.Struct, array_like=True, tag="i", gc=False):
     session_name: str | None = None
     client_request_id: str | None = None
     client_ip: str | None = None
+    alias: str | None = None  # what the client called the model, where that is the organization's own name
+
+
+class Attempt(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """One try at a provider, of several: with which key, and how it went."""
+
+    provider_key_id: bytes
+    status: int  # the provider's; 0: it could not be reached
+    error_code: str
+    took_ms: int
 
 
 class Outcome(msgspec.Struct, array_like=True, tag="o", gc=False):
@@ -55,6 +65,11 @@ class Outcome(msgspec.Struct, array_like=True, tag="o", gc=False):
     error_code: str = ""
     error_message: str = ""
     provider_request_id: str | None = None
+    units: Units = ()  # charged by the piece: tool calls, images, seconds; see pricing.rating
+    service_tier: str = ""  # as the answer names it; "": the usual one
+    provider_cost: Decimal | None = None  # what the provider itself says that it charges, kept beside ours
+    provider_key_id: bytes | None = None  # that served in the end, where it is not the intent's
+    attempts: list[Attempt] = []  # all of them; none told: there was one
 
 
 encode = msgspec.msgpack.Encoder().encode

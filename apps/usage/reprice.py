@@ -91,7 +91,9 @@ def _reprice_some(
         if (price := price_of(request)) is None:
             done.unknown[request.provider, request.model_served] += 1
             continue
-        cost, customers_price = rate(_tokens(request), price, request.markup_percent)
+        cost, customers_price = rate(
+            _tokens(request), price, request.markup_percent, tuple(request.units.items()), request.service_tier
+        )
         repriced.append(Repriced(request, cost, customers_price, price.id))
     if repriced and not is_dry_run:
         _store(repriced)

@@ -9,10 +9,12 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
 from hashlib import sha256
+from uuid import UUID
 
 import msgspec
 
-from apps.usage.record import UNFINISHED, Outcome
+from apps.pricing.rating import Units
+from apps.usage.record import UNFINISHED, Attempt, Outcome
 from apps.usage.tail import Call
 
 COLUMNS = (
@@ -58,6 +60,11 @@ COLUMNS = (
     "error_code",
     "error_message",
     "provider_request_id",
+    "alias",
+    "units",
+    "service_tier",
+    "provider_cost",
+    "attempts",
 )
 LONGEST_TEXT = 512  # bytes: what is grouped by is in indexes, whose entries have an end at 2,700
 KEPT_TEXT = 448
@@ -85,7 +92,8 @@ def row_of(call: Call, batch_id: int, *, latest_us: int) -> str:
     if not EARLIEST_US <= intent.started_at_us <= latest_us:
         raise Unfit(f"It says that it began {intent.started_at_us} microseconds after 1970.")
     seconds, microseconds = divmod(intent.started_at_us, 1_000_000)
-    provider_key = NULL if intent.provider_key_id is None else intent.provider_key_id.hex()
+    key_id = outcome.provider_key_id or intent.provider_key_id
+    provider_key = NULL if key_id is None else key_id.hex()
     served = outcome.model_served or intent.model
     message = outcome.error_message[:LONGEST_MESSAGE]
     t = outcome.tokens
@@ -103,7 +111,9 @@ def row_of(call: Call, batch_id: int, *, latest_us: int) -> str:
         f"{t.input_audio}\t{t.input_image}\t{t.output}\t{t.reasoning}\t{t.output_audio}\t{t.output_image}\t"
         f"{_number(outcome.cost)}\t{_number(outcome.price)}\t{_number(outcome.price_id)}\t"
         f"{_text(outcome.error_code)}\t{_text(message, LONGEST_MESSAGE * 4)}\t"
-        f"{_text(outcome.provider_request_id)}\n"
+        f"{_text(outcome.provider_request_id)}\t"
+        f"{_text(intent.alias)}\t{_units(outcome.units)}\t{_text(outcome.service_tier)}\t"
+        f"{_number(outcome.provider_cost)}\t{_attempts(outcome.attempts)}\n"
     )
 
 
@@ -137,6 +147,25 @@ def _properties(properties: list[tuple[str, str]]) -> str:
     if not properties:
         return "{}"
     return json({fit(name.lower()): fit(value) for name, value in properties}).decode().replace("\\", r"\\")
+
+
+def _units(units: Units) -> str:
+    return json({fit(name): count for name, count in units}).decode().replace("\\", r"\\") if units else "{}"
+
+
+def _attempts(attempts: list[Attempt]) -> str:
+    if not attempts:
+        return "[]"
+    told = [
+        {
+            "provider_key": str(UUID(bytes=each.provider_key_id)),
+            "status": each.status,
+            "error_code": fit(each.error_code),
+            "took_ms": each.took_ms,
+        }
+        for each in attempts
+    ]
+    return json(told).decode().replace("\\", r"\\")
 
 
 @lru_cache(maxsize=4096)

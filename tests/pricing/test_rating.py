@@ -40,6 +40,31 @@ def test_a_call_costs_its_tokens_times_their_rates(rates, tiers, tokens, cost):
     assert rated == (Decimal(cost), Decimal(cost))
 
 
+FLEX = Price.parse(
+    1,
+    {"input": "2", "output": "8"},
+    [{"above": 1000, "rates": {"input": "4"}}],
+    units={"web_search": "0.01"},
+    services={
+        "flex": {"rates": {"input": "1"}},
+        "priority": {"rates": {"input": "3"}, "units": {"web_search": "0.02"}},
+    },
+)
+EXTRAS = [  # tokens, units, service tier, USD
+    pytest.param(Tokens(input=10), (("web_search", 3),), "", "0.03002", id="tool calls on top"),
+    pytest.param(Tokens(), (("web_search", 1), ("unheard_of", 9)), "", "0.01", id="what has no price is free"),
+    pytest.param(Tokens(input=10, output=1), (), "flex", "0.000018", id="a tier's own rate, the others as usual"),
+    pytest.param(Tokens(input=2000), (), "flex", "0.002", id="a tier has long-context prices only of its own"),
+    pytest.param(Tokens(input=10), (("web_search", 1),), "priority", "0.02003", id="a tier's own unit price"),
+    pytest.param(Tokens(input=10), (), "default", "0.00002", id="a tier without a price costs as usual"),
+]
+
+
+@pytest.mark.parametrize(("tokens", "units", "service_tier", "cost"), EXTRAS)
+def test_what_is_charged_beside_tokens_and_by_service_tier(tokens, units, service_tier, cost):
+    assert rate(tokens, FLEX, Decimal(0), units, service_tier).cost == Decimal(cost)
+
+
 PRICES = [  # cost of the call in pico, markup in percent, price in pico
     pytest.param(1_000, "0", 1_000, id="at cost"),
     pytest.param(1_000, "20", 1_200, id="a fifth on top"),

@@ -197,7 +197,7 @@ def test_what_postgresql_cannot_hold_is_left_out():
 def test_names_are_bounded():
     body = encode({"id": "i" * 5000, "model": "m" * 5000, "error": {"code": "c" * 5000, "message": "t" * 5000}})
     usage = metered(answers.CHAT, [body], status=400).usage
-    assert [len(text) for text in usage[2:]] == [256, 200, 80, 500]
+    assert [len(text) for text in usage[2:6]] == [256, 200, 80, 500]
 
 
 def test_a_stream_of_a_hundred_megabytes_is_metered_in_little_memory():

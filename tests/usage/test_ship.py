@@ -9,7 +9,7 @@ from django.db import connection
 from apps.kit.ids import uuid7
 from apps.pricing.rating import Tokens
 from apps.usage.models import Batch, DeadLetter, PropertyName, Request, Result, Spool
-from apps.usage.record import ESTIMATED, FAILED, encode
+from apps.usage.record import ESTIMATED, FAILED, Attempt, encode
 from apps.usage.segment import HEADER_BYTES
 from apps.usage.ship import Shipper
 from tests.cast import at_once
@@ -30,10 +30,11 @@ def rewind() -> None:
 
 def test_row_has_all_that_was_recorded(cast, root, ship):
     ids = {name: uuid7() for name in ("id", "proxy_key_id", "provider_key_id")}
+    first_key = uuid7()  # that was tried before
     intent = an_intent(
         cast.globex,
         at=datetime(2026, 3, 10, 12, 0, 0, 123456, UTC),
-        **{name: value.bytes for name, value in ids.items()},
+        **{name: value.bytes for name, value in ids.items()} | {"provider_key_id": first_key.bytes},
         is_streamed=True,
         markup_percent=Decimal("12.5"),
         end_user="ann",
@@ -43,6 +44,7 @@ def test_row_has_all_that_was_recorded(cast, root, ship):
         session_name="Session",
         client_request_id="theirs",
         client_ip="2001:db8::1",
+        alias="house-model",
     )
     outcome = an_outcome(
         intent,
@@ -58,6 +60,11 @@ def test_row_has_all_that_was_recorded(cast, root, ship):
         error_code="upstream",
         error_message="It is gone.",
         provider_request_id="req-1",
+        units=(("web_search", 2), ("images\\odd", 1)),
+        service_tier="priority",
+        provider_cost=Decimal("0.0042"),
+        provider_key_id=ids["provider_key_id"].bytes,
+        attempts=[Attempt(first_key.bytes, 429, "rate_limit", 31), Attempt(ids["provider_key_id"].bytes, 502, "", 40)],
     )
     write_spool(root, [encode(intent), encode(outcome)])
     ship()
@@ -101,6 +108,14 @@ def test_row_has_all_that_was_recorded(cast, root, ship):
         "client_request_id": "theirs",
         "provider_request_id": "req-1",
         "client_ip": "2001:db8::1",
+        "alias": "house-model",
+        "units": {"web_search": 2, "images\\odd": 1},
+        "service_tier": "priority",
+        "provider_cost": Decimal("0.0042"),
+        "attempts": [
+            {"provider_key": str(first_key), "status": 429, "error_code": "rate_limit", "took_ms": 31},
+            {"provider_key": str(ids["provider_key_id"]), "status": 502, "error_code": "", "took_ms": 40},
+        ],
     }
 
 

@@ -25,6 +25,8 @@ class Migration(migrations.Migration):
                 ("match", models.JSONField(default=dict)),
                 ("rates", models.JSONField()),
                 ("tiers", models.JSONField(default=list)),
+                ("units", models.JSONField(default=dict)),
+                ("services", models.JSONField(default=dict)),
                 ("max_output_tokens", models.PositiveIntegerField(blank=True, null=True)),
                 ("effective_from", models.DateTimeField()),
                 ("source", models.CharField(max_length=80)),

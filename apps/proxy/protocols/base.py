@@ -4,6 +4,7 @@ Bytes in, bytes and values out; no sockets, no clock, no Django. One file a prot
 """
 
 from abc import ABC, abstractmethod
+from decimal import Decimal
 from typing import Annotated, NamedTuple
 
 import msgspec
@@ -73,6 +74,9 @@ class Reader(ABC):
         self.tokens: Tokens | None = None  # None: not told
         self.is_settled = False  # the tokens are those of the whole answer
         self.is_final = False  # the event that ends the stream was read
+        self.units: dict[str, int] = {}  # charged by the piece: tool calls, images, seconds
+        self.service_tier = ""  # as the answer names it
+        self.provider_cost: Decimal | None = None  # USD, where the provider says what it charges
         self.model = ""
         self.request_id: str | None = None
         self.error_code = ""

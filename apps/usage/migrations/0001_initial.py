@@ -55,6 +55,11 @@ CREATE TABLE usage_request (
     client_request_id text,
     provider_request_id text,
     client_ip inet,
+    alias text,
+    units jsonb NOT NULL,
+    service_tier text NOT NULL,
+    provider_cost numeric(24, 12),
+    attempts jsonb NOT NULL,
     PRIMARY KEY (started_at, id),
     -- What no real call has would overflow the sums of its hour, and hold up everybody's: it is a dead letter.
     CONSTRAINT request_tokens_in_range CHECK (
@@ -69,7 +74,8 @@ CREATE TABLE usage_request (
             output_image_tokens
         ) <= 1000000000000
     ),
-    CONSTRAINT request_amounts_in_range CHECK (cost BETWEEN 0 AND 1000000 AND price BETWEEN 0 AND 1000000)
+    CONSTRAINT request_amounts_in_range CHECK (cost BETWEEN 0 AND 1000000 AND price BETWEEN 0 AND 1000000),
+    CONSTRAINT request_provider_cost_in_range CHECK (provider_cost BETWEEN 0 AND 1000000)
 ) PARTITION BY RANGE (started_at);
 CREATE INDEX request_of_batch ON usage_request (batch_id);
 CREATE INDEX request_of_customer ON usage_request (customer_id, started_at);
@@ -340,6 +346,11 @@ class Migration(migrations.Migration):
                         ("client_request_id", models.TextField(null=True)),
                         ("provider_request_id", models.TextField(null=True)),
                         ("client_ip", models.GenericIPAddressField(null=True)),
+                        ("alias", models.TextField(null=True)),
+                        ("units", models.JSONField(default=dict)),
+                        ("service_tier", models.TextField(default="")),
+                        ("provider_cost", apps.kit.fields.AmountField(decimal_places=12, max_digits=24, null=True)),
+                        ("attempts", models.JSONField(default=list)),
                         (
                             "organization",
                             models.ForeignKey(
