@@ -23,6 +23,22 @@ LIMITS = {  # all of them, so that each is looked at, and none is reached
     "monthly_cap": "9000000",
 }
 OPEN_FILES = 16_384
+SDK_HEADERS = {  # as the OpenAI SDK for Python sends them
+    "accept-encoding": "gzip, deflate, br",
+    "connection": "keep-alive",
+    "accept": "application/json",
+    "content-type": "application/json",
+    "user-agent": "OpenAI/Python 3.52.0",
+    "x-stainless-lang": "python",
+    "x-stainless-package-version": "3.52.0",
+    "x-stainless-os": "Linux",
+    "x-stainless-arch": "x64",
+    "x-stainless-runtime": "CPython",
+    "x-stainless-runtime-version": "3.11.7",
+    "x-stainless-async": "false",
+    "x-stainless-retry-count": "0",
+    "x-stainless-read-timeout": "600",
+}
 
 
 @dataclass(frozen=True)
@@ -57,13 +73,7 @@ class Servers:
             {"role": "user", "content": "Tell me about tolls, and about the bridges where they are paid. " * 4},
         ]
         body = {"model": MODELS["openai"], "messages": said, "max_tokens": 256, "user": "end-user-7", **more}
-        headers = {
-            "authorization": f"Bearer {self.tenant.key}",
-            "accept": "application/json",
-            "content-type": "application/json",
-            "user-agent": "OpenAI/Python 3.52.0",
-            "helicone-property-plan": "pro",
-        }
+        headers = SDK_HEADERS | {"authorization": f"Bearer {self.tenant.key}", "helicone-property-plan": "pro"}
         return post("/v1/chat/completions", headers, json.dumps(body, separators=(",", ":")).encode())
 
     @contextlib.contextmanager
