@@ -379,7 +379,7 @@ class Call:
                 logger.error("the refusal of %r is not recorded: %s", self, stop.code)
         if self.status:
             return  # too late to tell: the client sees that it was cut off
-        body = self.wire.error(stop.status, stop.code, stop.message, stop.param)
+        body = self.wire.error(stop.status, stop.code, stop.message, stop.param, stop.limit)
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
         if stop.retry_after_s is not None:
             headers.append((b"retry-after", b"%d" % stop.retry_after_s))

@@ -8,7 +8,7 @@ from apps.pricing.rating import Tokens
 from apps.proxy.sse import Event
 
 from . import body as bodies
-from .base import Ask, Count, Headers, Limit, Operation, Reader, Wire, take
+from .base import Ask, Count, Headers, Limit, Operation, Reader, Told, Wire, take
 
 TEMPLATE_TOKENS = 2048  # what is added around a conversation and its tools, at most
 VERSION = (b"anthropic-version", b"2023-06-01")
@@ -134,9 +134,10 @@ class Anthropic(Wire):
     def reader(self, operation: Operation, ask: Ask) -> "AnthropicReader":
         return AnthropicReader(operation, ask)
 
-    def error(self, status: int, code: str, message: str, param: str | None = None) -> bytes:
+    def error(self, status: int, code: str, message: str, param: str | None = None, limit: Told | None = None) -> bytes:
         kind = _ERROR_TYPES.get(status) or ("api_error" if status >= 500 else "invalid_request_error")
-        return _encode({"type": "error", "error": {"type": kind, "message": message, "code": code}})
+        error: dict[str, object] = {"type": kind, "message": message, "code": code}
+        return _encode({"type": "error", "error": error | {"limit": limit} if limit else error})
 
     def error_event(self, operation: Operation, status: int, code: str, message: str) -> bytes:
         return b"event: error\ndata: " + self.error(status, code, message) + b"\n\n"

@@ -10,9 +10,10 @@ from apps.pricing.rating import Tokens
 from apps.proxy.sse import Event
 
 from . import body as bodies
-from .base import Ask, BadBody, Count, Headers, Limit, Operation, Reader, Wire, take
+from .base import Ask, BadBody, Count, Headers, Limit, Operation, Reader, Told, Wire, take
 
 TEMPLATE_TOKENS = 1024
+ERROR_INFO = "type.googleapis.com/google.rpc.ErrorInfo"
 
 _REFERENCES = (
     b'"inlineData"', b'"inline_data"', b'"fileData"', b'"file_data"', b'"cachedContent"', b'"cached_content"',
@@ -152,10 +153,12 @@ class Gemini(Wire):
     def reader(self, operation: Operation, ask: Ask) -> "GeminiReader":
         return GeminiReader(operation, ask)
 
-    def error(self, status: int, code: str, message: str, param: str | None = None) -> bytes:
+    def error(self, status: int, code: str, message: str, param: str | None = None, limit: Told | None = None) -> bytes:
         name = _STATUSES.get(status) or ("INTERNAL" if status >= 500 else "INVALID_ARGUMENT")
-        details = [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": code.upper(), "domain": "tollgate"}]
-        return _encode({"error": {"code": status, "message": message, "status": name, "details": details}})
+        info: dict[str, object] = {"@type": ERROR_INFO, "reason": code.upper(), "domain": "tollgate"}
+        if limit:
+            info["metadata"] = {field: str(value) for field, value in limit.items() if value is not None}
+        return _encode({"error": {"code": status, "message": message, "status": name, "details": [info]}})
 
     def error_event(self, operation: Operation, status: int, code: str, message: str) -> bytes:
         return b"data: " + self.error(status, code, message) + b"\n\n"

@@ -5,7 +5,7 @@ import re
 import msgspec
 
 from . import body as bodies
-from .base import Ask, BadBody, Headers, Limit, Operation, Wire
+from .base import Ask, BadBody, Headers, Limit, Operation, Told, Wire
 from .compatible import dialect_of
 from .openai_reader import OpenAIReader
 
@@ -55,6 +55,7 @@ class _Fault(msgspec.Struct):
     type: str
     param: str | None
     code: str
+    limit: Told | msgspec.UnsetType = msgspec.UNSET
 
 
 _decode = msgspec.json.Decoder(_Body).decode
@@ -120,9 +121,9 @@ class OpenAI(Wire):
     def reader(self, operation: Operation, ask: Ask) -> OpenAIReader:
         return OpenAIReader(operation, ask)
 
-    def error(self, status: int, code: str, message: str, param: str | None = None) -> bytes:
+    def error(self, status: int, code: str, message: str, param: str | None = None, limit: Told | None = None) -> bytes:
         kind = _ERROR_TYPES.get(status) or ("server_error" if status >= 500 else "invalid_request_error")
-        return _encode({"error": _Fault(message, kind, param, code)})
+        return _encode({"error": _Fault(message, kind, param, code, limit or msgspec.UNSET)})
 
     def error_event(self, operation: Operation, status: int, code: str, message: str) -> bytes:
         if operation.name != "responses":
