@@ -22,6 +22,12 @@ LIMITS = {  # all of them, so that each is looked at, and none is reached
     "daily_cap": "900000",
     "monthly_cap": "9000000",
 }
+EVERY_LIMIT = LIMITS | {  # of a customer, of its key, and of its end users
+    "requests_per_hour": 1_000_000_000,
+    "requests_per_day": 1_000_000_000,
+    "total_cap": "9000000",
+}
+POLICY = "1000000000;w=3600;u=request;s=user"  # and one that the call asks for itself
 OPEN_FILES = 16_384
 SDK_HEADERS = {  # as the OpenAI SDK for Python sends them
     "accept-encoding": "gzip, deflate, br",
@@ -65,15 +71,21 @@ class Servers:
     ours: Server
     installation: Installation
     tenant: Tenant
+    limited_key: str  # under every limit of every scope
 
-    def request(self, **more: object) -> bytes:
+    def request(self, *, key: str = "", **more: object) -> bytes:
         """A call as bytes, as the OpenAI SDK would make it."""
         said = [
             {"role": "system", "content": "You are a helpful assistant who answers briefly. " * 4},
             {"role": "user", "content": "Tell me about tolls, and about the bridges where they are paid. " * 4},
         ]
         body = {"model": MODELS["openai"], "messages": said, "max_tokens": 256, "user": "end-user-7", **more}
-        headers = SDK_HEADERS | {"authorization": f"Bearer {self.tenant.key}", "helicone-property-plan": "pro"}
+        headers = SDK_HEADERS | {
+            "authorization": f"Bearer {key or self.tenant.key}",
+            "helicone-property-plan": "pro",
+        }
+        if key == self.limited_key:
+            headers["helicone-ratelimit-policy"] = POLICY
         return post("/v1/chat/completions", headers, json.dumps(body, separators=(",", ":")).encode())
 
     @contextlib.contextmanager
@@ -100,7 +112,14 @@ def start_servers() -> Iterator[Servers]:
         processes = installation.proxies(1, fd=listener.fileno())
         _allow_open_files()
         ours = Server("ours", port_of(listener), port_of(listener), processes)
-        yield Servers(provider, beside, unkept, ours, installation, tenant)
+        yield Servers(provider, beside, unkept, ours, installation, tenant, _limited_key(installation, provider))
+
+
+def _limited_key(installation: Installation, provider: Server) -> str:
+    tenant = installation.tenant(sandbox=f"http://127.0.0.1:{provider.port}", **EVERY_LIMIT)
+    installation.desk("limit_end_user", customer=tenant.customer, **EVERY_LIMIT)
+    minted: dict[str, str] = installation.desk("mint", customer=tenant.customer, **EVERY_LIMIT)
+    return minted["key"]
 
 
 def _start_provider(installation: Installation, stack: contextlib.ExitStack) -> Server:
