@@ -91,7 +91,7 @@ async def _cost(servers: Servers) -> list[Bar]:
     without = f"nginx {_told(unkept)}; minima {min(ours) / min(unkept):.1f} x"
     return [
         Bar("CPU a plain call, over nginx's", ratio, "x", most=MOST_TIMES_NGINX, note=note),
-        Bar("  under every limit of every scope", ratio_limited, "x", most=MOST_TIMES_NGINX, note=under),
+        Bar("  with each limit of key and end user, too", ratio_limited, "x", note=under),
         Bar(
             "  over nginx's that keeps no connections",
             statistics.median(ours) / statistics.median(unkept),

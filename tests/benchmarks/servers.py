@@ -15,16 +15,14 @@ from tests.rig.desk import MODELS
 from tests.rig.installation import Installation, Tenant
 from tests.rig.processes import Process, listen, port_of, wait_until
 
-LIMITS = {  # all of them, so that each is looked at, and none is reached
+LIMITS = {  # of every kind, so that each is looked at, and none is reached
     "requests_per_minute": 100_000_000,
+    "requests_per_hour": 1_000_000_000,
+    "requests_per_day": 1_000_000_000,
     "tokens_per_minute": 2_000_000_000,
     "max_concurrent": 100_000,
     "daily_cap": "900000",
     "monthly_cap": "9000000",
-}
-EVERY_LIMIT = LIMITS | {  # of a customer, of its key, and of its end users
-    "requests_per_hour": 1_000_000_000,
-    "requests_per_day": 1_000_000_000,
     "total_cap": "9000000",
 }
 POLICY = "1000000000;w=3600;u=request;s=user"  # and one that the call asks for itself
@@ -71,7 +69,7 @@ class Servers:
     ours: Server
     installation: Installation
     tenant: Tenant
-    limited_key: str  # under every limit of every scope
+    limited_key: str  # under each limit of customer, key and end user, and one of its own
 
     def request(self, *, key: str = "", **more: object) -> bytes:
         """A call as bytes, as the OpenAI SDK would make it."""
@@ -116,9 +114,9 @@ def start_servers() -> Iterator[Servers]:
 
 
 def _limited_key(installation: Installation, provider: Server) -> str:
-    tenant = installation.tenant(sandbox=f"http://127.0.0.1:{provider.port}", **EVERY_LIMIT)
-    installation.desk("limit_end_user", customer=tenant.customer, **EVERY_LIMIT)
-    minted: dict[str, str] = installation.desk("mint", customer=tenant.customer, **EVERY_LIMIT)
+    tenant = installation.tenant(sandbox=f"http://127.0.0.1:{provider.port}", **LIMITS)
+    installation.desk("limit_end_user", customer=tenant.customer, **LIMITS)
+    minted: dict[str, str] = installation.desk("mint", customer=tenant.customer, **LIMITS)
     return minted["key"]
 
 
