@@ -8,12 +8,13 @@ from apps.pricing.rating import Tokens
 from apps.proxy.sse import Event
 
 from . import body as bodies
+from . import media
 from .base import Ask, Count, Headers, Limit, Operation, Reader, Told, Wire, take
 
 TEMPLATE_TOKENS = 2048  # what is added around a conversation and its tools, at most
 VERSION = (b"anthropic-version", b"2023-06-01")
 
-_REFERENCES = (b'"image"', b'"document"', b'"file_id"', b'"container_upload"', b'"web_search', b'"web_fetch', b'"mcp')
+_REFERENCES = (b'"document"', b'"file_id"', b'"container_upload"', b'"web_search', b'"web_fetch', b'"mcp')
 _WRITTEN = re.compile(rb'"(?:text|thinking|partial_json)"\s*:\s*"([^"\\]*(?:\\.[^"\\]*)*)')
 _USAGE_KEY = re.compile(rb'"usage"\s*:\s*(?=\{)')
 
@@ -123,7 +124,8 @@ class Anthropic(Wire):
     def input_bound(self, operation: Operation, body: bytes) -> int | None:
         if any(reference in body for reference in _REFERENCES):
             return None
-        return len(body) + TEMPLATE_TOKENS
+        images = media.anthropic_bound(body) if b'"image"' in body else 0
+        return None if images is None else len(body) + images + TEMPLATE_TOKENS
 
     def sign(self, headers: Headers, secret: bytes) -> Headers:
         signed = [*headers, (b"x-api-key", secret)]

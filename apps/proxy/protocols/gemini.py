@@ -10,13 +10,14 @@ from apps.pricing.rating import Tokens
 from apps.proxy.sse import Event
 
 from . import body as bodies
+from . import media
 from .base import Ask, BadBody, Count, Headers, Limit, Operation, Reader, Told, Wire, take
 
 TEMPLATE_TOKENS = 1024
 ERROR_INFO = "type.googleapis.com/google.rpc.ErrorInfo"
 
 _REFERENCES = (
-    b'"inlineData"', b'"inline_data"', b'"fileData"', b'"file_data"', b'"cachedContent"', b'"cached_content"',
+    b'"fileData"', b'"file_data"', b'"cachedContent"', b'"cached_content"',
     b'"googleSearch', b'"google_search', b'"urlContext"', b'"url_context"', b'"codeExecution"', b'"code_execution"',
 )  # fmt: skip
 # These would take the usage out of the answer, or give it a form that we don't read.
@@ -139,7 +140,8 @@ class Gemini(Wire):
     def input_bound(self, operation: Operation, body: bytes) -> int | None:
         if any(reference in body for reference in _REFERENCES):
             return None
-        return len(body) + TEMPLATE_TOKENS
+        images = media.gemini_bound(body) if b'"inline' in body else 0
+        return None if images is None else len(body) + images + TEMPLATE_TOKENS
 
     def sign(self, headers: Headers, secret: bytes) -> Headers:
         return [*headers, (b"x-goog-api-key", secret)]

@@ -5,6 +5,7 @@ import re
 import msgspec
 
 from . import body as bodies
+from . import media
 from .base import Ask, BadBody, Headers, Limit, Operation, Told, Wire
 from .compatible import dialect_of
 from .openai_reader import OpenAIReader
@@ -15,9 +16,10 @@ COMPLETION_TOKENS = 16  # of the old completions, where the body says no other n
 
 # Things that cost input tokens and whose size the body doesn't tell.
 _REFERENCE = re.compile(
-    rb'"(?:web_search|(?:image_url|input_image|file|input_file|file_id|previous_response_id|conversation|video_url'
+    rb'"(?:web_search|(?:file|input_file|file_id|previous_response_id|conversation|video_url'
     rb'|file_search|mcp|code_interpreter)")'
 )
+_IMAGE = re.compile(rb'"(?:image_url|input_image)"')
 
 _ERROR_TYPES = {
     401: "invalid_request_error",
@@ -111,7 +113,8 @@ class OpenAI(Wire):
     def input_bound(self, operation: Operation, body: bytes) -> int | None:
         if _REFERENCE.search(body):
             return None
-        return len(body) + TEMPLATE_TOKENS  # no token is shorter than a byte
+        images = media.openai_bound(body) if _IMAGE.search(body) else 0
+        return None if images is None else len(body) + images + TEMPLATE_TOKENS  # no token is shorter than a byte
 
     def sign(self, headers: Headers, secret: bytes) -> Headers:
         return [*headers, (b"authorization", b"Bearer " + secret)]
