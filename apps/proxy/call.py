@@ -45,7 +45,7 @@ from apps.proxy.headers import (
     with_body,
 )
 from apps.proxy.memo import MEMO, Memo
-from apps.proxy.meter import Meter, Usage
+from apps.proxy.meter import EMPTY, Meter, Usage
 from apps.proxy.narrowing import NO_POLICY, policy_of
 from apps.proxy.protocols.base import Ask, BadBody, Match
 from apps.proxy.protocols.compatible import named_provider
@@ -53,7 +53,7 @@ from apps.proxy.scrub import scrub
 from apps.proxy.shortening import can_be_shortened, shortened
 from apps.proxy.stops import Stop
 from apps.proxy.upstream import Exchange, UpstreamError
-from apps.usage.record import CANCELLED, FAILED, SERVED, Intent, Outcome, encode
+from apps.usage.record import CANCELLED, ESTIMATED, FAILED, NONE, SERVED, Intent, Outcome, encode
 from apps.usage.spool import SpoolUnavailable
 
 if TYPE_CHECKING:
@@ -416,6 +416,8 @@ class Call:
         usage = self.meter.finish() if self.meter is not None else NOTHING_USED
         if result == SERVED and is_gone(self.send):
             result = CANCELLED
+        if result == FAILED and not self.status and usage.source == ESTIMATED:
+            usage = usage._replace(tokens=EMPTY, source=NONE)  # nobody saw it, and nobody told of it
         rated = self.rated(result, usage)
         return Outcome(
             self.id,
