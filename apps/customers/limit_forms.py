@@ -27,7 +27,7 @@ class LimitsForm(forms.ModelForm):
             most = getattr(within, name, None)
             if most is not None:
                 written = f"${most.normalize():,f}" if isinstance(most, Decimal) else f"{most:,}"
-                self.fields[name].help_text = _("In all: %(most)s") % {"most": written}
+                self.fields[name].help_text = _("The whole account: %(most)s") % {"most": written}
 
     def limit_fields(self) -> list[forms.BoundField]:
         """The fields of the limits, for the template."""

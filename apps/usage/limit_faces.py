@@ -8,13 +8,14 @@ from urllib.parse import urlencode
 
 from django.core.paginator import Page as NumberedPage
 from django.core.paginator import Paginator
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from apps.customers.limit_fields import LIMITS, LimitFields
 from apps.customers.models import Customer
 from apps.limits.models import EndUserLimit
 from apps.limits.terms import LimitName, Scope
-from apps.usage.faces import LIMIT_LABELS, LimitRow, limit_row
+from apps.usage.faces import LimitRow, limit_row
 from apps.usage.standing import Standing, limits_of_end_user, standings_of_end_users
 
 WHOSE = {Scope.CUSTOMER: _("All calls"), Scope.KEY: _("Key"), Scope.END_USER: _("End user")}
@@ -32,7 +33,7 @@ class ReachedRow(NamedTuple):
 
 
 def reached_rows(standings: list[Standing] | None, url: Callable[[Standing], str]) -> list[ReachedRow] | None:
-    """A row for each limit that is reached; None while Redis is away."""
+    """A row for each limit that is in the way; None while Redis is away."""
     if standings is None:
         return None
     return [
@@ -45,7 +46,7 @@ def reached_rows(standings: list[Standing] | None, url: Callable[[Standing], str
         )
         for each in standings
         for state in each.states
-        if state.is_reached
+        if state.is_in_the_way
     ]
 
 
@@ -59,8 +60,11 @@ class SetLimit(NamedTuple):
 
 def set_limits(row: LimitFields) -> list[SetLimit]:
     """Those that there are."""
-    names = [LimitName(name) for name in LIMITS if getattr(row, name) is not None]
-    return [SetLimit(LIMIT_LABELS[name], name.is_money, getattr(row, name)) for name in names]
+    names = [name for name in LIMITS if getattr(row, name) is not None]
+    return [
+        SetLimit(capfirst(row._meta.get_field(name).verbose_name), LimitName(name).is_money, getattr(row, name))
+        for name in names
+    ]
 
 
 class EndUserRow(NamedTuple):

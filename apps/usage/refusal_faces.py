@@ -102,6 +102,11 @@ class RefusalRow(NamedTuple):
     status: int
     message: str  # that the client got: whose limit it was, and how much of it was used
 
+    @property
+    def told(self) -> str:
+        """The message's first sentence; the others say what to do."""
+        return self.message.partition(". ")[0]
+
 
 class ReasonRow(NamedTuple):
     """How many were refused for a reason, and the query string that shows them alone."""

@@ -40,7 +40,7 @@ class Standing:
 
     @property
     def is_at_a_limit(self) -> bool:
-        return any(state.is_reached for state in self.states)
+        return any(state.is_in_the_way for state in self.states)
 
 
 class Asked(NamedTuple):
