@@ -54,6 +54,7 @@ CUSTOMERS = (
             None: {"requests_per_minute": 60, "daily_cap": Decimal(2)},
             "user-001": {"requests_per_minute": 120, "monthly_cap": Decimal(15)},
             "user-002": {"monthly_cap": Decimal("1.5")},
+            "user-060": {"requests_per_minute": 0},  # blocked
         },
     ),
     DemoCustomer(

@@ -168,7 +168,7 @@ def limit_row(state: LimitState) -> LimitRow:
         left,
         limit,
         state.share,
-        state.resets_at,
-        ENDINGS.get(state.name, _("Frees up as time passes")),
+        state.resets_at if limit else None,
+        ENDINGS.get(state.name, _("Frees up as time passes")) if limit else _("Lets nothing through"),
         state.is_sure,
     )

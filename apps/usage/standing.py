@@ -25,7 +25,8 @@ from apps.usage.spent import Owner, recorded
 
 LIMITED = Q(*((f"{limit}__isnull", False) for limit in LIMITS), _connector=Q.OR)
 SEEN_LATELY = timedelta(days=31)
-MOST_SEEN = 2_000  # end users without limits of their own that are looked at, those who called last
+MOST_OWN = 10_000  # end users with limits of their own that are looked at for who is at one
+MOST_SEEN = 2_000  # and without, those who called last
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ def at_a_limit(organization: Organization, customer: Customer | None = None, *, 
 def _end_users(customers: dict[UUID, Customer], at: datetime) -> Iterator[Asked]:
     """Those with limits of their own, then those under a default who called lately."""
     defaults, own = {}, set()
-    for row in EndUserLimit.objects.filter(customer__in=customers).order_by("end_user"):
+    for row in EndUserLimit.objects.filter(customer__in=customers).order_by("end_user")[: MOST_OWN + len(customers)]:
         if row.end_user is None:
             defaults[row.customer_id] = row
         else:

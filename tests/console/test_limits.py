@@ -51,7 +51,7 @@ def test_everybody_at_a_limit_is_listed_with_what_is_left(olivia: Client, cast: 
     assert rows_of(answer) == [
         "Customer Whose Limit Used Held Of Left Resets",
         "Globex All calls Spend this month $9.75 $0.00 $10.00 $0.2500 1 Apr 00:00",
-        "Initech Key ci Requests at once 0 0 0 0 Free again as calls end",
+        "Initech Key ci Requests at once 0 0 0 0 Lets nothing through",
         "Globex End user ann Spend today $9.75 $0.00 $5.00 $0.00 11 Mar 00:00",
     ]
     assert [row.url for row in answer.context["reached"]] == [
@@ -59,6 +59,14 @@ def test_everybody_at_a_limit_is_listed_with_what_is_left(olivia: Client, cast: 
         f"/console/customers/{cast.initech.pk}/",
         f"{end_users(cast)}?q=ann",
     ]
+
+
+def test_where_very_many_are_at_one_the_first_are_listed(olivia: Client, cast: Cast):
+    for number in range(103):
+        set_end_user_limits(cast.globex, f"user-{number:03}", by=None, max_concurrent=0)
+    answer = olivia.get(URL)
+    assert len(rows_of(answer)) == 101
+    assert "The first 100 of 103" in text_of(answer)
 
 
 def test_when_nobody_is_at_one_it_says_so(olivia: Client, cast: Cast):

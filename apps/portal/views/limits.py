@@ -11,7 +11,7 @@ from apps.customers.access import PortalRequest, portal_page
 from apps.customers.models import CustomerRole
 from apps.limits.terms import Scope
 from apps.usage.faces import named_standings
-from apps.usage.limit_faces import reached_rows
+from apps.usage.limit_faces import reached_rows, set_limits
 from apps.usage.refusal_faces import refusal_history, refusals_csv
 from apps.usage.standing import Standing, at_a_limit, standings_of
 
@@ -24,6 +24,7 @@ def limits(request: PortalRequest) -> HttpResponse:
         "section": "limits",
         "zone": request.zone,
         "standings": named_standings(standings_of(customer, at=now)),
+        "set_limits": set_limits(customer),
         "reached": reached_rows(at_a_limit(customer.organization, customer, at=now), _url_of),
         "history": refusal_history(request.GET, customer.organization, customer, at=now),
         "first_url": reverse("portal:limits"),
