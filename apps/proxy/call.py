@@ -185,8 +185,8 @@ class Call:
             raise stops.model_not_allowed(model or self.operation.name)
         self.find_limits()
         if self.operation.is_charged:
-            if self.ask.model:
-                self.price = await self.price_of(self.model or self.ask.model)
+            if self.ask.model and (price := await self.price_of(self.model or self.ask.model)):
+                self.price = price.at(self.began_at)
             if self.price is None and self.scopes.has_cap:
                 raise stops.unpriced(self.ask.model or self.operation.name)
 
