@@ -74,6 +74,8 @@ def _with(price: ListPrice, extra: Extra) -> ListPrice:
         units={**units, **extra.get("units", {})},
         hours=extra.get("hours", price.hours),
     )
+    for kind, half in extra.get("doubled", {}).items():
+        price = _with_double(price, kind, half)
     services = dict(price.services)
     for name, copied in extra.get("copied", {}).items():
         if copied in services:
@@ -84,6 +86,25 @@ def _with(price: ListPrice, extra: Extra) -> ListPrice:
         known = services.get(name, {})
         services[name] = {**known, **service, "rates": {**known.get("rates", {}), **service.get("rates", {})}}
     return price._replace(services=services)
+
+
+def _with_double(price: ListPrice, kind: str, half: str) -> ListPrice:
+    """The price with a kind of token that costs twice what another does, wherever that has a rate."""
+
+    def doubled(told: Mapping[str, Any]) -> dict[str, Any]:
+        rates = told["rates"]
+        if half in rates:
+            rates = {**rates, kind: exact(2 * Decimal(rates[half]))}
+        return {**told, "rates": rates}
+
+    def tiers(told: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        return [doubled(tier) for tier in told]
+
+    services = {
+        name: {**doubled(service), "tiers": tiers(service.get("tiers", ()))} for name, service in price.services.items()
+    }
+    rates = doubled({"rates": price.rates})["rates"]
+    return price._replace(rates=rates, tiers=tiers(price.tiers), services=services)
 
 
 def _scaled(price: ListPrice, name: str, factor: Decimal) -> dict[str, Any]:

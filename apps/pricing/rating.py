@@ -65,7 +65,7 @@ class Tokens(msgspec.Struct, array_like=True, frozen=True, gc=False):
     input: int = 0
     cache_read: int = 0
     cache_write_5m: int = 0
-    cache_write_1h: int = 0
+    cache_write_1h: int = 0  # an hour with Anthropic, 12 with OpenAI
     cache_write: int = 0  # written to a cache whose lifetime the provider doesn't tell
     input_audio: int = 0
     input_image: int = 0

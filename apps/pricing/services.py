@@ -54,11 +54,20 @@ def set_price(
         raise ValidationError({"rates": str(error)}) from error
     except IntegrityError as error:
         raise ValidationError("There is a price of this model from that very instant already.") from error
-    told = {**rates, **units, **{name: dict(service) for name, service in services.items()}}
+    told = {**rates, **units, **_flat(services)}
     audit.record(
         organization, "price.set", price, actor=by, changes={name: (None, rate) for name, rate in told.items()}
     )
     return price
+
+
+def _flat(services: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """As the command takes them: {"flex:input": "1"}."""
+    return {
+        f"{service}:{name}": str(rate)
+        for service, told in services.items()
+        for name, rate in {**told.get("rates", {}), **told.get("units", {})}.items()
+    }
 
 
 def check_units(names: Iterable[str]) -> None:

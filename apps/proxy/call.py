@@ -253,6 +253,8 @@ class Call:
             ask.max_output_tokens,
             ask.n,
             can_be_shortened(self.operation),
+            ask.units,
+            ask.service_tier,
         )
 
     # There and back
