@@ -139,6 +139,8 @@ class Gemini(Wire):
         bodies.check_unique(body)
         if said.camel is not _ABSENT and said.snake is not _ABSENT:
             raise BadBody("The body has generationConfig and generation_config: give one.", "generationConfig")
+        if said.service_tier is not None and said.service_tier_snake is not None:
+            raise BadBody("The body has serviceTier and service_tier: give one.", "serviceTier")
         if operation.is_embedding:
             ask.max_output_tokens = 0
         elif config is not None:
@@ -236,7 +238,8 @@ class GeminiReader(Reader):
 
     def _tell(self, usage: _Usage) -> None:
         self.tokens = _tokens_of(usage)
-        self.service_tier = _tier_of(usage.service_tier or usage.traffic_type) or self.service_tier
+        if told := usage.service_tier or usage.traffic_type:
+            self.service_tier = _tier_of(told)
         self._cached_audio = max(0, _count(usage.cache_tokens_details, SOUND))
         self._count_units()
 

@@ -92,7 +92,7 @@ def tokens_of(usage: Usage, dialect: Dialect) -> Tokens | None:
     prompt, completion = max(0, prompt or 0), max(0, completion or 0)
 
     # The parts can overlap (cached sound) without the answer telling how far: taken one after the
-    # other, each from what is left, they never sum to more than the whole.
+    # other, each from what is left, they never sum to more than the whole. Where it does tell, that holds.
     went_in = usage.prompt_tokens_details or usage.input_tokens_details or usage.input_token_details or _UNTOLD
     cached = went_in.cached_tokens
     if cached is None:  # an explicit 0 was told
@@ -101,8 +101,9 @@ def tokens_of(usage: Usage, dialect: Dialect) -> Tokens | None:
     written, left = take(left, went_in.cache_write_tokens)
     lifetimes = went_in.cache_write_tokens_details
     kept, written = take(written, lifetimes.ttl_12h_tokens if lifetimes else None)
-    audio, left = take(left, went_in.audio_tokens)
-    image, text = take(left, went_in.image_tokens)
+    known = went_in.cached_tokens_details or _NONE_CACHED
+    audio, left = take(left, (went_in.audio_tokens or 0) - (known.audio_tokens or 0))
+    image, text = take(left, (went_in.image_tokens or 0) - (known.image_tokens or 0))
 
     came_out = usage.completion_tokens_details or usage.output_tokens_details or usage.output_token_details or _UNTOLD
     thought = came_out.reasoning_tokens or usage.reasoning_tokens
