@@ -15,7 +15,7 @@ from apps.limits.holds import Hold
 from apps.limits.limiter import Limiter
 from apps.limits.scopes import Periods, Scopes
 from apps.limits.terms import LimiterUnavailable, LimitName, LimitReached, Scope, to_pico
-from apps.pricing.rating import Price, ceiling
+from apps.pricing.rating import Price, Units, ceiling
 from apps.proxy import stops
 from apps.proxy.grant import Calendar, Grant, LimiterOutage
 from apps.proxy.shortening import LEAST_OUTPUT, most_output
@@ -37,6 +37,8 @@ class Demand(NamedTuple):
     max_output_tokens: int | None  # of one answer; None: not said
     answers: int
     can_be_shortened: bool = False  # its body has an output limit, or can be given one
+    units: Units = ()  # the most that it can be charged by the piece
+    service_tier: str = ""  # that it asks for
 
     def most_output(self, price: Price) -> int:
         """No call brings more tokens out than this."""
@@ -121,7 +123,7 @@ def _tokens(scopes: Scopes, demand: Demand) -> int:
 
 
 def _spend(price: Price, demand: Demand, output_tokens: int, markup_percent: Decimal) -> int:
-    return ceiling(price, _input_tokens(demand), output_tokens, markup_percent)
+    return ceiling(price, _input_tokens(demand), output_tokens, markup_percent, demand.units, demand.service_tier)
 
 
 def _input_tokens(demand: Demand) -> int:
@@ -133,7 +135,11 @@ def _shorter(grant: Grant, price: Price, demand: Demand, reached: LimitReached) 
     """The largest output limit with which the call would fit under its caps, where that may be set; else None."""
     if not (reached.name.is_cap and grant.shortens_output and demand.can_be_shortened):
         return None
-    limit = most_output(price, _input_tokens(demand), demand.answers, grant.markup_percent, reached.room)
+
+    def cost(output_tokens: int) -> int:
+        return _spend(price, demand, output_tokens * demand.answers, grant.markup_percent)
+
+    limit = most_output(cost, reached.room)
     is_shorter = LEAST_OUTPUT <= limit < demand.most_output(price) // demand.answers
     return limit if is_shorter else None
 

@@ -198,8 +198,8 @@ class Call:
             raise stops.model_not_allowed(self.ask.model or self.operation.name)
         self.find_limits()
         if self.operation.is_charged:
-            if self.ask.model:
-                self.price = await self.price_of(self.model or self.ask.model)
+            if self.ask.model and (price := await self.price_of(self.model or self.ask.model)):
+                self.price = price.at(self.began_at)
             if self.price is None and self.scopes.has_cap:
                 raise stops.unpriced(self.ask.model or self.operation.name)
 
@@ -283,10 +283,13 @@ class Call:
             return Demand(0, lambda: None, ask.max_output_tokens, ask.n)
         return Demand(
             len(body),
-            lambda: self.wire.input_bound(self.operation, body),
+            # What the provider's tools find is input, too, of a size that no body tells.
+            lambda: None if ask.units else self.wire.input_bound(self.operation, body),
             ask.max_output_tokens,
             ask.n,
             can_be_shortened(self.operation),
+            ask.units,
+            ask.service_tier,
         )
 
     # There and back

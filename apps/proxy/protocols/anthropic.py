@@ -10,6 +10,7 @@ from apps.proxy.sse import Event
 from . import body as bodies
 from . import media
 from .base import Ask, Count, Headers, Limit, Operation, Reader, Told, Wire, take
+from .tools import bound_of
 
 TEMPLATE_TOKENS = 2048  # what is added around a conversation and its tools, at most
 VERSION = (b"anthropic-version", b"2023-06-01")
@@ -30,6 +31,9 @@ _ERROR_TYPES = {
 }
 
 
+_ABSENT = msgspec.Raw()
+
+
 class _Metadata(msgspec.Struct, gc=False):
     user_id: str | None = None
 
@@ -41,6 +45,9 @@ class _Body(msgspec.Struct, gc=False):
     stream: bool | None = None
     max_tokens: Limit | None = None
     metadata: _Metadata | None = None
+    speed: str | None = None
+    inference_geo: str | None = None
+    tools: msgspec.Raw = _ABSENT
 
 
 class _CacheCreation(msgspec.Struct, gc=False):
@@ -52,6 +59,10 @@ class _OutputDetails(msgspec.Struct, gc=False):
     thinking_tokens: Count | None = None
 
 
+class _ServerTools(msgspec.Struct, gc=False):
+    web_search_requests: Count | None = None
+
+
 class _Usage(msgspec.Struct, gc=False):
     """Cached tokens are not among `input_tokens`; thoughts are among the output's. Streams count each so far."""
 
@@ -61,6 +72,10 @@ class _Usage(msgspec.Struct, gc=False):
     cache_creation_input_tokens: Count | None = None
     cache_creation: _CacheCreation | None = None
     output_tokens_details: _OutputDetails | None = None
+    server_tool_use: _ServerTools | None = None
+    service_tier: str | None = None
+    speed: str | None = None
+    inference_geo: str | None = None
 
 
 class _Fault(msgspec.Struct, gc=False):
@@ -115,6 +130,8 @@ class Anthropic(Wire):
             end_user=said.metadata.user_id if said.metadata else None,
             max_output_tokens=said.max_tokens,
             input_bytes=len(body),
+            service_tier=_tier_of(None, said.speed, said.inference_geo),
+            units=() if said.tools is _ABSENT else bound_of(said.tools),
         )
 
     def prepare(self, operation: Operation, body: bytes, ask: Ask, provider: str, model: str | None = None) -> bytes:
@@ -216,6 +233,17 @@ class AnthropicReader(Reader):
             if value is not None:
                 setattr(known, name, value)
         self.tokens = _tokens_of(known)
+        self.service_tier = _tier_of(known.service_tier, known.speed, known.inference_geo)
+        searches = known.server_tool_use.web_search_requests if known.server_tool_use else None
+        self.units = {"web_search": searches} if searches and searches > 0 else {}
+
+
+def _tier_of(service_tier: str | None, speed: str | None, geo: str | None) -> str:
+    """As one name what makes the price another: how fast, where. Otherwise the tier, which doesn't, but for batches."""
+    parts = [name for name in ("fast" if speed == "fast" else "", "us" if geo == "us" else "") if name]
+    if parts and service_tier == "batch":
+        parts.insert(0, service_tier)
+    return "+".join(parts) or (service_tier or "")[:40]
 
 
 def _tokens_of(usage: _Usage) -> Tokens | None:

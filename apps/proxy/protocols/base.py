@@ -10,13 +10,16 @@ from typing import Annotated, NamedTuple
 
 import msgspec
 
-from apps.pricing.rating import Tokens
+from apps.pricing.rating import Tokens, Units
 from apps.proxy.sse import Event
 
 Headers = list[tuple[bytes, bytes]]
 Told = Mapping[str, object]
 Limit = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]  # that a client sets
+MOST_TOOL_CALLS = 20  # that one call makes, where it doesn't say how many it may: what is held for them
 Count = Annotated[int, msgspec.Meta(le=2**48)]  # that a provider tells: no more can be true, or be stored
+
+_PLACES, _MOST_COST = Decimal("1e-12"), Decimal(1_000_000)
 
 
 class BadBody(Exception):
@@ -56,6 +59,8 @@ class Ask(msgspec.Struct, gc=False):
     has_usage: bool = False  # the client itself asked for usage in the stream
     hides_usage: bool = False  # we asked for usage in the client's place, and take it out again
     provider: str = ""  # who answers; set by `prepare`
+    service_tier: str = ""  # that it asks for; "auto": any may be given
+    units: Units = ()  # the most that its tools can charge by the piece
 
 
 class Dialect(NamedTuple):
@@ -77,7 +82,7 @@ class Reader(ABC):
         self.is_settled = False  # the tokens are those of the whole answer
         self.is_final = False  # the event that ends the stream was read
         self.units: dict[str, int] = {}  # charged by the piece: tool calls, images, seconds
-        self.service_tier = ""  # as the answer names it
+        self.service_tier = ""  # as the answer names it; several that add up are joined by "+"
         self.provider_cost: Decimal | None = None  # USD, where the provider says what it charges
         self.model = ""
         self.request_id: str | None = None
@@ -161,6 +166,15 @@ class Match(NamedTuple):
     operation: Operation
     provider: str
     may_name_provider: bool = False  # the body's model may say "provider/model"
+
+
+def amount(told: int | str | Decimal) -> Decimal | None:
+    """What a provider says that a call cost, in USD to 12 places; None for what cannot be true."""
+    try:
+        cost = Decimal(told)
+        return cost.quantize(_PLACES) if 0 <= cost < _MOST_COST else None
+    except ArithmeticError:  # no number, or none that can be compared
+        return None
 
 
 def take(left: int, wanted: int | None) -> tuple[int, int]:

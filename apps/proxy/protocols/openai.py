@@ -9,6 +9,7 @@ from . import media
 from .base import Ask, BadBody, Headers, Limit, Operation, Told, Wire
 from .compatible import dialect_of
 from .openai_reader import OpenAIReader
+from .tools import bound_of
 
 TEMPLATE_TOKENS = 1024  # what providers add around a conversation and its tools, at most
 USAGE_ON_DEMAND = frozenset(("chat.completions", "completions"))  # their streams tell it only when asked to
@@ -48,6 +49,9 @@ class _Body(msgspec.Struct, gc=False):
     best_of: Limit | None = None
     prompt: msgspec.Raw = _ABSENT
     background: bool | None = None
+    service_tier: str | None = None
+    tools: msgspec.Raw = _ABSENT
+    max_tool_calls: Limit | None = None
     user: str | None = None
     safety_identifier: str | None = None
 
@@ -91,6 +95,8 @@ class OpenAI(Wire):
             max_output_tokens=_most_output(operation, said),
             n=_answers(operation, said),
             input_bytes=len(body),
+            service_tier=said.service_tier or "",
+            units=() if said.tools is _ABSENT else bound_of(said.tools, said.max_tool_calls),
         )
         if said.stream and said.stream_options is not _ABSENT:
             ask.has_stream_options = True
