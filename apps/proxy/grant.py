@@ -16,7 +16,6 @@ from apps.limits.access import Access
 from apps.limits.scopes import LimitBook, Periods, periods_of
 from apps.limits.terms import LimitName
 from apps.pricing.rating import Price
-from apps.proxy.aliases import Alias
 from apps.proxy.upstream import Origin
 
 
@@ -52,7 +51,6 @@ class Route(NamedTuple):
 
 
 NO_POOLS: Mapping[str, Sequence[Route]] = MappingProxyType({})
-NO_ALIASES: Mapping[str, Alias] = MappingProxyType({})
 
 
 class Grant:
@@ -60,7 +58,6 @@ class Grant:
 
     __slots__ = (
         "access",
-        "aliases",
         "bar",
         "book",
         "calendar",
@@ -95,7 +92,6 @@ class Grant:
         loaded_at: float,
         pools: Mapping[str, Sequence[Route]] = NO_POOLS,
         retries: int = 0,
-        aliases: Mapping[str, Alias] = NO_ALIASES,
     ) -> None:
         self.organization_id = organization_id
         self.customer_id = customer_id
@@ -110,7 +106,6 @@ class Grant:
         self.on_limiter_outage = on_limiter_outage
         self.routes = routes  # by provider
         self.pools = pools  # all ways to a provider, where there are several
-        self.aliases = aliases  # by their names, in lower case
         self.retries = retries  # of a call that fails, unless it says something else itself
         self.loaded_at = loaded_at  # on the monotonic clock
 

@@ -16,10 +16,8 @@ from typing import TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-import msgspec
 from django.db import DatabaseError, close_old_connections, connections
 
-from apps.accounts.models import Organization
 from apps.customers.models import Customer
 from apps.keys.errors import VaultError
 from apps.keys.models import ProviderKey, ProxyKey
@@ -29,7 +27,6 @@ from apps.limits.access import Access
 from apps.limits.book import load_book
 from apps.pricing.book import find_price
 from apps.pricing.rating import Price
-from apps.proxy.aliases import Alias
 from apps.proxy.grant import (
     UNKNOWN,
     Bar,
@@ -247,7 +244,6 @@ def load_grant(digest: bytes) -> Grant | None:
         loaded_at=loaded_at,
         pools={provider: routes for provider, routes in pools.items() if len(routes) > 1},
         retries=organization.max_retries,
-        aliases=_aliases_of(organization),
     )
 
 
@@ -259,20 +255,6 @@ def _bar_of(key: ProxyKey, at: datetime) -> Bar | None:
     if key.expires_at is not None and key.expires_at <= at:
         return Bar.EXPIRED
     return None
-
-
-def _aliases_of(organization: Organization) -> dict[str, Alias]:
-    """Its own names for models. Parameters are JSON already when calls need them."""
-    return {
-        alias.name: Alias(
-            alias.name,
-            alias.provider,
-            alias.model,
-            {field: msgspec.json.encode(value) for field, value in alias.default_parameters.items()},
-            {field: msgspec.json.encode(value) for field, value in alias.forced_parameters.items()},
-        )
-        for alias in organization.model_aliases.all()
-    }
 
 
 def _pools_of(customer: Customer) -> dict[str, list[Route]]:

@@ -95,18 +95,6 @@ def no_provider(provider: str) -> Stop:
     return Stop(403, "provider_not_enabled", f"No provider key is set up for “{provider}”. Ask to have it enabled.")
 
 
-def other_protocol(alias: str, wire: str) -> Stop:
-    return Stop(
-        400, "model_in_other_protocol", f"The model “{alias}” is spoken to in {wire}'s protocol, under its paths."
-    )
-
-
-def other_provider(alias: str, provider: str) -> Stop:
-    return Stop(
-        400, "model_of_other_provider", f"The model “{alias}” is not at “{provider}”: call it without its path."
-    )
-
-
 def model_not_allowed(model: str) -> Stop:
     return Stop(403, "model_not_allowed", f"The model “{model[:200]}” may not be called with this key.")
 

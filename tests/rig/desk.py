@@ -119,14 +119,6 @@ def set_retries(*, organization: str, number: int) -> None:
     update_organization(Organization.objects.get(pk=UUID(organization)), by=None, max_retries=number)
 
 
-def alias(*, organization: str, **fields: Any) -> str:
-    """A name of the organization's own for a model."""
-    from apps.accounts.models import Organization
-    from apps.keys.services.aliases import add_alias
-
-    return str(add_alias(Organization.objects.get(pk=UUID(organization)), by=None, **fields).pk)
-
-
 def revoke(*, key_id: str) -> float:
     """Revoke a proxy key. Returns when, on the monotonic clock, it was about to be done."""
     from apps.keys.models import ProxyKey
@@ -172,7 +164,6 @@ ACTIONS = {
         limit_end_user,
         add_pool,
         set_retries,
-        alias,
         revoke,
         suspend,
         roll_up,

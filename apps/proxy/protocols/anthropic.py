@@ -136,8 +136,6 @@ class Anthropic(Wire):
 
     def prepare(self, operation: Operation, body: bytes, ask: Ask, provider: str, model: str | None = None) -> bytes:
         ask.provider = provider
-        if model is not None:
-            body = bodies.replaced(body, bodies.spans(body)["model"], _encode(model))
         return body
 
     def input_bound(self, operation: Operation, body: bytes) -> int | None:

@@ -150,10 +150,6 @@ class Wire(ABC):
     def error_event(self, operation: Operation, status: int, code: str, message: str) -> bytes:
         """What ends a stream that cannot go on."""
 
-    def renamed(self, operation: Operation, model: str) -> Operation:
-        """The operation with another model, where its path names one."""
-        return operation
-
     def query(self, operation: Operation, query: bytes) -> bytes:
         """The query to send, of the client's (which no longer holds a key)."""
         return query

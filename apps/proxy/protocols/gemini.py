@@ -5,7 +5,6 @@ from contextlib import suppress
 from urllib.parse import unquote_to_bytes
 
 import msgspec
-from msgspec.structs import replace
 
 from apps.pricing.rating import Tokens
 from apps.proxy.sse import Event
@@ -167,11 +166,6 @@ class Gemini(Wire):
 
     def sign(self, headers: Headers, secret: bytes) -> Headers:
         return [*headers, (b"x-goog-api-key", secret)]
-
-    def renamed(self, operation: Operation, model: str) -> Operation:
-        before, _, verb = operation.path.rpartition(b":")
-        folder = before.rpartition(b"/")[0]
-        return replace(operation, path=folder + b"/" + model.encode() + b":" + verb, model=model)
 
     def query(self, operation: Operation, query: bytes) -> bytes:
         """Only what leaves the answer readable: JSON, as a whole or as events, with its usage."""
