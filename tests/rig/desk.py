@@ -71,6 +71,15 @@ def mint(*, customer: str, **limits: Any) -> dict[str, str]:
     return {"key_id": str(key.pk), "key": plain}
 
 
+def sell(*, organization: str, name: str, provider: str, model: str, **parameters: Any) -> None:
+    """A name of the operator's own for a provider's model."""
+    from apps.accounts.models import Organization
+    from apps.keys.services.aliases import add_model_alias
+
+    owner = Organization.objects.get(pk=UUID(organization))
+    add_model_alias(owner, name=name, provider=provider, model=model, by=None, **parameters)
+
+
 def limit_end_user(*, customer: str, end_user: str | None = None, **limits: Any) -> str:
     """Limits of one end user, or of all who have none of their own."""
     from apps.customers.models import Customer
@@ -160,6 +169,7 @@ ACTIONS = {
     for action in (
         add_tenant,
         mint,
+        sell,
         limit_customer,
         limit_end_user,
         add_pool,
