@@ -172,7 +172,8 @@ BOUNDS: list[Any] = [  # whose, the body's fields, the most that can be charged 
 
 @pytest.mark.parametrize(("match", "fields", "units"), BOUNDS)
 def test_the_most_that_tools_can_charge(match, fields: dict[str, Any], units: Units):
-    assert match.wire.read(match.operation, encode({"model": "m", **fields})).units == units
+    ask = match.wire.read(match.operation, encode({"model": "m", **fields}))
+    assert (ask.units, ask.finds_input) == (units, bool(units))
 
 
 def test_a_name_with_escapes_in_it_hides_no_tool():
