@@ -3,9 +3,10 @@
 from datetime import datetime
 from typing import Self
 
-from django.core.validators import RegexValidator
+from django.core.validators import MaxValueValidator, RegexValidator
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -15,6 +16,11 @@ from apps.customers.models import Customer
 from apps.kit.models import IdentifiedModel
 
 provider_slug = RegexValidator(r"^[a-z0-9][a-z0-9-]{0,39}$", _("Lower-case letters, digits and hyphens."))
+
+alias_name = RegexValidator(
+    r"^[a-z0-9][a-z0-9._:-]*$",
+    _("Lower-case letters, digits, “.”, “_”, “:” and “-”; it begins with a letter or digit."),
+)
 
 
 class ProviderKeyQuerySet(models.QuerySet["ProviderKey"]):
@@ -53,7 +59,7 @@ class ProviderKey(IdentifiedModel):
 
 
 class CustomerProviderKey(models.Model):
-    """The provider key that a customer's calls to a provider are sent with: one a provider.
+    """A provider key that a customer's calls to a provider are sent with: one a provider, or several.
 
     Foreign keys in migration 0002 see to it that customer and key belong to the same `organization`.
     """
@@ -62,12 +68,37 @@ class CustomerProviderKey(models.Model):
     customer = models.ForeignKey(Customer, models.CASCADE, related_name="provider_key_links")
     provider = models.CharField(max_length=40)  # the key's own, beside it for the constraint
     provider_key = models.ForeignKey(ProviderKey, models.RESTRICT, related_name="customer_links")
+    weight = models.PositiveSmallIntegerField(default=1, validators=[MaxValueValidator(100)])  # 0: a spare
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["customer", "provider"], name="one_key_a_provider")]
+        constraints = [
+            models.UniqueConstraint(fields=["customer", "provider_key"], name="provider_key_of_customer_once"),
+            models.CheckConstraint(condition=Q(weight__lte=100), name="provider_key_weight_in_percent"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.customer} → {self.provider_key}"
+
+
+class ModelAlias(IdentifiedModel):
+    """A name of the organization's own for a provider's model: what is sold does not depend on what is bought."""
+
+    organization = models.ForeignKey(Organization, models.CASCADE, related_name="model_aliases")
+    name = models.CharField(_("name"), max_length=128, validators=[alias_name])  # in lower case
+    provider = models.CharField(_("provider"), max_length=40, validators=[provider_slug])
+    model = models.CharField(_("model"), max_length=256)  # as the provider calls it
+    default_parameters = models.JSONField(default=dict, blank=True)  # fields that a body has unless it says otherwise
+    forced_parameters = models.JSONField(default=dict, blank=True)  # fields that it has, whatever it says
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["organization", "name"], name="model_alias_unique"),
+            models.CheckConstraint(condition=Q(name=Lower("name")), name="model_alias_in_lower_case"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class ProxyKeyQuerySet(models.QuerySet["ProxyKey"]):

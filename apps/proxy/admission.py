@@ -165,6 +165,7 @@ PERIOD = {LimitName.DAILY: "for the day", LimitName.MONTHLY: "for the month", Li
 def _refusal(reached: LimitReached, scopes: Scopes, calendar: Calendar) -> stops.Stop:
     """What is told: which limit, whose, how much of it is used, and when it ends. Never a cost, nor anybody else's."""
     name = reached.name
+    fields = _fields(reached)
     told = f"{name};scope={reached.scope};limit={reached.limit.normalize():f};used={reached.used.normalize():f}"
     if name.is_cap:
         ends_at = calendar.end_of(name)
@@ -176,6 +177,7 @@ def _refusal(reached: LimitReached, scopes: Scopes, calendar: Calendar) -> stops
             f"${reached.used.normalize():f} of it is used, and what calls under way may cost is held. {until} A call "
             "with a smaller limit on its output may still fit.",
             headers=[(b"tollgate-limit", (told + (f";ends={ends_at.isoformat()}" if ends_at else "")).encode())],
+            limit=fields | {"ends_at": ends_at and ends_at.isoformat()},
         )
     retry_s = 1 if reached.retry_after_ms is None else ceil(reached.retry_after_ms / 1000)
     commands = scopes.commands
@@ -189,4 +191,12 @@ def _refusal(reached: LimitReached, scopes: Scopes, calendar: Calendar) -> stops
             (b"tollgate-limit", f"{told};ends={retry_s}".encode()),
             *(headers_of_refusal(commands, reached) if commands is not None else ()),
         ],
+        limit=fields | {"retry_after_s": retry_s},
     )
+
+
+def _fields(reached: LimitReached) -> dict[str, object]:
+    """The same for programs: amounts in USD are exact, as text."""
+    is_money = reached.name.is_cap or reached.name is LimitName.POLICY_SPEND
+    limit, used = (f"{value.normalize():f}" if is_money else int(value) for value in (reached.limit, reached.used))
+    return {"name": str(reached.name), "scope": str(reached.scope), "limit": limit, "used": used}

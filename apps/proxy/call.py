@@ -8,11 +8,12 @@ outcome (that of a process which dies comes from the shipper). Knows no Django.
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from apps.keys.providers import wire_of
 from apps.keys.token import digest, looks_valid
 from apps.kit.failpoints import reach
 from apps.kit.ids import as_text, uuid7_bytes
@@ -22,6 +23,7 @@ from apps.limits.scopes import Scopes
 from apps.pricing.rating import Price, Rated, rate
 from apps.proxy import stops
 from apps.proxy.admission import Demand
+from apps.proxy.aliases import Alias, Renamer, without_model
 from apps.proxy.asgi import (
     BodyTooLarge,
     ClientGone,
@@ -34,6 +36,7 @@ from apps.proxy.asgi import (
     parts_of_body,
     whole_body,
 )
+from apps.proxy.attempts import Attempts, in_turn
 from apps.proxy.decoding import decoded
 from apps.proxy.grant import UNKNOWN, Grant, GrantsUnavailable, PricesUnavailable, Route
 from apps.proxy.headers import (
@@ -43,17 +46,19 @@ from apps.proxy.headers import (
     read_response,
     take_key,
     with_body,
+    without_length,
 )
 from apps.proxy.memo import MEMO, Memo
-from apps.proxy.meter import Meter, Usage
+from apps.proxy.meter import EMPTY, Meter, Usage
 from apps.proxy.narrowing import NO_POLICY, policy_of
 from apps.proxy.protocols.base import Ask, BadBody, Match
 from apps.proxy.protocols.compatible import named_provider
+from apps.proxy.retries import asks_for_retries, retries_of
 from apps.proxy.scrub import scrub
 from apps.proxy.shortening import can_be_shortened, shortened
 from apps.proxy.stops import Stop
 from apps.proxy.upstream import Exchange, UpstreamError
-from apps.usage.record import CANCELLED, FAILED, SERVED, Intent, Outcome, encode
+from apps.usage.record import CANCELLED, ESTIMATED, FAILED, NONE, SERVED, Attempt, Intent, Outcome, encode
 from apps.usage.spool import SpoolUnavailable
 
 if TYPE_CHECKING:
@@ -93,9 +98,12 @@ class Call:
         self.grant: Grant
         self.scopes: Scopes  # whose limits it is under
         self.route: Route
+        self.pool: Sequence[Route] = ()  # where there are several ways, all of them, in the order they are tried
+        self.attempts: Attempts | None = None  # where there may be several
         self.is_known = False  # whose call it is: `grant` is there, and the call is recorded, however it ends
         self.ask = Ask(model=self.operation.model, is_streamed=self.operation.is_streamed)
         self.body: bytes | None = None  # None: passed on as it comes, unread
+        self.alias: Alias | None = None  # the operator's own name for a model, where the client goes by one
         self.model: str | None = None  # what the provider calls it, where the client said "provider/model"
         self.provider_key_id: bytes | None = None
         self.price: Price | None = None
@@ -173,22 +181,48 @@ class Call:
             raise stops.not_theirs()
         if self.head.is_json or self.operation.needs_json:
             await self.read_body()
-        if self.may_name_provider and (named := named_provider(self.ask.model, grant.routes)):
+        if grant.aliases and (alias := grant.aliases.get(self.ask.model.lower())):
+            self.go_by(alias)
+        elif self.may_name_provider and (named := named_provider(self.ask.model, grant.routes)):
             self.provider, self.model = named
         route = grant.routes.get(self.provider)
         if route is None:
             raise stops.no_provider(self.provider)
+        if grant.pools and self.provider in grant.pools:
+            self.pool = in_turn(grant.pools[self.provider])
+            route = self.pool[0]
         self.route = route
         self.provider_key_id = route.provider_key_id
         model = self.model or self.ask.model
-        if not grant.access.is_open and not grant.access.allows_model(self.provider, model):
-            raise stops.model_not_allowed(model or self.operation.name)
+        if not grant.access.is_open and not self.is_allowed(model):
+            raise stops.model_not_allowed(self.ask.model or self.operation.name)
         self.find_limits()
         if self.operation.is_charged:
             if self.ask.model and (price := await self.price_of(self.model or self.ask.model)):
                 self.price = price.at(self.began_at)
             if self.price is None and self.scopes.has_cap:
                 raise stops.unpriced(self.ask.model or self.operation.name)
+
+    def go_by(self, alias: Alias) -> None:
+        """Send the call where the alias leads; the client hears nothing of that."""
+        if wire_of(alias.provider) != self.wire.name:
+            raise stops.other_protocol(alias.name, wire_of(alias.provider))
+        if not self.may_name_provider and alias.provider != self.provider:
+            raise stops.other_provider(alias.name, self.provider)
+        self.alias = alias
+        self.provider, self.model = alias.provider, alias.model
+        if self.body and self.head.is_json and (alias.defaults or alias.forced):
+            try:
+                self.body = alias.applied_to(self.body)
+                self.ask = self.wire.read(self.operation, self.body)
+            except BadBody as error:
+                raise Stop(error.status, "invalid_body", error.message, param=error.param) from None
+        self.operation = self.wire.renamed(self.operation, alias.model)
+
+    def is_allowed(self, model: str) -> bool:
+        """What is sold may be called, whatever stands behind it; so may a model that is allowed under its own name."""
+        allows = self.grant.access.allows_model
+        return allows(self.provider, model) or (self.alias is not None and allows("", self.alias.name))
 
     def find_limits(self) -> None:
         """Whose limits the call is under: its customer's, key's and end user's, and the one it asks for itself."""
@@ -269,33 +303,56 @@ class Call:
             body = wire.prepare(operation, self.body, self.ask, route.provider, self.model)
         else:
             body = self.body
-        query = wire.query(operation, self.query)
-        target = route.base_path + operation.path + (b"?" + query if query else b"")
-        headers = wire.sign(self.head.forward, route.secret)
-        if self.ask.hides_usage:  # a stream that we take something out of can't be compressed
-            headers.append(ACCEPT_IDENTITY)
-        else:
-            headers.append((b"accept-encoding", self.head.accept_encoding))
         try:
-            return await self.proxy.pool.send(route.origin, self.scope["method"].encode(), target, headers, body)
+            if isinstance(body, bytes) and (self.pool or self.may_be_tried_again()):
+                return await self.send_until_answered(body)
+            return await self.send_once(route, body)
         except BodyTooLarge:
             raise stops.body_too_large(self.proxy.max_body) from None
         except UpstreamError as error:
             raise stops.provider_failed(error) from error
 
+    def may_be_tried_again(self) -> bool:
+        return bool(self.grant.retries) or (bool(self.head.extra) and asks_for_retries(self.head.extra))
+
+    async def send_until_answered(self, body: bytes) -> Exchange:
+        """With one key after the other, and again, as the operator or the call itself wants it."""
+        retries = retries_of(self.head.extra, self.grant.retries)
+        pool = self.pool or (self.route,)
+        self.attempts = attempts = Attempts(pool, retries, self.proxy.circuits, lambda: not is_gone(self.send))
+        try:
+            return await attempts.send(lambda route: self.send_once(route, body))
+        finally:
+            self.route = attempts.route
+
+    async def send_once(self, route: Route, body: bytes | AsyncIterator[bytes]) -> Exchange:
+        """Raises UpstreamError, BodyTooLarge."""
+        wire, operation = self.wire, self.operation
+        query = wire.query(operation, self.query)
+        target = route.base_path + operation.path + (b"?" + query if query else b"")
+        headers = wire.sign(self.head.forward, route.secret)
+        if self.ask.hides_usage or self.alias is not None:  # what we take something out of can't be compressed
+            headers.append(ACCEPT_IDENTITY)
+        else:
+            headers.append((b"accept-encoding", self.head.accept_encoding))
+        return await self.proxy.pool.send(route.origin, self.scope["method"].encode(), target, headers, body)
+
     async def relay(self, exchange: Exchange) -> None:
         """Pass the answer on as it comes, but for its end: that waits until the outcome is durable."""
         reach("after_first_byte")
         answer = read_response(exchange.headers)
+        renamer = None
+        if self.alias is not None:
+            renamer, answer = Renamer(self.alias), without_length(answer)
         self.provider_request_id = answer.request_id
         meter = self.meter = Meter(self.wire, self.operation, self.ask, answer)
         try:
             if exchange.status >= 400:
                 await self.relay_error(exchange, answer)
             elif meter.is_stream:
-                await self.relay_stream(exchange, answer, meter)
+                await self.relay_stream(exchange, answer, meter, renamer)
             else:
-                await self.relay_body(exchange, answer, meter)
+                await self.relay_body(exchange, answer, meter, renamer)
         except UpstreamError as error:
             stop = stops.provider_failed(error)
             if not self.status:
@@ -306,13 +363,17 @@ class Call:
         finally:
             exchange.close()
 
-    async def relay_stream(self, exchange: Exchange, answer: ResponseHead, meter: Meter) -> None:
+    async def relay_stream(
+        self, exchange: Exchange, answer: ResponseHead, meter: Meter, renamer: Renamer | None
+    ) -> None:
         """Each part goes out as it comes in; the one that ends the stream after the outcome is durable."""
         await self.start(exchange.status, answer.forward)
         while chunk := await exchange.read():
             if self.first_token_ms is None:
                 self.first_token_ms = self.elapsed_ms()
             part = meter.feed(chunk)
+            if renamer is not None and part:
+                part = renamer.feed(part)
             reach("mid_stream")
             if meter.is_final and not self.is_recorded:
                 reach("after_usage_seen")
@@ -320,11 +381,13 @@ class Call:
             if part:
                 await self.send({"type": "http.response.body", "body": part, "more_body": True})
         rest = meter.feed(b"")
+        if renamer is not None:
+            rest = (renamer.feed(rest) if rest else b"") + renamer.feed(b"")
         if not self.is_recorded:
             await self.record(SERVED)
         await self.finish(rest)
 
-    async def relay_body(self, exchange: Exchange, answer: ResponseHead, meter: Meter) -> None:
+    async def relay_body(self, exchange: Exchange, answer: ResponseHead, meter: Meter, renamer: Renamer | None) -> None:
         """An answer that is whole only with its last byte, which is held back until the outcome is durable."""
         held = b""
         while chunk := await exchange.read():
@@ -332,7 +395,11 @@ class Call:
                 await self.start(exchange.status, answer.forward)
                 await self.send({"type": "http.response.body", "body": held, "more_body": True})
             held = meter.feed(chunk)
+            if renamer is not None:
+                held = renamer.feed(held)
         held += meter.feed(b"")
+        if renamer is not None:
+            held += renamer.feed(b"")
         await self.record(SERVED, status=exchange.status)
         await self.start(exchange.status, answer.forward)
         await self.finish(held)
@@ -343,6 +410,8 @@ class Call:
         while len(body) < ERROR_LIMIT and (chunk := await exchange.read()):
             body += chunk
         told = scrub(decoded(bytes(body), answer.content_encoding), self.route.secret)
+        if self.alias is not None:
+            told = without_model(told, self.alias)
         answer = answer._replace(content_encoding=b"")
         meter = self.meter = Meter(self.wire, self.operation, self.ask, answer, exchange.status)
         meter.feed(told)
@@ -381,7 +450,7 @@ class Call:
                 logger.error("the refusal of %r is not recorded: %s", self, stop.code)
         if self.status:
             return  # too late to tell: the client sees that it was cut off
-        body = self.wire.error(stop.status, stop.code, stop.message, stop.param)
+        body = self.wire.error(stop.status, stop.code, stop.message, stop.param, stop.limit)
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
         if stop.retry_after_s is not None:
             headers.append((b"retry-after", b"%d" % stop.retry_after_s))
@@ -412,12 +481,15 @@ class Call:
             context.session_name,
             context.client_request_id,
             client_address(self.scope),
+            self.alias and self.alias.name,
         )
 
     def make_outcome(self, result: int, stop: Stop | None, status: int) -> Outcome:
         usage = self.meter.finish() if self.meter is not None else NOTHING_USED
         if result == SERVED and is_gone(self.send):
             result = CANCELLED
+        if result == FAILED and not self.status and usage.source == ESTIMATED:
+            usage = usage._replace(tokens=EMPTY, source=NONE)  # nobody saw it, and nobody told of it
         rated = self.rated(result, usage)
         return Outcome(
             self.id,
@@ -437,7 +509,15 @@ class Call:
             usage.units,
             usage.service_tier,
             usage.provider_cost,
+            *self.told_of_attempts(),
         )
+
+    def told_of_attempts(self) -> tuple[bytes | None, list[Attempt]]:
+        """The key that served in the end, where it is another than was meant; all attempts, where there were more."""
+        if self.attempts is None:
+            return None, []
+        key_id, made = self.route.provider_key_id, self.attempts.made
+        return (None if key_id == self.provider_key_id else key_id), (made if len(made) > 1 else [])
 
     def rated(self, result: int, usage: Usage) -> Rated | None:
         """What the call costs: nothing where nothing was used; None where the price is not known."""

@@ -3,11 +3,12 @@
 `grants.py` loads these from the database and forgets them when something in them changes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
@@ -15,6 +16,7 @@ from apps.limits.access import Access
 from apps.limits.scopes import LimitBook, Periods, periods_of
 from apps.limits.terms import LimitName
 from apps.pricing.rating import Price
+from apps.proxy.aliases import Alias
 from apps.proxy.upstream import Origin
 
 
@@ -43,9 +45,14 @@ class Route(NamedTuple):
     origin: Origin
     base_path: bytes  # before the wire's own path, such as b"/openai"; never ends in a slash
     secret: bytes
+    weight: int = 1  # how often it is the first of several, beside the others' weights; 0: a spare
 
     def __repr__(self) -> str:
         return f"<Route to {self.provider} at {self.origin}>"
+
+
+NO_POOLS: Mapping[str, Sequence[Route]] = MappingProxyType({})
+NO_ALIASES: Mapping[str, Alias] = MappingProxyType({})
 
 
 class Grant:
@@ -53,6 +60,7 @@ class Grant:
 
     __slots__ = (
         "access",
+        "aliases",
         "bar",
         "book",
         "calendar",
@@ -62,7 +70,9 @@ class Grant:
         "markup_percent",
         "on_limiter_outage",
         "organization_id",
+        "pools",
         "proxy_key_id",
+        "retries",
         "routes",
         "shortens_output",
     )
@@ -83,6 +93,9 @@ class Grant:
         on_limiter_outage: LimiterOutage,
         routes: Mapping[str, Route],
         loaded_at: float,
+        pools: Mapping[str, Sequence[Route]] = NO_POOLS,
+        retries: int = 0,
+        aliases: Mapping[str, Alias] = NO_ALIASES,
     ) -> None:
         self.organization_id = organization_id
         self.customer_id = customer_id
@@ -96,6 +109,9 @@ class Grant:
         self.markup_percent = markup_percent
         self.on_limiter_outage = on_limiter_outage
         self.routes = routes  # by provider
+        self.pools = pools  # all ways to a provider, where there are several
+        self.aliases = aliases  # by their names, in lower case
+        self.retries = retries  # of a call that fails, unless it says something else itself
         self.loaded_at = loaded_at  # on the monotonic clock
 
     def __repr__(self) -> str:

@@ -16,8 +16,10 @@ from typing import TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+import msgspec
 from django.db import DatabaseError, close_old_connections, connections
 
+from apps.accounts.models import Organization
 from apps.customers.models import Customer
 from apps.keys.errors import VaultError
 from apps.keys.models import ProviderKey, ProxyKey
@@ -27,6 +29,7 @@ from apps.limits.access import Access
 from apps.limits.book import load_book
 from apps.pricing.book import find_price
 from apps.pricing.rating import Price
+from apps.proxy.aliases import Alias
 from apps.proxy.grant import (
     UNKNOWN,
     Bar,
@@ -224,6 +227,7 @@ def load_grant(digest: bytes) -> Grant | None:
     if key is None:
         return None
     organization = key.customer.organization
+    pools = _pools_of(key.customer)
     ends = [end.timestamp() for end in (key.revoked_at, key.expires_at) if end is not None]
     return Grant(
         organization_id=organization.pk.bytes,
@@ -239,8 +243,11 @@ def load_grant(digest: bytes) -> Grant | None:
         calendar=Calendar(ZoneInfo(organization.time_zone)),
         markup_percent=key.customer.effective_markup_percent,
         on_limiter_outage=LimiterOutage(organization.on_limiter_outage),
-        routes=_routes_of(key.customer),
+        routes={provider: routes[0] for provider, routes in pools.items()},
         loaded_at=loaded_at,
+        pools={provider: routes for provider, routes in pools.items() if len(routes) > 1},
+        retries=organization.max_retries,
+        aliases=_aliases_of(organization),
     )
 
 
@@ -254,13 +261,31 @@ def _bar_of(key: ProxyKey, at: datetime) -> Bar | None:
     return None
 
 
-def _routes_of(customer: Customer) -> dict[str, Route]:
+def _aliases_of(organization: Organization) -> dict[str, Alias]:
+    """Its own names for models. Parameters are JSON already when calls need them."""
+    return {
+        alias.name: Alias(
+            alias.name,
+            alias.provider,
+            alias.model,
+            {field: msgspec.json.encode(value) for field, value in alias.default_parameters.items()},
+            {field: msgspec.json.encode(value) for field, value in alias.forced_parameters.items()},
+        )
+        for alias in organization.model_aliases.all()
+    }
+
+
+def _pools_of(customer: Customer) -> dict[str, list[Route]]:
+    """The ways to each provider."""
     links = customer.provider_key_links.select_related("provider_key__organization")
-    routes = (_route_of(link.provider_key) for link in links.filter(provider_key__disabled_at=None))
-    return {route.provider: route for route in routes if route is not None}
+    pools: dict[str, list[Route]] = {}
+    for link in links.filter(provider_key__disabled_at=None).order_by("-weight", "pk"):
+        if (route := _route_of(link.provider_key, link.weight)) is not None:
+            pools.setdefault(route.provider, []).append(route)
+    return pools
 
 
-def _route_of(key: ProviderKey) -> Route | None:
+def _route_of(key: ProviderKey, weight: int) -> Route | None:
     """The way to the key's provider; None, loudly, where the vault doesn't open."""
     try:
         secret = open_provider_key(key, opened_by="proxy")
@@ -268,7 +293,8 @@ def _route_of(key: ProviderKey) -> Route | None:
         logger.exception("provider key %s cannot be used", key.pk)
         return None
     origin, base_path = Origin.split(base_url_of(key.provider, key.base_url))
-    return Route(key.provider, key.pk.bytes, wire_of(key.provider), origin, base_path, secret.encode())
+    wire = wire_of(key.provider)
+    return Route(key.provider, key.pk.bytes, wire, origin, base_path, secret.encode(), weight)
 
 
 def _close_connection(together: Barrier) -> None:

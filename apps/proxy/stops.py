@@ -4,7 +4,7 @@ The texts say what to do next and name nobody else's figures. The wire puts them
 its SDK turns into its own exception.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from apps.proxy.grant import Bar
 from apps.proxy.upstream import (
@@ -33,6 +33,7 @@ class Stop(Exception):
         retry_after_s: int | None = None,
         param: str | None = None,
         headers: Sequence[tuple[bytes, bytes]] = (),
+        limit: Mapping[str, object] | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -42,6 +43,7 @@ class Stop(Exception):
         self.retry_after_s = retry_after_s
         self.param = param  # the field of the body that is at fault
         self.headers = headers  # of the answer, besides the usual ones
+        self.limit = limit  # that was reached, for programs
 
 
 BARRED = {
@@ -91,6 +93,18 @@ def not_theirs() -> Stop:
 
 def no_provider(provider: str) -> Stop:
     return Stop(403, "provider_not_enabled", f"No provider key is set up for “{provider}”. Ask to have it enabled.")
+
+
+def other_protocol(alias: str, wire: str) -> Stop:
+    return Stop(
+        400, "model_in_other_protocol", f"The model “{alias}” is spoken to in {wire}'s protocol, under its paths."
+    )
+
+
+def other_provider(alias: str, provider: str) -> Stop:
+    return Stop(
+        400, "model_of_other_provider", f"The model “{alias}” is not at “{provider}”: call it without its path."
+    )
 
 
 def model_not_allowed(model: str) -> Stop:

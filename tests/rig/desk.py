@@ -94,6 +94,39 @@ def _limits(said: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def add_pool(*, customer: str, addresses: dict[str, int]) -> list[str]:
+    """Several keys for OpenAI, each with its own address and weight, in the place of the one. Returns their ids."""
+    from apps.customers.models import Customer
+    from apps.keys.services.provider_keys import add_provider_key, set_provider_keys
+
+    owner = Customer.objects.get(pk=UUID(customer))
+    weights = {}
+    for number, (address, weight) in enumerate(addresses.items()):
+        secret = f"sk-pool-{number}-{owner.organization.slug}"
+        key = add_provider_key(
+            owner.organization, provider="openai", name=f"pool {number}", secret=secret, base_url=address, by=None
+        )
+        weights[key] = weight
+    set_provider_keys(owner, "openai", weights, by=None)
+    return [str(key.pk) for key in weights]
+
+
+def set_retries(*, organization: str, number: int) -> None:
+    """How often the organization's calls are tried again."""
+    from apps.accounts.models import Organization
+    from apps.accounts.services import update_organization
+
+    update_organization(Organization.objects.get(pk=UUID(organization)), by=None, max_retries=number)
+
+
+def alias(*, organization: str, **fields: Any) -> str:
+    """A name of the organization's own for a model."""
+    from apps.accounts.models import Organization
+    from apps.keys.services.aliases import add_alias
+
+    return str(add_alias(Organization.objects.get(pk=UUID(organization)), by=None, **fields).pk)
+
+
 def revoke(*, key_id: str) -> float:
     """Revoke a proxy key. Returns when, on the monotonic clock, it was about to be done."""
     from apps.keys.models import ProxyKey
@@ -131,7 +164,19 @@ def roll_up() -> list[str]:
 
 
 ACTIONS = {
-    action.__name__: action for action in (add_tenant, mint, limit_customer, limit_end_user, revoke, suspend, roll_up)
+    action.__name__: action
+    for action in (
+        add_tenant,
+        mint,
+        limit_customer,
+        limit_end_user,
+        add_pool,
+        set_retries,
+        alias,
+        revoke,
+        suspend,
+        roll_up,
+    )
 }
 
 

@@ -8,13 +8,14 @@ from apps.pricing.rating import Tokens
 from apps.proxy.sse import Event
 
 from . import body as bodies
-from .base import Ask, Count, Headers, Limit, Operation, Reader, Wire, take
+from . import media
+from .base import Ask, Count, Headers, Limit, Operation, Reader, Told, Wire, take
 from .tools import bound_of
 
 TEMPLATE_TOKENS = 2048  # what is added around a conversation and its tools, at most
 VERSION = (b"anthropic-version", b"2023-06-01")
 
-_REFERENCES = (b'"image"', b'"document"', b'"file_id"', b'"container_upload"', b'"web_search', b'"web_fetch', b'"mcp')
+_REFERENCES = (b'"document"', b'"file_id"', b'"container_upload"', b'"web_search', b'"web_fetch', b'"mcp')
 _WRITTEN = re.compile(rb'"(?:text|thinking|partial_json)"\s*:\s*"([^"\\]*(?:\\.[^"\\]*)*)')
 _USAGE_KEY = re.compile(rb'"usage"\s*:\s*(?=\{)')
 
@@ -137,12 +138,15 @@ class Anthropic(Wire):
 
     def prepare(self, operation: Operation, body: bytes, ask: Ask, provider: str, model: str | None = None) -> bytes:
         ask.provider = provider
+        if model is not None:
+            body = bodies.replaced(body, bodies.spans(body)["model"], _encode(model))
         return body
 
     def input_bound(self, operation: Operation, body: bytes) -> int | None:
         if any(reference in body for reference in _REFERENCES):
             return None
-        return len(body) + TEMPLATE_TOKENS
+        images = media.anthropic_bound(body) if b'"image"' in body else 0
+        return None if images is None else len(body) + images + TEMPLATE_TOKENS
 
     def sign(self, headers: Headers, secret: bytes) -> Headers:
         signed = [*headers, (b"x-api-key", secret)]
@@ -153,9 +157,10 @@ class Anthropic(Wire):
     def reader(self, operation: Operation, ask: Ask) -> "AnthropicReader":
         return AnthropicReader(operation, ask)
 
-    def error(self, status: int, code: str, message: str, param: str | None = None) -> bytes:
+    def error(self, status: int, code: str, message: str, param: str | None = None, limit: Told | None = None) -> bytes:
         kind = _ERROR_TYPES.get(status) or ("api_error" if status >= 500 else "invalid_request_error")
-        return _encode({"type": "error", "error": {"type": kind, "message": message, "code": code}})
+        error: dict[str, object] = {"type": kind, "message": message, "code": code}
+        return _encode({"type": "error", "error": error | {"limit": limit} if limit else error})
 
     def error_event(self, operation: Operation, status: int, code: str, message: str) -> bytes:
         return b"event: error\ndata: " + self.error(status, code, message) + b"\n\n"

@@ -4,6 +4,7 @@ Bytes in, bytes and values out; no sockets, no clock, no Django. One file a prot
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, NamedTuple
 
@@ -13,6 +14,7 @@ from apps.pricing.rating import Tokens, Units
 from apps.proxy.sse import Event
 
 Headers = list[tuple[bytes, bytes]]
+Told = Mapping[str, object]
 Limit = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]  # that a client sets
 MOST_TOOL_CALLS = 20  # that one call makes, where it doesn't say how many it may: what is held for them
 Count = Annotated[int, msgspec.Meta(le=2**48)]  # that a provider tells: no more can be true, or be stored
@@ -139,12 +141,19 @@ class Wire(ABC):
         """For the answer to one call."""
 
     @abstractmethod
-    def error(self, status: int, code: str, message: str, param: str | None = None) -> bytes:
-        """An error of ours as this protocol's SDKs expect it: a JSON body."""
+    def error(self, status: int, code: str, message: str, param: str | None = None, limit: Told | None = None) -> bytes:
+        """An error of ours as this protocol's SDKs expect it: a JSON body.
+
+        limit: that was reached, by field (name, scope, limit, used, ends_at); a field of the error.
+        """
 
     @abstractmethod
     def error_event(self, operation: Operation, status: int, code: str, message: str) -> bytes:
         """What ends a stream that cannot go on."""
+
+    def renamed(self, operation: Operation, model: str) -> Operation:
+        """The operation with another model, where its path names one."""
+        return operation
 
     def query(self, operation: Operation, query: bytes) -> bytes:
         """The query to send, of the client's (which no longer holds a key)."""

@@ -5,18 +5,21 @@ from contextlib import suppress
 from urllib.parse import unquote_to_bytes
 
 import msgspec
+from msgspec.structs import replace
 
 from apps.pricing.rating import Tokens
 from apps.proxy.sse import Event
 
 from . import body as bodies
-from .base import Ask, BadBody, Count, Headers, Limit, Operation, Reader, Wire, take
+from . import media
+from .base import Ask, BadBody, Count, Headers, Limit, Operation, Reader, Told, Wire, take
 from .tools import grounding_bound_of
 
 TEMPLATE_TOKENS = 1024
+ERROR_INFO = "type.googleapis.com/google.rpc.ErrorInfo"
 
 _REFERENCES = (
-    b'"inlineData"', b'"inline_data"', b'"fileData"', b'"file_data"', b'"cachedContent"', b'"cached_content"',
+    b'"fileData"', b'"file_data"', b'"cachedContent"', b'"cached_content"',
     b'"googleSearch', b'"google_search', b'"urlContext"', b'"url_context"', b'"codeExecution"', b'"code_execution"',
 )  # fmt: skip
 # These would take the usage out of the answer, or give it a form that we don't read.
@@ -160,10 +163,16 @@ class Gemini(Wire):
     def input_bound(self, operation: Operation, body: bytes) -> int | None:
         if any(reference in body for reference in _REFERENCES):
             return None
-        return len(body) + TEMPLATE_TOKENS
+        images = media.gemini_bound(body) if b'"inline' in body else 0
+        return None if images is None else len(body) + images + TEMPLATE_TOKENS
 
     def sign(self, headers: Headers, secret: bytes) -> Headers:
         return [*headers, (b"x-goog-api-key", secret)]
+
+    def renamed(self, operation: Operation, model: str) -> Operation:
+        before, _, verb = operation.path.rpartition(b":")
+        folder = before.rpartition(b"/")[0]
+        return replace(operation, path=folder + b"/" + model.encode() + b":" + verb, model=model)
 
     def query(self, operation: Operation, query: bytes) -> bytes:
         """Only what leaves the answer readable: JSON, as a whole or as events, with its usage."""
@@ -174,10 +183,12 @@ class Gemini(Wire):
     def reader(self, operation: Operation, ask: Ask) -> "GeminiReader":
         return GeminiReader(operation, ask)
 
-    def error(self, status: int, code: str, message: str, param: str | None = None) -> bytes:
+    def error(self, status: int, code: str, message: str, param: str | None = None, limit: Told | None = None) -> bytes:
         name = _STATUSES.get(status) or ("INTERNAL" if status >= 500 else "INVALID_ARGUMENT")
-        details = [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": code.upper(), "domain": "tollgate"}]
-        return _encode({"error": {"code": status, "message": message, "status": name, "details": details}})
+        info: dict[str, object] = {"@type": ERROR_INFO, "reason": code.upper(), "domain": "tollgate"}
+        if limit:
+            info["metadata"] = {field: str(value) for field, value in limit.items() if value is not None}
+        return _encode({"error": {"code": status, "message": message, "status": name, "details": [info]}})
 
     def error_event(self, operation: Operation, status: int, code: str, message: str) -> bytes:
         return b"data: " + self.error(status, code, message) + b"\n\n"

@@ -5,7 +5,8 @@ import re
 import msgspec
 
 from . import body as bodies
-from .base import Ask, BadBody, Headers, Limit, Operation, Wire
+from . import media
+from .base import Ask, BadBody, Headers, Limit, Operation, Told, Wire
 from .compatible import dialect_of
 from .openai_reader import OpenAIReader
 from .tools import bound_of
@@ -16,9 +17,10 @@ COMPLETION_TOKENS = 16  # of the old completions, where the body says no other n
 
 # Things that cost input tokens and whose size the body doesn't tell.
 _REFERENCE = re.compile(
-    rb'"(?:web_search|(?:image_url|input_image|file|input_file|file_id|previous_response_id|conversation|video_url'
+    rb'"(?:web_search|(?:file|input_file|file_id|previous_response_id|conversation|video_url'
     rb'|file_search|mcp|code_interpreter)")'
 )
+_IMAGE = re.compile(rb'"(?:image_url|input_image)"')
 
 _ERROR_TYPES = {
     401: "invalid_request_error",
@@ -59,6 +61,7 @@ class _Fault(msgspec.Struct):
     type: str
     param: str | None
     code: str
+    limit: Told | msgspec.UnsetType = msgspec.UNSET
 
 
 _decode = msgspec.json.Decoder(_Body).decode
@@ -118,7 +121,8 @@ class OpenAI(Wire):
     def input_bound(self, operation: Operation, body: bytes) -> int | None:
         if _REFERENCE.search(body):
             return None
-        return len(body) + TEMPLATE_TOKENS  # no token is shorter than a byte
+        images = media.openai_bound(body) if _IMAGE.search(body) else 0
+        return None if images is None else len(body) + images + TEMPLATE_TOKENS  # no token is shorter than a byte
 
     def sign(self, headers: Headers, secret: bytes) -> Headers:
         return [*headers, (b"authorization", b"Bearer " + secret)]
@@ -128,9 +132,9 @@ class OpenAI(Wire):
     def reader(self, operation: Operation, ask: Ask) -> OpenAIReader:
         return OpenAIReader(operation, ask)
 
-    def error(self, status: int, code: str, message: str, param: str | None = None) -> bytes:
+    def error(self, status: int, code: str, message: str, param: str | None = None, limit: Told | None = None) -> bytes:
         kind = _ERROR_TYPES.get(status) or ("server_error" if status >= 500 else "invalid_request_error")
-        return _encode({"error": _Fault(message, kind, param, code)})
+        return _encode({"error": _Fault(message, kind, param, code, limit or msgspec.UNSET)})
 
     def error_event(self, operation: Operation, status: int, code: str, message: str) -> bytes:
         if operation.name != "responses":
