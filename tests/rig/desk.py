@@ -71,6 +71,14 @@ def mint(*, customer: str, **limits: Any) -> dict[str, str]:
     return {"key_id": str(key.pk), "key": plain}
 
 
+def set_charges(*, organization: str, provider: str, units: dict[str, str], services: dict[str, Any]) -> None:
+    """What the operator's price for the provider's model has beside its rates."""
+    from apps.pricing.models import ModelPrice
+
+    rows = ModelPrice.objects.filter(organization=UUID(organization), provider=provider)
+    rows.update(units=units, services=services)
+
+
 def limit_end_user(*, customer: str, end_user: str | None = None, **limits: Any) -> str:
     """Limits of one end user, or of all who have none of their own."""
     from apps.customers.models import Customer
@@ -170,6 +178,7 @@ ACTIONS = {
         mint,
         limit_customer,
         limit_end_user,
+        set_charges,
         add_pool,
         set_retries,
         alias,
