@@ -22,20 +22,7 @@ EXACT = Context(prec=60)  # more digits than any amount here can have
 
 REQUEST = "request"  # the rate that is charged for a call, whatever its tokens
 
-# What is charged by the piece, and how many: (("web_search", 2),). docs/prices.md says what each is.
-Units = tuple[tuple[str, int], ...]
-UNITS = (
-    # Tools that the provider runs
-    "web_search", "web_search_preview", "x_search", "file_search", "attachment_search", "code_interpreter",
-    "grounded_prompt",  # Gemini 2: one that was answered with searches, however many; later ones count searches
-    "grounded_map",
-    # What is made, or gone through
-    "image",  # by its quality and size: "image:high:1024x1024"
-    "second", "character", "page", "annotated_page",
-    # What a cached token of sound, or of an image, costs above one of text
-    "cache_read_audio", "cache_read_image",
-)  # fmt: skip
-VARIED = ("image:", "code_interpreter:")  # units that have kinds: quality and size, the container's memory
+Units = tuple[tuple[str, int], ...]  # what is charged by the piece, and how many: (("web_search", 2),); see units.py
 
 AUTO = "auto"  # the service tier of a call that may be given any
 DAY_S = 86_400
@@ -206,6 +193,14 @@ class Price:
         elif service_tier in self.services:
             yield self.services[service_tier]
 
+    def each(self, name: str) -> int | Fraction:
+        """What one of a unit costs, in pico. What isn't named takes the dearest of its kind, such as any "image:"."""
+        exact = self.units.get(name)
+        if exact is not None:
+            return exact
+        kind = name.partition(":")[0]
+        return max((each for other, each in self.units.items() if other.partition(":")[0] == kind), default=0)
+
     def rates_for(self, input_tokens: int) -> Rates:
         """The rates of a request with so many tokens of input, cached ones included."""
         for tier in self.tiers:
@@ -291,7 +286,7 @@ def rate(tokens: Tokens, price: Price, markup_percent: Decimal, units: Units = (
 
 
 def _of_units(units: Units, price: Price) -> int | Fraction:
-    return sum(count * price.units.get(name, 0) for name, count in units)
+    return sum(count * price.each(name) for name, count in units)
 
 
 def _rounded(cost: int | Fraction) -> int:

@@ -10,7 +10,8 @@ from django.db import IntegrityError, transaction
 from apps.accounts import audit
 from apps.accounts.models import Organization, User
 from apps.pricing.models import ModelPrice
-from apps.pricing.rating import UNITS, VARIED, Price
+from apps.pricing.rating import Price
+from apps.pricing.units import is_known
 
 
 @transaction.atomic
@@ -29,7 +30,7 @@ def set_price(
     """What the provider charges this organization for a model, from an instant on, in place of the list price.
 
     rates: USD a million tokens by kind (rating.KINDS), and "request": USD a call.
-    units: USD for one of what is charged by the piece (rating.UNITS); those that are left out are free.
+    units: USD for one of what is charged by the piece (units.UNITS); those that are left out are free.
     services: {"flex": {"rates": {…}, "units": {…}}}: what differs in a service tier.
     Requests that were rated before keep their cost. Raises ValidationError.
     """
@@ -72,5 +73,5 @@ def _flat(services: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
 
 def check_units(names: Iterable[str]) -> None:
     """Raise ValueError for a name that no answer is ever counted under."""
-    if unknown := sorted({name for name in names if name not in UNITS and not name.startswith(VARIED)}):
+    if unknown := sorted({name for name in names if not is_known(name)}):
         raise ValueError(f"nothing is charged by the piece under {', '.join(unknown)}")

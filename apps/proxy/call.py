@@ -273,8 +273,7 @@ class Call:
             return Demand(0, lambda: None, ask.max_output_tokens, ask.n)
         return Demand(
             len(body),
-            # What the provider's tools find is input, too, of a size that no body tells.
-            lambda: None if ask.units else self.wire.input_bound(self.operation, body),
+            lambda: None if ask.finds_input else self.wire.input_bound(self.operation, body),
             ask.max_output_tokens,
             ask.n,
             can_be_shortened(self.operation),

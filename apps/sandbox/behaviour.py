@@ -22,6 +22,7 @@ class Behaviour:
     tokens: int | None = None  # in the answer's text; None: the model's whim
     cached: int | None = None  # input tokens read from the cache
     reasoning: int | None = None  # tokens of thought
+    searches: int = 0  # of the web, before a response
     error: int | None = None  # a status to answer with instead
     retry_after: int | None = None  # seconds, sent with that error
     hides_usage: bool = False
@@ -64,7 +65,7 @@ def _directive(name: str, value: float) -> dict[str, Any]:
     match name:
         case "first" | "pace":
             return {f"{name}_s": value / 1000}
-        case "tokens" | "cached" | "reasoning" | "error":
+        case "tokens" | "cached" | "reasoning" | "searches" | "error":
             return {name: whole}
         case "retry-after":
             return {"retry_after": whole}

@@ -11,6 +11,8 @@ from apps.sandbox.language import count_tokens, fill, texts_in, write
 from apps.sandbox.openai_chat import A_MESSAGE, cached_in, chosen_tool, thought_in
 from apps.sandbox.wire import named
 
+TIERS = ("flex", "priority")  # that are given when they are asked for
+
 
 def respond(call: Call) -> Answer:
     """`POST /v1/responses`."""
@@ -21,13 +23,26 @@ def respond(call: Call) -> Answer:
     response = _response(body, model) | {
         "status": "incomplete" if is_cut else "completed",
         "incomplete_details": {"reason": "max_output_tokens"} if is_cut else None,
-        "output": [item],
+        "service_tier": tier if (tier := body.get("service_tier")) in TIERS else "default",
+        "output": [*_searches(call), item],
         "usage": None if call.behaviour.hides_usage else usage,
     }
     if body.get("stream"):
         frames = _frames(response, item, pieces)
         return Answer(frames=frames, content_type=EVENTS, model=model, usage=usage)
     return Answer(response, model=model, usage=usage, pieces=usage["output_tokens"])
+
+
+def _searches(call: Call) -> list[Json]:
+    """What was looked for on the web, and a page that was opened, where the call has the tool for it."""
+    number = min(call.behaviour.searches, 100)
+    if not number or not any(tool.get("type") == "web_search" for tool in call.json.get("tools") or ()):
+        return []
+    actions = [{"type": "search", "query": f"question {at}"} for at in range(number)]
+    return [
+        {"id": f"ws_{secrets.token_hex(20)}", "type": "web_search_call", "status": "completed", "action": action}
+        for action in (*actions, {"type": "open_page", "url": "https://example.com/"})
+    ]
 
 
 def _item(call: Call, given: Any) -> tuple[Json, list[str], bool]:
@@ -116,33 +131,41 @@ def _response(body: Json, model: str) -> Json:
 
 def _frames(response: Json, item: Json, pieces: list[str]) -> list[bytes]:
     begun = response | {"status": "in_progress", "incomplete_details": None, "output": [], "usage": None}
+    begun["service_tier"] = "auto"  # until it is known
+    *searches, _ = response["output"]
+    at = len(searches)
     events = [
         {"type": "response.created", "response": begun},
         {"type": "response.in_progress", "response": begun},
-        *(_call_events(item, pieces) if item["type"] == "function_call" else _text_events(item, pieces)),
-        {"type": "response.output_item.done", "output_index": 0, "item": item},
+        *(
+            {"type": f"response.output_item.{state}", "output_index": place, "item": search}
+            for place, search in enumerate(searches)
+            for state in ("added", "done")
+        ),
+        *(_call_events(item, pieces, at) if item["type"] == "function_call" else _text_events(item, pieces, at)),
+        {"type": "response.output_item.done", "output_index": at, "item": item},
         {"type": f"response.{response['status']}", "response": response},
     ]
     return [named(event | {"sequence_number": number}) for number, event in enumerate(events)]
 
 
-def _call_events(item: Json, pieces: list[str]) -> list[Json]:
+def _call_events(item: Json, pieces: list[str], at: int) -> list[Json]:
     begun = item | {"status": "in_progress", "arguments": ""}
-    place = {"item_id": item["id"], "output_index": 0}
+    place = {"item_id": item["id"], "output_index": at}
     kind = "response.function_call_arguments"
     return [
-        {"type": "response.output_item.added", "output_index": 0, "item": begun},
+        {"type": "response.output_item.added", "output_index": at, "item": begun},
         *({"type": f"{kind}.delta", **place, "delta": piece} for piece in pieces),
         {"type": f"{kind}.done", **place, "name": item["name"], "arguments": item["arguments"]},
     ]
 
 
-def _text_events(item: Json, pieces: list[str]) -> list[Json]:
+def _text_events(item: Json, pieces: list[str], at: int) -> list[Json]:
     begun = item | {"status": "in_progress", "content": []}
-    place = {"item_id": item["id"], "output_index": 0, "content_index": 0}
+    place = {"item_id": item["id"], "output_index": at, "content_index": 0}
     text = "".join(pieces)
     return [
-        {"type": "response.output_item.added", "output_index": 0, "item": begun},
+        {"type": "response.output_item.added", "output_index": at, "item": begun},
         {"type": "response.content_part.added", **place, "part": _part("")},
         *({"type": "response.output_text.delta", **place, "delta": piece, "logprobs": []} for piece in pieces),
         {"type": "response.output_text.done", **place, "text": text, "logprobs": []},

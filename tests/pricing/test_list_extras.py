@@ -8,7 +8,8 @@ import pytest
 from apps.pricing import list_extras
 from apps.pricing.list_extras import EXTRAS, MODELS, extended
 from apps.pricing.list_prices import ALWAYS, ListPrice, ListPrices, list_prices
-from apps.pricing.rating import UNITS, VARIED, Price
+from apps.pricing.rating import Price
+from apps.pricing.units import is_known
 
 MAY, JUNE, JULY = (datetime(2026, month, 1, tzinfo=UTC) for month in (5, 6, 7))
 KEY = ("acme", "one")
@@ -44,7 +45,7 @@ def test_all_prices_can_be_multiplied_with_and_name_known_units(listed: ListPric
         for each in versions:
             Price.parse(1, each.rates, each.tiers, None, each.units, each.services, each.hours)
             named = {*each.units, *(unit for service in each.services.values() for unit in service.get("units", ()))}
-            assert all(name in UNITS or name.startswith(VARIED) for name in named)
+            assert all(map(is_known, named))
         assert [each.effective_from for each in versions] == sorted({each.effective_from for each in versions})
 
 

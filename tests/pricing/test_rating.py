@@ -73,6 +73,21 @@ def test_a_piece_may_cost_parts_of_the_smallest_amount():
     assert costs == [Decimal(each) for each in ("0.000030833333", "0.000061666667", "0.0000925", "0.111")]
 
 
+IMAGES = {"image:standard:1024x1024": "0.04", "image:hd:1024x1792": "0.12", "second": "0.0001"}
+UNITS = [  # units, pico of the call
+    ((("image:standard:1024x1024", 2),), 80_000_000_000),
+    ((("image:hd:9x9", 1),), 120_000_000_000),  # not in the book: the dearest image that is
+    ((("second", 3), ("character", 99)), 300_000_000),  # nothing is charged by the character
+]
+
+
+@pytest.mark.parametrize(("units", "pico"), UNITS)
+def test_what_is_charged_by_the_piece_is_in_the_ceiling(units, pico):
+    price = Price.parse(1, {}, units=IMAGES)
+    assert ceiling(price, 1000, 1000, Decimal(0), units) == pico
+    assert rate(Tokens(), price, Decimal(0), units).cost == dollars(pico)
+
+
 BY_THE_HOUR = Price.parse(
     1,
     {"input": "1"},

@@ -80,6 +80,14 @@ def sell(*, organization: str, name: str, provider: str, model: str, **parameter
     add_model_alias(owner, name=name, provider=provider, model=model, by=None, **parameters)
 
 
+def set_charges(*, organization: str, provider: str, units: dict[str, str], services: dict[str, Any]) -> None:
+    """What the operator's price for the provider's model has beside its rates."""
+    from apps.pricing.models import ModelPrice
+
+    rows = ModelPrice.objects.filter(organization=UUID(organization), provider=provider)
+    rows.update(units=units, services=services)
+
+
 def limit_end_user(*, customer: str, end_user: str | None = None, **limits: Any) -> str:
     """Limits of one end user, or of all who have none of their own."""
     from apps.customers.models import Customer
@@ -172,6 +180,7 @@ ACTIONS = {
         sell,
         limit_customer,
         limit_end_user,
+        set_charges,
         add_pool,
         set_retries,
         revoke,

@@ -125,6 +125,7 @@ class Anthropic(Wire):
                 raise bodies.why(error) from None
             return Ask(input_bytes=len(body))
         bodies.check_unique(body)
+        units = () if said.tools is _ABSENT else bound_of(said.tools)
         return Ask(
             model=bodies.model_name(said.model),
             is_streamed=said.stream or False,
@@ -132,7 +133,8 @@ class Anthropic(Wire):
             max_output_tokens=said.max_tokens,
             input_bytes=len(body),
             service_tier=_tier_of(None, said.speed, said.inference_geo),
-            units=() if said.tools is _ABSENT else bound_of(said.tools),
+            units=units,
+            finds_input=bool(units),
         )
 
     def prepare(self, operation: Operation, body: bytes, ask: Ask, provider: str, model: str | None = None) -> bytes:

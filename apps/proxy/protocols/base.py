@@ -61,7 +61,8 @@ class Ask(msgspec.Struct, gc=False):
     hides_usage: bool = False  # we asked for usage in the client's place, and take it out again
     provider: str = ""  # who answers; set by `prepare`
     service_tier: str = ""  # that it asks for; "auto": any may be given
-    units: Units = ()  # the most that its tools can charge by the piece
+    units: Units = ()  # the most that it can be charged by the piece
+    finds_input: bool = False  # its tools do, of a size that no body tells
 
 
 class Dialect(NamedTuple):

@@ -157,6 +157,7 @@ class Gemini(Wire):
         ask.service_tier = _tier_of(said.service_tier or said.service_tier_snake)
         if said.tools is not _ABSENT:
             ask.units = grounding_bound_of(said.tools)
+            ask.finds_input = bool(ask.units)
         return ask
 
     def prepare(self, operation: Operation, body: bytes, ask: Ask, provider: str, model: str | None = None) -> bytes:

@@ -89,6 +89,7 @@ class OpenAI(Wire):
         if said.background:
             # Its usage comes with a later question, or never.
             raise BadBody("Responses in the background are not available here.", "background")
+        units = () if said.tools is _ABSENT else bound_of(said.tools, said.max_tool_calls)
         ask = Ask(
             model=bodies.model_name(said.model),
             is_streamed=said.stream or False,
@@ -97,7 +98,8 @@ class OpenAI(Wire):
             n=_answers(operation, said),
             input_bytes=len(body),
             service_tier=said.service_tier or "",
-            units=() if said.tools is _ABSENT else bound_of(said.tools, said.max_tool_calls),
+            units=units,
+            finds_input=bool(units),
         )
         if said.stream and said.stream_options is not _ABSENT:
             ask.has_stream_options = True

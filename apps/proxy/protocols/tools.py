@@ -1,6 +1,6 @@
 """Tools that a provider runs and charges by the call: what a request may use, and what an answer says was used.
 
-The names are those of `pricing.rating.UNITS`.
+The names are those of `pricing.units`.
 """
 
 import re
@@ -20,8 +20,7 @@ _CHARGED = re.compile(
 )
 _TOOLS = ("web_search_preview", "web_search", "x_search", "file_search", "attachment_search")  # by how they begin
 _OTHER_NAMES = {"collections_search": "file_search", "code_execution": "code_interpreter"}
-_QUALITIES = frozenset(("low", "medium", "high"))
-_SIZES = frozenset(("1024x1024", "1024x1536", "1536x1024"))
+_TERM = re.compile(r"[a-z0-9_-]{1,20}")
 
 _SEARCHED = re.compile(rb'"action"\s*:\s*\{\s*"type"\s*:\s*"search"')
 _FILE_SEARCHED = re.compile(rb'"type"\s*:\s*"file_search_call"')
@@ -82,10 +81,15 @@ def _charge_of(tool: _Tool, most: int) -> tuple[str, int] | None:
         memory = tool.container.memory_limit if isinstance(tool.container, _Container) else None
         return (f"{kind}:{memory}" if memory and memory != "1g" else kind), min(1, most)
     if kind == "image_generation":
-        quality = tool.quality if tool.quality in _QUALITIES else "high"
-        return f"image:{quality}:{tool.size if tool.size in _SIZES else '1024x1536'}", most
+        return image(tool.quality, tool.size), most
     name = next((name for name in _TOOLS if kind.startswith(name)), None)
     return None if name is None else (name, most if tool.max_uses is None else tool.max_uses)
+
+
+def image(quality: str | None, size: str | None) -> str:
+    """The unit that an image is; one that the price book doesn't know costs what the dearest of them does."""
+    told = (each if each and _TERM.fullmatch(each) else "auto" for each in (quality, size))
+    return ":".join(("image", *told))
 
 
 def grounding_bound_of(tools: msgspec.Raw) -> Units:
@@ -144,7 +148,7 @@ class ToolCalls:
                 self._found[item.container_id or key] = self._container
             case "image_generation_call":
                 if item.status in (None, "completed"):
-                    self._found[key] = f"image:{item.quality or 'high'}:{item.size or '1024x1536'}"[:80]
+                    self._found[key] = image(item.quality, item.size)
 
 
 _CALLS = {  # as xAI counts them

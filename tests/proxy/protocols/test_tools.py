@@ -154,7 +154,7 @@ BOUNDS: list[Any] = [  # whose, the body's fields, the most that can be charged 
     (RESPONSES, {"tools": [{"type": "file_search", "vector_store_ids": []}]}, (("file_search", 20),)),
     (RESPONSES, {"tools": [{"type": "code_interpreter", "container": {"type": "auto"}}]}, (("code_interpreter", 1),)),
     (RESPONSES, {"tools": [{"type": "code_interpreter"}], "max_tool_calls": 0}, (("code_interpreter", 0),)),
-    (RESPONSES, {"tools": [{"type": "image_generation"}], "max_tool_calls": 2}, (("image:high:1024x1536", 2),)),
+    (RESPONSES, {"tools": [{"type": "image_generation"}], "max_tool_calls": 2}, (("image:auto:auto", 2),)),
     (
         RESPONSES,
         {"tools": [{"type": "image_generation", "quality": "low", "size": "1024x1024"}], "max_tool_calls": 2},
@@ -172,7 +172,8 @@ BOUNDS: list[Any] = [  # whose, the body's fields, the most that can be charged 
 
 @pytest.mark.parametrize(("match", "fields", "units"), BOUNDS)
 def test_the_most_that_tools_can_charge(match, fields: dict[str, Any], units: Units):
-    assert match.wire.read(match.operation, encode({"model": "m", **fields})).units == units
+    ask = match.wire.read(match.operation, encode({"model": "m", **fields}))
+    assert (ask.units, ask.finds_input) == (units, bool(units))
 
 
 def test_a_name_with_escapes_in_it_hides_no_tool():
