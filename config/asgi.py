@@ -33,6 +33,7 @@ def build() -> Proxy:
         open_spool=lambda: Spool.open(settings.SPOOL_DIRECTORY),
         elsewhere=Handover(pool, Origin.parse(settings.WEB_ORIGIN) if settings.WEB_ORIGIN else None),
         max_body=settings.PROXY_MAX_BODY,
+        max_upload=settings.PROXY_MAX_UPLOAD,
     )
 
 

@@ -144,6 +144,14 @@ class Price:
         }
         return cls(price_id, rates_of(rates), above, max_output_tokens, each, special)
 
+    def each(self, name: str) -> int:
+        """What one of a unit costs, in pico. What isn't named takes the dearest of its kind, such as any "image:"."""
+        exact = self.units.get(name)
+        if exact is not None:
+            return exact
+        kind = name.partition(":")[0]
+        return max((each for other, each in self.units.items() if other.partition(":")[0] == kind), default=0)
+
     def rates_for(self, input_tokens: int) -> Rates:
         """The rates of a request with so many tokens of input, cached ones included."""
         for tier in self.tiers:
@@ -203,7 +211,7 @@ def rate(tokens: Tokens, price: Price, markup_percent: Decimal, units: Units = (
         if count:
             cost += count * each
     for name, count in units:
-        cost += count * price.units.get(name, 0)
+        cost += count * price.each(name)
     in_dollars = dollars(cost)
     return Rated(in_dollars, dollars(with_markup(cost, markup_percent)) if markup_percent else in_dollars)
 
@@ -226,15 +234,17 @@ def dollars(pico: int) -> Decimal:
     return EXACT.scaleb(Decimal(pico), -PLACES)
 
 
-def ceiling(price: Price, input_tokens: int, output_tokens: int, markup_percent: Decimal) -> int:
+def ceiling(price: Price, input_tokens: int, output_tokens: int, markup_percent: Decimal, units: Units = ()) -> int:
     """The most a call can be priced at, in pico: every token of the dearest kind, at the dearest rates it can reach.
 
-    input_tokens, output_tokens: bounds that the call cannot pass; output of all its answers together.
+    input_tokens, output_tokens, units: bounds that the call cannot pass; output of all its answers together.
     """
     cost = _at_most(price.base, input_tokens, output_tokens)
     for tier in price.tiers:
         if input_tokens > tier.above:
             cost = max(cost, _at_most(tier.rates, input_tokens, output_tokens))
+    for name, count in units:
+        cost += count * price.each(name)
     return with_markup(cost, markup_percent)
 
 

@@ -15,7 +15,7 @@ from apps.limits.holds import Hold
 from apps.limits.limiter import Limiter
 from apps.limits.scopes import Periods, Scopes
 from apps.limits.terms import LimiterUnavailable, LimitName, LimitReached, Scope, to_pico
-from apps.pricing.rating import Price, ceiling
+from apps.pricing.rating import Price, Units, ceiling
 from apps.proxy import stops
 from apps.proxy.grant import Calendar, Grant, LimiterOutage
 from apps.proxy.shortening import LEAST_OUTPUT, most_output
@@ -37,6 +37,7 @@ class Demand(NamedTuple):
     max_output_tokens: int | None  # of one answer; None: not said
     answers: int
     can_be_shortened: bool = False  # its body has an output limit, or can be given one
+    units: Units = ()  # charged by the piece: no more than this
 
     def most_output(self, price: Price) -> int:
         """No call brings more tokens out than this."""
@@ -121,7 +122,7 @@ def _tokens(scopes: Scopes, demand: Demand) -> int:
 
 
 def _spend(price: Price, demand: Demand, output_tokens: int, markup_percent: Decimal) -> int:
-    return ceiling(price, _input_tokens(demand), output_tokens, markup_percent)
+    return ceiling(price, _input_tokens(demand), output_tokens, markup_percent, demand.units)
 
 
 def _input_tokens(demand: Demand) -> int:

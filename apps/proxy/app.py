@@ -27,6 +27,7 @@ class Proxy:
     open_spool: called when the server starts, since each process has a spool of its own.
     elsewhere: the application for paths that are no provider's.
     max_body: bytes that a request's body may have.
+    max_upload: the same of a form with files: sound, images.
     """
 
     def __init__(
@@ -38,11 +39,13 @@ class Proxy:
         open_spool: Callable[[], Spool],
         elsewhere: App,
         max_body: int,
+        max_upload: int | None = None,
     ) -> None:
         self.grants = grants
         self.admission = admission
         self.pool = pool
         self.max_body = max_body
+        self.max_upload = max_body if max_upload is None else max_upload
         self._open_spool = open_spool
         self._elsewhere = elsewhere
         self.spool: Spool

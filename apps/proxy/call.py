@@ -47,11 +47,13 @@ from apps.proxy.headers import (
 from apps.proxy.memo import MEMO, Memo
 from apps.proxy.meter import Meter, Usage
 from apps.proxy.narrowing import NO_POLICY, policy_of
-from apps.proxy.protocols.base import Ask, BadBody, Match
+from apps.proxy.protocols.base import Ask, Match
 from apps.proxy.protocols.compatible import named_provider
+from apps.proxy.protocols.errors import BadBody
 from apps.proxy.scrub import scrub
 from apps.proxy.shortening import can_be_shortened, shortened
-from apps.proxy.stops import Stop
+from apps.proxy.stops import Stop, bad_body
+from apps.proxy.upload import Upload, form_of, length_of
 from apps.proxy.upstream import Exchange, UpstreamError
 from apps.usage.record import CANCELLED, FAILED, SERVED, Intent, Outcome, encode
 from apps.usage.spool import SpoolUnavailable
@@ -95,7 +97,8 @@ class Call:
         self.route: Route
         self.is_known = False  # whose call it is: `grant` is there, and the call is recorded, however it ends
         self.ask = Ask(model=self.operation.model, is_streamed=self.operation.is_streamed)
-        self.body: bytes | None = None  # None: passed on as it comes, unread
+        self.body: bytes | None = None  # None: passed on as it comes
+        self.upload: Upload | None = None  # the form that it is, where its fields are read
         self.model: str | None = None  # what the provider calls it, where the client said "provider/model"
         self.provider_key_id: bytes | None = None
         self.price: Price | None = None
@@ -173,6 +176,8 @@ class Call:
             raise stops.not_theirs()
         if self.head.is_json or self.operation.needs_json:
             await self.read_body()
+        elif self.operation.takes_form:
+            await self.read_form()
         if self.may_name_provider and (named := named_provider(self.ask.model, grant.routes)):
             self.provider, self.model = named
         route = grant.routes.get(self.provider)
@@ -203,7 +208,21 @@ class Call:
         except BodyTooLarge:
             raise stops.body_too_large(self.proxy.max_body) from None
         except BadBody as error:
-            raise Stop(error.status, "invalid_body", error.message, param=error.param) from None
+            raise bad_body(error) from None
+        self.context = self.context.with_end_user(self.ask.end_user)
+
+    async def read_form(self) -> None:
+        """The fields of a form with files; the files themselves pass by, where nothing that we go by is after them."""
+        wire, headers, most = self.wire, self.scope["headers"], self.proxy.max_upload
+        try:
+            form = form_of(headers, wire.form_fields, wire.most_files(self.operation))
+            self.upload = Upload(self.receive, form, length_of(headers), most)
+            await self.upload.read(to_its_end=wire.most_files(self.operation) > 1)
+            self.ask = wire.read_form(self.operation, form, self.upload.size)
+        except BodyTooLarge:
+            raise stops.body_too_large(most) from None
+        except BadBody as error:
+            raise bad_body(error) from None
         self.context = self.context.with_end_user(self.ask.end_user)
 
     async def price_of(self, model: str) -> Price | None:
@@ -246,13 +265,14 @@ class Call:
     def demand(self) -> Demand:
         ask, body = self.ask, self.body
         if body is None:
-            return Demand(0, lambda: None, ask.max_output_tokens, ask.n)
+            return Demand(0, lambda: ask.input_bound, ask.max_output_tokens, ask.n, units=ask.units)
         return Demand(
             len(body),
             lambda: self.wire.input_bound(self.operation, body),
             ask.max_output_tokens,
             ask.n,
             can_be_shortened(self.operation),
+            ask.units,
         )
 
     # There and back
@@ -261,7 +281,12 @@ class Call:
         """Send the call to the provider; returns when its answer begins."""
         route, wire, operation = self.route, self.wire, self.operation
         body: bytes | AsyncIterator[bytes]
-        if self.body is None:
+        if self.upload is not None:
+            if self.model is not None:
+                self.upload.rename_model(self.model)
+                self.ask.model = self.model
+            body = self.upload.parts()
+        elif self.body is None:
             body = parts_of_body(self.receive, self.proxy.max_body)
         elif self.head.is_json and self.body:
             body = wire.prepare(operation, self.body, self.ask, route.provider, self.model)
@@ -270,6 +295,8 @@ class Call:
         query = wire.query(operation, self.query)
         target = route.base_path + operation.path + (b"?" + query if query else b"")
         headers = wire.sign(self.head.forward, route.secret)
+        if self.upload is not None and (length := self.upload.length) is not None:
+            headers.append((b"content-length", b"%d" % length))
         if self.ask.hides_usage:  # a stream that we take something out of can't be compressed
             headers.append(ACCEPT_IDENTITY)
         else:
@@ -278,6 +305,8 @@ class Call:
             return await self.proxy.pool.send(route.origin, self.scope["method"].encode(), target, headers, body)
         except BodyTooLarge:
             raise stops.body_too_large(self.proxy.max_body) from None
+        except BadBody as error:  # of a form that turned out to be none after it had begun to go out
+            raise bad_body(error) from None
         except UpstreamError as error:
             raise stops.provider_failed(error) from error
 

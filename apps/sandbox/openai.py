@@ -6,7 +6,7 @@ import struct
 import time
 from typing import Any
 
-from apps.sandbox import openai_chat, openai_responses
+from apps.sandbox import openai_chat, openai_media, openai_responses
 from apps.sandbox.call import EVENTS, Answer, Call, Json, Refusal, optional_count, required
 from apps.sandbox.language import count_tokens, vector, write
 from apps.sandbox.openai_chat import usage_of
@@ -37,6 +37,14 @@ class OpenAI(Wire):
                 return complete
             case "POST", "embeddings":
                 return embed
+            case "POST", "audio/speech":
+                return openai_media.speak
+            case "POST", "audio/transcriptions" | "audio/translations":
+                return openai_media.hear
+            case "POST", "images/generations" | "images/edits" | "images/variations":
+                return openai_media.draw
+            case "POST", "moderations":
+                return openai_media.moderate
             case "GET", "models":
                 return list_models
             case "GET", rest if rest.startswith("models/"):

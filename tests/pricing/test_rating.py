@@ -112,6 +112,21 @@ def test_the_ceiling_takes_the_dearest_kind_of_the_dearest_tier_in_reach():
     assert ceiling(price, 101, 10, Decimal(10)) == (10_000_000_000 + 101 * 6_000_000 + 10 * 30_000_000) * 11 // 10
 
 
+IMAGES = {"image:standard:1024x1024": "0.04", "image:hd:1024x1792": "0.12", "second": "0.0001"}
+UNITS = [  # units, pico of the call
+    ((("image:standard:1024x1024", 2),), 80_000_000_000),
+    ((("image:hd:9x9", 1),), 120_000_000_000),  # not in the book: the dearest image that is
+    ((("second", 3), ("character", 99)), 300_000_000),  # nothing is charged by the character
+]
+
+
+@pytest.mark.parametrize(("units", "pico"), UNITS)
+def test_what_is_charged_by_the_piece_is_in_the_ceiling(units, pico):
+    price = Price.parse(1, {}, units=IMAGES)
+    assert ceiling(price, 1000, 1000, Decimal(0), units) == pico
+    assert rate(Tokens(), price, Decimal(0), units).cost == dollars(pico)
+
+
 @pytest.mark.parametrize("kind", ["input", "request"])
 @pytest.mark.parametrize("said", ["-1", "NaN", "Infinity", "1e999999", "0.0000000000001", "much"])
 def test_what_is_no_price_is_refused(said, kind):

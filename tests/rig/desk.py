@@ -71,6 +71,25 @@ def mint(*, customer: str, **limits: Any) -> dict[str, str]:
     return {"key_id": str(key.pk), "key": plain}
 
 
+def set_price(
+    *, organization: str, model: str, provider: str = "openai", rates: dict[str, str], units: dict[str, str]
+) -> int:
+    """The operator's own price for a model."""
+    from apps.pricing.models import ModelPrice
+
+    row = ModelPrice.objects.create(
+        organization_id=UUID(organization),
+        provider=provider,
+        model=model,
+        match={"equals": model},
+        rates=rates,
+        units=units,
+        effective_from=datetime(2020, 1, 1, tzinfo=UTC),
+        source="operator",
+    )
+    return row.pk
+
+
 def limit_end_user(*, customer: str, end_user: str | None = None, **limits: Any) -> str:
     """Limits of one end user, or of all who have none of their own."""
     from apps.customers.models import Customer
@@ -131,7 +150,8 @@ def roll_up() -> list[str]:
 
 
 ACTIONS = {
-    action.__name__: action for action in (add_tenant, mint, limit_customer, limit_end_user, revoke, suspend, roll_up)
+    action.__name__: action
+    for action in (add_tenant, mint, set_price, limit_customer, limit_end_user, revoke, suspend, roll_up)
 }
 
 

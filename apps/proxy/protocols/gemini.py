@@ -10,7 +10,8 @@ from apps.pricing.rating import Tokens
 from apps.proxy.sse import Event
 
 from . import body as bodies
-from .base import Ask, BadBody, Count, Headers, Limit, Operation, Reader, Wire, take
+from .base import Ask, Count, Headers, Limit, Operation, Reader, Wire, take
+from .errors import BadBody
 
 TEMPLATE_TOKENS = 1024
 

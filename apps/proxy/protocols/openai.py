@@ -5,8 +5,12 @@ import re
 import msgspec
 
 from . import body as bodies
-from .base import Ask, BadBody, Headers, Limit, Operation, Wire
+from . import openai_media as media
+from .base import Ask, Headers, Limit, Operation, Wire
 from .compatible import dialect_of
+from .errors import BadBody
+from .form import Form
+from .openai_media_reader import MediaReader
 from .openai_reader import OpenAIReader
 
 TEMPLATE_TOKENS = 1024  # what providers add around a conversation and its tools, at most
@@ -71,6 +75,8 @@ class OpenAI(Wire):
     # Requests
 
     def read(self, operation: Operation, body: bytes) -> Ask:
+        if operation.is_media:
+            return media.read_json(operation, body)
         try:
             said = _decode(body)
         except msgspec.DecodeError as error:
@@ -93,6 +99,14 @@ class OpenAI(Wire):
             ask.has_stream_options = True
             ask.has_usage = _asks_for_usage(bytes(said.stream_options))
         return ask
+
+    form_fields = media.FORM_FIELDS
+
+    def most_files(self, operation: Operation) -> int:
+        return media.MOST_FILES if operation.name.startswith(media.IMAGES) else 1
+
+    def read_form(self, operation: Operation, form: Form, size: int) -> Ask:
+        return media.read_form(operation, form, size)
 
     def prepare(self, operation: Operation, body: bytes, ask: Ask, provider: str, model: str | None = None) -> bytes:
         ask.provider = provider
@@ -118,6 +132,8 @@ class OpenAI(Wire):
     # Answers
 
     def reader(self, operation: Operation, ask: Ask) -> OpenAIReader:
+        if operation.is_media:
+            return MediaReader(operation, ask)
         return OpenAIReader(operation, ask)
 
     def error(self, status: int, code: str, message: str, param: str | None = None) -> bytes:

@@ -71,6 +71,7 @@ class OpenAIReader(Reader):
 
     def __init__(self, operation: Operation, ask: Ask) -> None:
         super().__init__(operation, ask)
+        self.endings = ENDINGS
         self._dialect = dialect_of(ask.provider)
         self._is_response = operation.name == "responses"
         self._is_image = operation.name.startswith("images.")
@@ -93,7 +94,7 @@ class OpenAIReader(Reader):
         except msgspec.DecodeError:
             return False
         is_usage_only = self._take(answer)
-        if answer.type in ENDINGS:
+        if answer.type in self.endings:
             self._end()
         return is_usage_only and self.ask.hides_usage
 

@@ -31,6 +31,14 @@ _OPENAI = {
     b"/responses/compact": Operation("responses.compact", b"/responses/compact", needs_json=True, is_generation=True),
     b"/completions": Operation("completions", b"/completions", needs_json=True, is_generation=True),
     b"/embeddings": Operation("embeddings", b"/embeddings", needs_json=True, is_embedding=True),
+    b"/moderations": Operation("moderations", b"/moderations", needs_json=True, is_charged=False),
+    b"/audio/speech": Operation("audio.speech", b"/audio/speech", needs_json=True, is_media=True),
+    b"/images/generations": Operation("images.generations", b"/images/generations", needs_json=True, is_media=True),
+} | {
+    b"/" + name.replace(".", "/").encode(): Operation(
+        name, b"/" + name.replace(".", "/").encode(), takes_form=True, is_media=True
+    )
+    for name in ("audio.transcriptions", "audio.translations", "images.edits", "images.variations")
 }
 _ANTHROPIC = {
     b"/v1/messages": Operation("messages", b"/v1/messages", needs_json=True, is_generation=True),
@@ -47,7 +55,7 @@ _OPENAI_DEFERRED = (
     b"/batches", b"/fine_tuning", b"/videos", b"/realtime", b"/live", b"/chatkit", b"/evals", b"/threads",
     b"/containers",
 )  # fmt: skip
-_OPENAI_FREE_POSTS = (b"/files", b"/uploads", b"/vector_stores", b"/conversations", b"/responses/", b"/moderations")
+_OPENAI_FREE_POSTS = (b"/files", b"/uploads", b"/vector_stores", b"/conversations", b"/responses/")
 _ANTHROPIC_DEFERRED = (b"/v1/messages/batches",)
 _ANTHROPIC_FREE_POSTS = (b"/v1/files", b"/v1/skills")
 _GEMINI_GENERATIONS = frozenset(("generateContent", "streamGenerateContent"))
