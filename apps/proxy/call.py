@@ -50,6 +50,7 @@ from apps.proxy.narrowing import NO_POLICY, policy_of
 from apps.proxy.protocols.base import Ask, Match
 from apps.proxy.protocols.compatible import named_provider
 from apps.proxy.protocols.errors import BadBody
+from apps.proxy.protocols.routes import WIRES
 from apps.proxy.scrub import scrub
 from apps.proxy.shortening import can_be_shortened, shortened
 from apps.proxy.stops import Stop, bad_body
@@ -100,6 +101,7 @@ class Call:
         self.body: bytes | None = None  # None: passed on as it comes
         self.upload: Upload | None = None  # the form that it is, where its fields are read
         self.model: str | None = None  # what the provider calls it, where the client said "provider/model"
+        self.deployed: str | None = None  # the model that it is the name of, where Azure has names of its own
         self.provider_key_id: bytes | None = None
         self.price: Price | None = None
         self.hold: Hold | None = None
@@ -186,12 +188,17 @@ class Call:
         self.route = route
         self.provider_key_id = route.provider_key_id
         model = self.model or self.ask.model
+        if route.wire != self.wire.name:
+            self.wire = WIRES[route.wire]
+        if route.deployments:
+            self.deployed = route.deployments.get(model)
+            model = self.deployed or model
         if not grant.access.is_open and not grant.access.allows_model(self.provider, model):
             raise stops.model_not_allowed(model or self.operation.name)
         self.find_limits()
         if self.operation.is_charged:
             if self.ask.model:
-                self.price = await self.price_of(self.model or self.ask.model)
+                self.price = await self.price_of(model)
             if self.price is None and self.scopes.has_cap:
                 raise stops.unpriced(self.ask.model or self.operation.name)
 
@@ -293,7 +300,7 @@ class Call:
         else:
             body = self.body
         query = wire.query(operation, self.query)
-        target = route.base_path + operation.path + (b"?" + query if query else b"")
+        target = route.base_path + wire.target(operation) + (b"?" + query if query else b"")
         headers = wire.sign(self.head.forward, route.secret)
         if self.upload is not None and (length := self.upload.length) is not None:
             headers.append((b"content-length", b"%d" % length))
@@ -429,7 +436,7 @@ class Call:
             self.provider_key_id,
             self.provider,
             self.operation.name,
-            self.model or self.ask.model,
+            self.deployed or self.model or self.ask.model,
             self.ask.is_streamed,
             grant.markup_percent,
             context.end_user,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
@@ -43,6 +44,7 @@ class Route(NamedTuple):
     origin: Origin
     base_path: bytes  # before the wire's own path, such as b"/openai"; never ends in a slash
     secret: bytes
+    deployments: Mapping[str, str] = MappingProxyType({})  # models by the names that Azure has for them
 
     def __repr__(self) -> str:
         return f"<Route to {self.provider} at {self.origin}>"

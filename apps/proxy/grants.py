@@ -268,7 +268,10 @@ def _route_of(key: ProviderKey) -> Route | None:
         logger.exception("provider key %s cannot be used", key.pk)
         return None
     origin, base_path = Origin.split(base_url_of(key.provider, key.base_url))
-    return Route(key.provider, key.pk.bytes, wire_of(key.provider), origin, base_path, secret.encode())
+    wire = wire_of(key.provider)
+    if wire == "azure":  # the portal shows the address with or without it
+        base_path = base_path.removesuffix(b"/openai/v1").removesuffix(b"/openai")
+    return Route(key.provider, key.pk.bytes, wire, origin, base_path, secret.encode(), key.deployments)
 
 
 def _close_connection(together: Barrier) -> None:

@@ -61,6 +61,25 @@ def add_tenant(*, name: str, sandbox: str, **limits: Any) -> dict[str, str]:
     return {"organization": str(organization.pk), "customer": str(customer.pk), **minted}
 
 
+def add_azure(*, customer: str, base_url: str, deployments: dict[str, str]) -> str:
+    """A provider key for an Azure resource, with its deployments, for the customer's calls."""
+    from apps.customers.models import Customer
+    from apps.keys.services.provider_keys import add_provider_key, assign_provider_key
+
+    owner = Customer.objects.get(pk=UUID(customer))
+    key = add_provider_key(
+        owner.organization,
+        provider="azure",
+        name="sandbox",
+        secret="sk-sandbox-azure",
+        base_url=base_url,
+        deployments=deployments,
+        by=None,
+    )
+    assign_provider_key(owner, key, by=None)
+    return str(key.pk)
+
+
 def mint(*, customer: str, **limits: Any) -> dict[str, str]:
     """A proxy key for the customer."""
     from apps.customers.models import Customer
@@ -72,13 +91,13 @@ def mint(*, customer: str, **limits: Any) -> dict[str, str]:
 
 
 def set_price(
-    *, organization: str, model: str, provider: str = "openai", rates: dict[str, str], units: dict[str, str]
+    *, organization: str | None, model: str, provider: str = "openai", rates: dict[str, str], units: dict[str, str]
 ) -> int:
-    """The operator's own price for a model."""
+    """The operator's own price for a model; without one the list price."""
     from apps.pricing.models import ModelPrice
 
     row = ModelPrice.objects.create(
-        organization_id=UUID(organization),
+        organization_id=organization and UUID(organization),
         provider=provider,
         model=model,
         match={"equals": model},
@@ -151,7 +170,7 @@ def roll_up() -> list[str]:
 
 ACTIONS = {
     action.__name__: action
-    for action in (add_tenant, mint, set_price, limit_customer, limit_end_user, revoke, suspend, roll_up)
+    for action in (add_tenant, add_azure, mint, set_price, limit_customer, limit_end_user, revoke, suspend, roll_up)
 }
 
 

@@ -157,6 +157,10 @@ class Wire(ABC):
     def error_event(self, operation: Operation, status: int, code: str, message: str) -> bytes:
         """What ends a stream that cannot go on."""
 
+    def target(self, operation: Operation) -> bytes:
+        """The path to send to, after the provider's base path."""
+        return operation.path
+
     def query(self, operation: Operation, query: bytes) -> bytes:
         """The query to send, of the client's (which no longer holds a key)."""
         return query

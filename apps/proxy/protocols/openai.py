@@ -20,7 +20,7 @@ COMPLETION_TOKENS = 16  # of the old completions, where the body says no other n
 # Things that cost input tokens and whose size the body doesn't tell.
 _REFERENCE = re.compile(
     rb'"(?:web_search|(?:image_url|input_image|file|input_file|file_id|previous_response_id|conversation|video_url'
-    rb'|file_search|mcp|code_interpreter)")'
+    rb'|file_search|mcp|code_interpreter|data_sources)")'
 )
 
 _ERROR_TYPES = {

@@ -8,15 +8,17 @@ import re
 
 from apps.keys.providers import wire_of
 
+from . import azure
 from .anthropic import Anthropic
+from .azure import Azure
 from .base import Headers, Match, Operation, Wire
 from .gemini import Gemini
 from .openai import OpenAI
 
-OPENAI, ANTHROPIC, GEMINI = OpenAI(), Anthropic(), Gemini()
-WIRES: dict[str, Wire] = {wire.name: wire for wire in (OPENAI, ANTHROPIC, GEMINI)}
+OPENAI, AZURE, ANTHROPIC, GEMINI = OpenAI(), Azure(), Anthropic(), Gemini()
+WIRES: dict[str, Wire] = {wire.name: wire for wire in (OPENAI, AZURE, ANTHROPIC, GEMINI)}
 
-PREFIXES = (b"/v1/", b"/v1beta/", b"/v1alpha/", b"/anthropic/", b"/p/")
+PREFIXES = (b"/v1/", b"/v1beta/", b"/v1alpha/", b"/anthropic/", azure.PREFIX, b"/p/")
 TOLLGATE = b"/v1/tollgate/"  # our own API under the address that SDKs have
 
 _PLAIN = re.compile(rb"/(?:[A-Za-z0-9._~:@!$&'()*+,;=-]+/)*[A-Za-z0-9._~:@!$&'()*+,;=-]*")
@@ -82,6 +84,8 @@ def find(method: str, raw_path: bytes, headers: Headers) -> Match | None:
         return None
     if raw_path.startswith(b"/p/"):
         return _of_provider(method, raw_path)
+    if raw_path.startswith(azure.PREFIX):
+        return _azure(method, raw_path)
     wire = wire_for(raw_path, headers)
     if wire is GEMINI:
         return _gemini(method, raw_path)
@@ -96,6 +100,8 @@ def wire_for(raw_path: bytes, headers: Headers) -> Wire:
         return GEMINI
     if raw_path.startswith((b"/anthropic/", b"/v1/messages")):
         return ANTHROPIC
+    if raw_path.startswith(azure.PREFIX):
+        return AZURE
     if match := _PROVIDER.match(raw_path):
         return WIRES[wire_of(match[1].decode())]
     names = {name for name, _ in headers}
@@ -117,6 +123,8 @@ def _of_provider(method: str, raw_path: bytes) -> Match | None:
         return _anthropic(method, path)
     if wire == "gemini":
         return _gemini(method, path)
+    if wire == "azure":
+        return _azure(method, path if path.startswith(azure.PREFIX) else azure.V1 + path.removeprefix(b"/v1"))
     return _openai(method, path[3:] if path.startswith(b"/v1/") else path, provider)
 
 
@@ -134,6 +142,14 @@ def _openai(method: str, path: bytes, provider: str, *, may_name_provider: bool 
             is_deferred=is_post and path.startswith(_OPENAI_DEFERRED),
         )
     return Match(OPENAI, operation, provider, may_name_provider)
+
+
+def _azure(method: str, path: bytes) -> Match | None:
+    """What we know, and the list of models: at an operator's own resource anything else could be."""
+    if method == "GET" and path in (azure.PREFIX + b"models", azure.V1 + b"/models"):
+        return Match(AZURE, Operation("models", path, is_charged=False), "azure")
+    operation = azure.find_operation(path, _OPENAI) if method == "POST" else None
+    return None if operation is None else Match(AZURE, operation, "azure")
 
 
 def _anthropic(method: str, path: bytes) -> Match | None:
