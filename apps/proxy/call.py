@@ -44,6 +44,7 @@ from apps.proxy.headers import (
     take_key,
     with_body,
 )
+from apps.proxy.made import MakersUnknown
 from apps.proxy.memo import MEMO, Memo
 from apps.proxy.meter import Meter, Usage
 from apps.proxy.narrowing import NO_POLICY, policy_of
@@ -113,6 +114,7 @@ class Call:
         self.status = 0  # given to the client; 0: nothing yet
         self.first_token_ms: int | None = None
         self.provider_request_id: str | None = None
+        self.made: str | None = None  # the id of what the provider keeps of it
         self.is_recorded = False
         self.outcome: Outcome
 
@@ -174,7 +176,8 @@ class Call:
         grant = self.grant
         if self.operation.is_deferred:
             raise stops.deferred()
-        if self.scope["method"] != "POST" and self.operation.name.partition(".")[0] in STORED:
+        is_theirs = self.operation.object_id and self.proxy.makers is not None
+        if self.scope["method"] != "POST" and self.operation.name.partition(".")[0] in STORED and not is_theirs:
             raise stops.not_theirs()
         if self.head.is_json or self.operation.needs_json:
             await self.read_body()
@@ -195,12 +198,28 @@ class Call:
             model = self.deployed or model
         if not grant.access.is_open and not grant.access.allows_model(self.provider, model):
             raise stops.model_not_allowed(model or self.operation.name)
+        if self.ask.refers_to or self.operation.object_id:
+            await self.check_makers()
         self.find_limits()
         if self.operation.is_charged:
             if self.ask.model:
                 self.price = await self.price_of(model)
             if self.price is None and self.scopes.has_cap:
                 raise stops.unpriced(self.ask.model or self.operation.name)
+
+    async def check_makers(self) -> None:
+        """What the call names of what is kept at the provider must be this customer's own."""
+        named = [*self.ask.refers_to, *([(None, self.operation.object_id)] if self.operation.object_id else [])]
+        grant, makers = self.grant, self.proxy.makers
+        for param, object_id in named:
+            if makers is None:
+                raise stops.not_theirs()
+            try:
+                maker = await makers.of(grant.organization_id, self.provider, object_id)
+            except MakersUnknown:
+                raise stops.away("Whose this is cannot be looked up at the moment.") from None
+            if maker != grant.customer_id:
+                raise stops.not_made_by_them(param, object_id)
 
     def find_limits(self) -> None:
         """Whose limits the call is under: its customer's, key's and end user's, and the one it asks for itself."""
@@ -452,6 +471,8 @@ class Call:
         usage = self.meter.finish() if self.meter is not None else NOTHING_USED
         if result == SERVED and is_gone(self.send):
             result = CANCELLED
+        if self.operation.makes_object and usage.request_id and status < 400:
+            self.made = usage.request_id
         rated = self.rated(result, usage)
         return Outcome(
             self.id,
@@ -486,11 +507,20 @@ class Call:
         """Make the outcome durable: before the client sees anything that it could take for the end."""
         reach("before_record")
         try:
-            await self.write_outcome(result, stop, status)
+            durable = self.write_outcome(result, stop, status)
+            if self.made is not None:
+                await self.note_maker(self.made)
+            await durable
         finally:
             reach("before_settle")
             self.settle()
             reach("after_settle")
+
+    async def note_maker(self, made: str) -> None:
+        """Before the client sees the end of the answer, and may go on from it."""
+        if self.proxy.makers is not None:
+            grant = self.grant
+            await self.proxy.makers.note(grant.organization_id, self.provider, made, grant.customer_id)
 
     def write_outcome(self, result: int, stop: Stop | None = None, status: int = 0) -> "asyncio.Future[None]":
         """Hand the outcome to the spool. The future is done when it is durable."""

@@ -72,6 +72,9 @@ class Meter:
         self.is_stream = answer.content_type.startswith(b"text/event-stream") or (
             ask.is_streamed and not is_json and not self._is_error
         )
+        if operation.object_id:  # what was made before: its usage was charged then
+            self._answer = Opaque()
+            return
         try:
             self._decode = decoder(answer.content_encoding)
         except CannotDecode:

@@ -90,6 +90,12 @@ def not_theirs() -> Stop:
     )
 
 
+def not_made_by_them(param: str | None, object_id: str) -> Stop:
+    """As the provider says it of what isn't there: nobody is told of what others have."""
+    code = "previous_response_not_found" if param == "previous_response_id" else "not_found"
+    return Stop(404 if param is None else 400, code, f"There is no “{object_id[:80]}” of this account.", param=param)
+
+
 def no_provider(provider: str) -> Stop:
     return Stop(403, "provider_not_enabled", f"No provider key is set up for “{provider}”. Ask to have it enabled.")
 

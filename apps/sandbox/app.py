@@ -122,7 +122,7 @@ def _handle(call: Call, wire: Wire) -> Answer:
     if handler is None:
         raise Refusal(404, f"Invalid URL ({call.method} {call.path})", code="unknown_url")
     if call.method == "POST" and not call.headers.get("content-type", "").startswith("multipart/"):
-        call.json = _parse(call.body)
+        call.json = _parse(call.body) if call.body else {}
     call.behaviour = behaviour_of(wire.model(call), "\n".join(_prose(call)))
     _refuse_if_asked(call)
     try:

@@ -6,7 +6,7 @@ import struct
 import time
 from typing import Any
 
-from apps.sandbox import openai_azure, openai_chat, openai_media, openai_responses
+from apps.sandbox import openai_azure, openai_chat, openai_kept, openai_media, openai_responses
 from apps.sandbox.call import EVENTS, Answer, Call, Json, Refusal, optional_count, required
 from apps.sandbox.language import count_tokens, vector, write
 from apps.sandbox.openai_chat import usage_of
@@ -53,7 +53,7 @@ class OpenAI(Wire):
                 return list_models
             case "GET", rest if rest.startswith("models/"):
                 return show_model
-        return None
+        return openai_kept.find(method, path.removeprefix("/v1/"))
 
     def key(self, call: Call) -> str:
         scheme, _, key = call.headers.get("authorization", "").partition(" ")

@@ -61,6 +61,19 @@ def add_tenant(*, name: str, sandbox: str, **limits: Any) -> dict[str, str]:
     return {"organization": str(organization.pk), "customer": str(customer.pk), **minted}
 
 
+def add_neighbour(*, customer: str) -> dict[str, str]:
+    """Another customer of the same operator, with the same provider keys."""
+    from apps.customers.models import Customer
+    from apps.customers.services import add_customer
+    from apps.keys.services.provider_keys import assign_provider_key
+
+    first = Customer.objects.get(pk=UUID(customer))
+    other = add_customer(first.organization, name=f"neighbour of {first.pk}", by=None)
+    for link in first.provider_key_links.select_related("provider_key"):
+        assign_provider_key(other, link.provider_key, by=None)
+    return {"organization": str(first.organization_id), "customer": str(other.pk), **mint(customer=str(other.pk))}
+
+
 def add_azure(*, customer: str, base_url: str, deployments: dict[str, str]) -> str:
     """A provider key for an Azure resource, with its deployments, for the customer's calls."""
     from apps.customers.models import Customer
@@ -170,7 +183,18 @@ def roll_up() -> list[str]:
 
 ACTIONS = {
     action.__name__: action
-    for action in (add_tenant, add_azure, mint, set_price, limit_customer, limit_end_user, revoke, suspend, roll_up)
+    for action in (
+        add_tenant,
+        add_neighbour,
+        add_azure,
+        mint,
+        set_price,
+        limit_customer,
+        limit_end_user,
+        revoke,
+        suspend,
+        roll_up,
+    )
 }
 
 

@@ -34,6 +34,8 @@ class Operation(msgspec.Struct, frozen=True, gc=False):
     is_deferred: bool = False  # makes costs that its own answer doesn't tell: batches, fine-tuning, videos
     is_streamed: bool = False  # the path says that the answer is streamed; else the body may
     model: str = ""  # the path says which
+    makes_object: bool = False  # its answer's id names something that the provider keeps
+    object_id: str = ""  # of such a thing: the path names it
 
 
 class Ask(msgspec.Struct, gc=False):
@@ -49,6 +51,7 @@ class Ask(msgspec.Struct, gc=False):
     units: Units = ()  # what is charged by the piece: no more than this
     seconds: int = 0  # of the sound that was sent, about
     format: str = ""  # of the answer, as asked for
+    refers_to: tuple[tuple[str, str], ...] = ()  # things that the provider keeps: the field, and the id in it
     has_stream_options: bool = False
     has_usage: bool = False  # the client itself asked for usage in the stream
     hides_usage: bool = False  # we asked for usage in the client's place, and take it out again

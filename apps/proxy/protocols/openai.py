@@ -1,6 +1,7 @@
 """OpenAI's protocol: chat completions, responses, completions, embeddings, and whatever else is under /v1."""
 
 import re
+from collections.abc import Iterator
 
 import msgspec
 
@@ -37,6 +38,10 @@ class _StreamOptions(msgspec.Struct, gc=False):
     include_usage: bool | None = None
 
 
+class _Named(msgspec.Struct, gc=False):
+    id: str | None = None
+
+
 class _Body(msgspec.Struct, gc=False):
     """The fields that matter to us, of all operations."""
 
@@ -50,6 +55,8 @@ class _Body(msgspec.Struct, gc=False):
     best_of: Limit | None = None
     prompt: msgspec.Raw = _ABSENT
     background: bool | None = None
+    previous_response_id: str | None = None
+    conversation: str | _Named | None = None
     user: str | None = None
     safety_identifier: str | None = None
 
@@ -95,6 +102,8 @@ class OpenAI(Wire):
             n=_answers(operation, said),
             input_bytes=len(body),
         )
+        if said.previous_response_id or said.conversation:
+            ask.refers_to = tuple(_kept_things(said))
         if said.stream and said.stream_options is not _ABSENT:
             ask.has_stream_options = True
             ask.has_usage = _asks_for_usage(bytes(said.stream_options))
@@ -171,6 +180,15 @@ def _answers(operation: Operation, said: _Body) -> int:
         if prompts and bytes(prompts[0])[:1] in (b'"', b"["):  # else it is one prompt, in tokens
             answers *= len(prompts)
     return answers
+
+
+def _kept_things(said: _Body) -> Iterator[tuple[str, str]]:
+    """What the body names of what the provider keeps."""
+    if said.previous_response_id:
+        yield "previous_response_id", said.previous_response_id
+    conversation = said.conversation.id if isinstance(said.conversation, _Named) else said.conversation
+    if said.conversation:
+        yield "conversation", conversation or ""
 
 
 def _asks_for_usage(options: bytes) -> bool:

@@ -24,12 +24,14 @@ TOLLGATE = b"/v1/tollgate/"  # our own API under the address that SDKs have
 _PLAIN = re.compile(rb"/(?:[A-Za-z0-9._~:@!$&'()*+,;=-]+/)*[A-Za-z0-9._~:@!$&'()*+,;=-]*")
 _GEMINI_CALL = re.compile(rb"/(?:v1|v1beta|v1alpha)/(?:models|tunedModels)/([A-Za-z0-9._~-]+):([A-Za-z]+)")
 _PROVIDER = re.compile(rb"/p/([a-z0-9][a-z0-9-]{0,39})(/.+)")
+_KEPT = re.compile(rb"/(?:responses|conversations)/([A-Za-z0-9._-]+)(?:/[A-Za-z0-9._/-]+)?")
+_VERBS = frozenset((b"compact", b"input_tokens"))  # in the place of an id
 _GEMINI_KEY = b"x-goog-api-key"
 _ANTHROPIC_VERSION = b"anthropic-version"
 
 _OPENAI = {
     b"/chat/completions": Operation("chat.completions", b"/chat/completions", needs_json=True, is_generation=True),
-    b"/responses": Operation("responses", b"/responses", needs_json=True, is_generation=True),
+    b"/responses": Operation("responses", b"/responses", needs_json=True, is_generation=True, makes_object=True),
     b"/responses/compact": Operation("responses.compact", b"/responses/compact", needs_json=True, is_generation=True),
     b"/completions": Operation("completions", b"/completions", needs_json=True, is_generation=True),
     b"/embeddings": Operation("embeddings", b"/embeddings", needs_json=True, is_embedding=True),
@@ -140,6 +142,8 @@ def _openai(method: str, path: bytes, provider: str, *, may_name_provider: bool 
             path,
             is_charged=is_post and not path.startswith(_OPENAI_FREE_POSTS),
             is_deferred=is_post and path.startswith(_OPENAI_DEFERRED),
+            makes_object=is_post and path == b"/conversations",
+            object_id=_kept_thing(path),
         )
     return Match(OPENAI, operation, provider, may_name_provider)
 
@@ -149,6 +153,8 @@ def _azure(method: str, path: bytes) -> Match | None:
     if method == "GET" and path in (azure.PREFIX + b"models", azure.V1 + b"/models"):
         return Match(AZURE, Operation("models", path, is_charged=False), "azure")
     operation = azure.find_operation(path, _OPENAI) if method == "POST" else None
+    if operation is None and (object_id := _kept_thing(path.removeprefix(azure.V1).removeprefix(b"/openai"))):
+        operation = Operation(_name_of(path[7:]), path, is_charged=False, object_id=object_id)
     return None if operation is None else Match(AZURE, operation, "azure")
 
 
@@ -185,6 +191,12 @@ def _gemini(method: str, path: bytes) -> Match | None:
         model=match[1].decode(),
     )
     return Match(GEMINI, operation, "google")
+
+
+def _kept_thing(path: bytes) -> str:
+    """The id of the response or conversation that a path is about; "": of none."""
+    match = _KEPT.fullmatch(path)
+    return match[1].decode() if match and match[1] not in _VERBS else ""
 
 
 def _name_of(path: bytes) -> str:
