@@ -14,6 +14,7 @@ from apps.proxy.admission import Admission  # noqa: E402
 from apps.proxy.app import Proxy  # noqa: E402
 from apps.proxy.grants import Grants  # noqa: E402
 from apps.proxy.handover import Handover  # noqa: E402
+from apps.proxy.leaving import Patience  # noqa: E402
 from apps.proxy.made import Makers  # noqa: E402
 from apps.proxy.spent import SpentInDatabase  # noqa: E402
 from apps.proxy.upstream import Origin, Pool  # noqa: E402
@@ -36,6 +37,7 @@ def build() -> Proxy:
         elsewhere=Handover(pool, Origin.parse(settings.WEB_ORIGIN) if settings.WEB_ORIGIN else None),
         max_body=settings.PROXY_MAX_BODY,
         max_upload=settings.PROXY_MAX_UPLOAD,
+        patience=Patience(settings.PROXY_DRAIN_SECONDS, settings.PROXY_DRAIN_BYTES),
         makers=Makers(limiter.pipe, settings.PROXY_OBJECTS_KEPT),
     )
 

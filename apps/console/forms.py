@@ -213,8 +213,9 @@ class OrganizationForm(forms.ModelForm):
 
     class Meta:
         model = Organization
-        fields = ("name", "time_zone", "default_markup_percent", "on_limiter_outage")
+        fields = ("name", "time_zone", "default_markup_percent", "on_limiter_outage", "on_client_gone")
         labels = {
             "default_markup_percent": _("Default markup, in percent"),
             "on_limiter_outage": _("While limits cannot be checked"),
+            "on_client_gone": _("When a client hangs up in the middle of an answer"),
         }

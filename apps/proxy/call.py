@@ -44,6 +44,7 @@ from apps.proxy.headers import (
     take_key,
     with_body,
 )
+from apps.proxy.leaving import Drain, tell_when_gone
 from apps.proxy.made import MakersUnknown
 from apps.proxy.memo import MEMO, Memo
 from apps.proxy.meter import Meter, Usage
@@ -110,6 +111,8 @@ class Call:
         self.is_intended = False
 
         # Known of the answer
+        self.exchange: Exchange | None = None
+        self.drain: Drain | None = None  # the client has gone
         self.meter: Meter | None = None
         self.status = 0  # given to the client; 0: nothing yet
         self.first_token_ms: int | None = None
@@ -339,6 +342,8 @@ class Call:
     async def relay(self, exchange: Exchange) -> None:
         """Pass the answer on as it comes, but for its end: that waits until the outcome is durable."""
         reach("after_first_byte")
+        self.exchange = exchange
+        tell_when_gone(self.send, self.client_left)
         answer = read_response(exchange.headers)
         self.provider_request_id = answer.request_id
         meter = self.meter = Meter(self.wire, self.operation, self.ask, answer)
@@ -350,6 +355,12 @@ class Call:
             else:
                 await self.relay_body(exchange, answer, meter)
         except UpstreamError as error:
+            if self.is_recorded:  # the answer was whole, but for what ends its transport
+                await self.finish(b"")
+                return
+            if self.drain is not None and self.drain.is_over:  # by us, and nobody is there to be told
+                await self.record(CANCELLED, status=exchange.status)
+                return
             stop = stops.provider_failed(error)
             if not self.status:
                 raise stop from error
@@ -358,6 +369,14 @@ class Call:
                 await self.finish(self.wire.error_event(self.operation, stop.status, stop.code, stop.message))
         finally:
             exchange.close()
+            tell_when_gone(self.send, None)
+            if self.drain is not None:
+                self.drain.end()
+
+    def client_left(self) -> None:
+        """Called when the client has closed its connection before the end of its answer."""
+        if self.exchange is not None:
+            self.drain = Drain(self.exchange, self.proxy.patience if self.grant.drains else None)
 
     async def relay_stream(self, exchange: Exchange, answer: ResponseHead, meter: Meter) -> None:
         """Each part goes out as it comes in; the one that ends the stream after the outcome is durable."""
@@ -367,6 +386,8 @@ class Call:
                 self.first_token_ms = self.elapsed_ms()
             part = meter.feed(chunk)
             reach("mid_stream")
+            if self.drain is not None:
+                self.drain.take(len(chunk))
             if meter.is_final and not self.is_recorded:
                 reach("after_usage_seen")
                 await self.record(SERVED)
@@ -385,6 +406,8 @@ class Call:
                 await self.start(exchange.status, answer.forward)
                 await self.send({"type": "http.response.body", "body": held, "more_body": True})
             held = meter.feed(chunk)
+            if self.drain is not None:
+                self.drain.take(len(chunk))
         held += meter.feed(b"")
         await self.record(SERVED, status=exchange.status)
         await self.start(exchange.status, answer.forward)

@@ -59,6 +59,7 @@ class Grant:
         "book",
         "calendar",
         "customer_id",
+        "drains",
         "ends_at",
         "loaded_at",
         "markup_percent",
@@ -85,6 +86,7 @@ class Grant:
         on_limiter_outage: LimiterOutage,
         routes: Mapping[str, Route],
         loaded_at: float,
+        drains: bool = True,
     ) -> None:
         self.organization_id = organization_id
         self.customer_id = customer_id
@@ -98,6 +100,7 @@ class Grant:
         self.markup_percent = markup_percent
         self.on_limiter_outage = on_limiter_outage
         self.routes = routes  # by provider
+        self.drains = drains  # an answer whose client has gone is read on, to learn what it costs
         self.loaded_at = loaded_at  # on the monotonic clock
 
     def __repr__(self) -> str:

@@ -241,6 +241,7 @@ def load_grant(digest: bytes) -> Grant | None:
         on_limiter_outage=LimiterOutage(organization.on_limiter_outage),
         routes=_routes_of(key.customer),
         loaded_at=loaded_at,
+        drains=organization.on_client_gone == organization.ClientGone.READ_ON,
     )
 
 

@@ -61,6 +61,14 @@ def add_tenant(*, name: str, sandbox: str, **limits: Any) -> dict[str, str]:
     return {"organization": str(organization.pk), "customer": str(customer.pk), **minted}
 
 
+def update_organization(*, organization: str, **changes: Any) -> None:
+    """Change the organization's settings."""
+    from apps.accounts.models import Organization
+    from apps.accounts.services import update_organization as update
+
+    update(Organization.objects.get(pk=UUID(organization)), by=None, **changes)
+
+
 def add_neighbour(*, customer: str) -> dict[str, str]:
     """Another customer of the same operator, with the same provider keys."""
     from apps.customers.models import Customer
@@ -186,6 +194,7 @@ ACTIONS = {
     for action in (
         add_tenant,
         add_neighbour,
+        update_organization,
         add_azure,
         mint,
         set_price,
