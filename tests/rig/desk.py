@@ -82,17 +82,17 @@ def add_neighbour(*, customer: str) -> dict[str, str]:
     return {"organization": str(first.organization_id), "customer": str(other.pk), **mint(customer=str(other.pk))}
 
 
-def add_azure(*, customer: str, base_url: str, deployments: dict[str, str]) -> str:
-    """A provider key for an Azure resource, with its deployments, for the customer's calls."""
+def add_provider(*, customer: str, provider: str, base_url: str, deployments: dict[str, str] | None = None) -> str:
+    """A provider key for another provider, for the customer's calls."""
     from apps.customers.models import Customer
     from apps.keys.services.provider_keys import add_provider_key, assign_provider_key
 
     owner = Customer.objects.get(pk=UUID(customer))
     key = add_provider_key(
         owner.organization,
-        provider="azure",
+        provider=provider,
         name="sandbox",
-        secret="sk-sandbox-azure",
+        secret=f"sk-sandbox-{provider}",
         base_url=base_url,
         deployments=deployments,
         by=None,
@@ -195,7 +195,7 @@ ACTIONS = {
         add_tenant,
         add_neighbour,
         update_organization,
-        add_azure,
+        add_provider,
         mint,
         set_price,
         limit_customer,

@@ -18,8 +18,13 @@ CHAT = {"model": "prod-4o", "messages": HELLO}
 @pytest.fixture(scope="module")
 def tenant(installation: Installation) -> Tenant:
     tenant = installation.tenant()
-    installation.desk("add_azure", customer=tenant.customer, deployments={"prod-4o": "gpt-4o", "ears": "whisper-1"},
-        base_url=f"http://127.0.0.1:{installation.sandbox_port}")  # fmt: skip
+    installation.desk(
+        "add_provider",
+        customer=tenant.customer,
+        provider="azure",
+        base_url=f"http://127.0.0.1:{installation.sandbox_port}",
+        deployments={"prod-4o": "gpt-4o", "ears": "whisper-1"},
+    )
     # OpenAI's list prices: Azure has none of its own in the book for these
     for model, rates, units in (
         ("gpt-4o", {"input": "2.5", "output": "10"}, {}),
