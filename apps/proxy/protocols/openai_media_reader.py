@@ -153,8 +153,8 @@ class MediaReader(OpenAIReader):
         return Tokens(input=written, output_audio=seconds * TOKENS_A_SECOND_SPOKEN)
 
     def _assume_heard(self, written: int, *, by_tokens: bool) -> Tokens:
+        self.units = self.units or {"second": self.ask.seconds}  # gpt-transcribe is charged by them, too
         if not by_tokens:
-            self.units = self.units or {"second": self.ask.seconds}
             return Tokens()
         heard = self.ask.seconds * TOKENS_A_SECOND_HEARD
         return Tokens(input_audio=heard, output=-(-written // BYTES_A_TOKEN))
