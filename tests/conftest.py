@@ -10,6 +10,7 @@ from django.conf import settings
 from redis import Redis
 
 from tests.cast import cast as cast  # the fixture
+from tests.heard import heard as heard  # likewise
 from tests.rig.fixtures import installation as installation  # likewise
 
 

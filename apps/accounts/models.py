@@ -7,7 +7,7 @@ from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.core.exceptions import ValidationError
 from django.core.serializers.json import DjangoJSONEncoder
-from django.core.validators import MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Lower
@@ -15,6 +15,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from apps.kit.models import IdentifiedModel
+
+MOST_RETRIES = 5
 
 
 def time_zones() -> list[str]:
@@ -96,13 +98,17 @@ class Organization(IdentifiedModel):
     )
     on_limiter_outage = models.CharField(max_length=20, choices=LimiterOutage, default=LimiterOutage.REFUSE_CAPPED)
     on_client_gone = models.CharField(max_length=20, choices=ClientGone, default=ClientGone.READ_ON)
+    max_retries = models.PositiveSmallIntegerField(  # of a call that the provider fails, before the client hears of it
+        _("retries"), default=0, validators=[MaxValueValidator(MOST_RETRIES)]
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
         constraints = [
             models.CheckConstraint(
                 condition=Q(default_markup_percent__gte=-100), name="organization_markup_leaves_a_price"
-            )
+            ),
+            models.CheckConstraint(condition=Q(max_retries__lte=MOST_RETRIES), name="organization_retries_end"),
         ]
 
     def __str__(self) -> str:

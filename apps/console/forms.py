@@ -3,11 +3,11 @@
 from typing import Any
 
 from django import forms
-from django.contrib.postgres.forms import SimpleArrayField
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.models import Organization, Role, time_zones
-from apps.customers.limit_fields import ACCESS, validate_glob, validate_network
+from apps.customers.limit_fields import ACCESS, LIMITS
+from apps.customers.limit_forms import CAP_LABELS, AccessForm
 from apps.customers.models import Customer, CustomerRole
 from apps.keys.models import ProviderKey
 from apps.keys.providers import PROVIDERS, label_of
@@ -15,33 +15,17 @@ from apps.keys.providers import PROVIDERS, label_of
 OWN = "other"
 
 
-class CustomerForm(forms.ModelForm):
-    """A customer's name, markup and limits. An empty limit is none; 0 lets nothing through."""
-
-    # With the validators of each item: Django's own field for an array of a model's tells only that one is wrong.
-    allowed_models = SimpleArrayField(
-        forms.CharField(max_length=200, validators=[validate_glob]),
-        label=_("Models"),
-        required=False,
-        help_text=_("With commas between: gpt-4o*, anthropic/*. Empty: all."),
-    )
-    allowed_networks = SimpleArrayField(
-        forms.CharField(max_length=50, validators=[validate_network]),
-        label=_("Networks"),
-        required=False,
-        help_text=_("With commas between: 203.0.113.0/24, 2001:db8::/32. Empty: from anywhere."),
-    )
+class CustomerForm(AccessForm):
+    """A customer's name, markup and limits."""
 
     class Meta:
         model = Customer
-        fields = ("name", "email", "markup_percent", *Customer.LIMITS, *ACCESS, "shortens_output")
+        fields = ("name", "email", "markup_percent", *LIMITS, *ACCESS, "shortens_output")
         labels = {
             "email": _("E-mail of its admin"),
             "markup_percent": _("Markup, in percent"),
-            "daily_cap": _("Spend a day, in USD"),
-            "monthly_cap": _("Spend a month, in USD"),
-            "total_cap": _("Spend in total, in USD"),
             "shortens_output": _("Shorten what would not fit under a cap"),
+            **CAP_LABELS,
         }
         help_texts = {
             "shortens_output": _("A call whose answer could cost more than is left gets a smaller output limit."),
@@ -51,17 +35,6 @@ class CustomerForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         default = f"{organization.default_markup_percent.normalize():f}"
         self.fields["markup_percent"].help_text = _("Empty: your default of %(percent)s %%.") % {"percent": default}
-        for name in Customer.LIMITS:
-            self.fields[name].widget.attrs["placeholder"] = _("no limit")
-            self.fields[name].widget.attrs["min"] = 0
-
-    def limit_fields(self) -> list[forms.BoundField]:
-        """The fields of the limits, for the template."""
-        return [self[name] for name in Customer.LIMITS]
-
-    def access_fields(self) -> list[forms.BoundField]:
-        """The fields of what may be called, and from where."""
-        return [self[name] for name in ACCESS]
 
 
 class AddCustomerForm(CustomerForm):

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from apps.console.views import audit, customers, dashboard, members, provider_keys, settings
+from apps.console.views import audit, customers, dashboard, end_users, limits, members, provider_keys, settings
 
 app_name = "console"
 urlpatterns = [
@@ -14,6 +14,25 @@ urlpatterns = [
     path("customers/<uuid:customer_id>/invite/", customers.customer_invite, name="customer-invite"),
     path("customers/<uuid:customer_id>/keys/", customers.customer_keys, name="customer-keys"),
     path("customers/<uuid:customer_id>/requests/", customers.customer_requests, name="customer-requests"),
+    path("customers/<uuid:customer_id>/end-users/limits/", end_users.end_user_limits, name="end-user-limits"),
+    path(
+        "customers/<uuid:customer_id>/end-users/limits/default/",
+        end_users.end_user_limit_default,
+        name="end-user-limit-default",
+    ),
+    path("customers/<uuid:customer_id>/end-users/limits/add/", end_users.end_user_limit_add, name="end-user-limit-add"),
+    path(
+        "customers/<uuid:customer_id>/end-users/limits/<uuid:limit_id>/edit/",
+        end_users.end_user_limit_edit,
+        name="end-user-limit-edit",
+    ),
+    path(
+        "customers/<uuid:customer_id>/end-users/limits/<uuid:limit_id>/remove/",
+        end_users.end_user_limit_remove,
+        name="end-user-limit-remove",
+    ),
+    path("limits/", limits.limits, name="limits"),
+    path("limits/refusals.csv", limits.refusals_export, name="refusals-export"),
     path("provider-keys/", provider_keys.provider_keys, name="provider-keys"),
     path("provider-keys/add/", provider_keys.provider_key_add, name="provider-key-add"),
     path("provider-keys/<uuid:key_id>/replace/", provider_keys.provider_key_replace, name="provider-key-replace"),

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Self
 
-from django.core.validators import RegexValidator
+from django.core.validators import MaxValueValidator, RegexValidator
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
@@ -54,7 +54,7 @@ class ProviderKey(IdentifiedModel):
 
 
 class CustomerProviderKey(models.Model):
-    """The provider key that a customer's calls to a provider are sent with: one a provider.
+    """A provider key that a customer's calls to a provider are sent with: one a provider, or several.
 
     Foreign keys in migration 0002 see to it that customer and key belong to the same `organization`.
     """
@@ -63,9 +63,13 @@ class CustomerProviderKey(models.Model):
     customer = models.ForeignKey(Customer, models.CASCADE, related_name="provider_key_links")
     provider = models.CharField(max_length=40)  # the key's own, beside it for the constraint
     provider_key = models.ForeignKey(ProviderKey, models.RESTRICT, related_name="customer_links")
+    weight = models.PositiveSmallIntegerField(default=1, validators=[MaxValueValidator(100)])  # 0: a spare
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["customer", "provider"], name="one_key_a_provider")]
+        constraints = [
+            models.UniqueConstraint(fields=["customer", "provider_key"], name="provider_key_of_customer_once"),
+            models.CheckConstraint(condition=Q(weight__lte=100), name="provider_key_weight_in_percent"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.customer} → {self.provider_key}"

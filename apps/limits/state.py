@@ -19,6 +19,7 @@ from apps.limits.scripts import Script
 from apps.limits.terms import LimitName, Scope
 
 PATIENCE_S = 0.5
+NEARLY = Decimal("0.95")  # of a cap
 
 Whose = TypeVar("Whose", bound=Hashable)
 
@@ -47,6 +48,11 @@ class LimitState:
     @property
     def is_reached(self) -> bool:
         return self.left == 0
+
+    @property
+    def is_in_the_way(self) -> bool:
+        """Whether calls are refused for it, or soon will be: a cap refuses before all of it is spent."""
+        return self.is_reached or (self.name.is_cap and self.used + self.held >= self.limit * NEARLY)
 
     @property
     def share(self) -> float:

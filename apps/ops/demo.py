@@ -27,6 +27,7 @@ from apps.keys.models import ProviderKey
 from apps.keys.services.customers import add_customer_with_keys
 from apps.keys.services.provider_keys import add_provider_key
 from apps.keys.services.proxy_keys import mint_proxy_key
+from apps.limits.services import set_end_user_limits
 from apps.ops.demo_card import DemoCard, read_demo_card, write_demo_card
 from apps.ops.demo_customers import CUSTOMERS, DemoCustomer
 from apps.ops.demo_history import Account, PriceOf, calls
@@ -99,7 +100,11 @@ def _customers(
         customer, _ = add_customer_with_keys(
             acme, name=demo.name, by=by, provider_keys=provider_keys, invite=False, **demo.fields
         )
-        minted = [mint_proxy_key(customer, name=name, by=None) for name in demo.key_names]
+        minted = [
+            mint_proxy_key(customer, name=name, by=None, **demo.key_limits.get(name, {})) for name in demo.key_names
+        ]
+        for end_user, limits in demo.end_user_limits.items():
+            set_end_user_limits(customer, end_user, by=None, **limits)
         accounts.append(_account(acme, customer, demo, [key.pk for key, _ in minted], provider_keys))
         plain_keys[demo.name] = minted[0][1]
     return accounts, plain_keys

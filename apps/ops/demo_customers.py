@@ -30,6 +30,8 @@ class DemoCustomer:
     key_names: Sequence[str]
     habits: Mapping[Habit, float]  # with the share of the calls that each has
     rhythm: Rhythm = field(default_factory=Rhythm)
+    key_limits: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # by the key's name
+    end_user_limits: Mapping[str | None, Mapping[str, Any]] = field(default_factory=dict)  # None: the default
 
 
 CUSTOMERS = (
@@ -47,6 +49,13 @@ CUSTOMERS = (
         ("production", "staging"),
         {CHAT: 6, WRITING: 1, SEARCH: 2, SUPPORT: 2, READING: 1},
         Rhythm(calls_a_day=180, growth=0.8, end_users=60),
+        {"staging": {"requests_per_hour": 2000, "monthly_cap": Decimal(20)}},
+        {
+            None: {"requests_per_minute": 60, "daily_cap": Decimal(2)},
+            "user-001": {"requests_per_minute": 120, "monthly_cap": Decimal(15)},
+            "user-002": {"monthly_cap": Decimal("1.5")},
+            "user-060": {"requests_per_minute": 0},  # blocked
+        },
     ),
     DemoCustomer(
         "Hooli",

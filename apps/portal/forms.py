@@ -5,7 +5,10 @@ from datetime import timedelta
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from apps.customers.limit_fields import ACCESS, LIMITS
+from apps.customers.limit_forms import CAP_LABELS, AccessForm
 from apps.customers.models import CustomerRole
+from apps.keys.models import ProxyKey
 
 OVERLAPS = [(0, _("at once")), (60, _("after an hour")), (24 * 60, _("after a day")), (7 * 24 * 60, _("after a week"))]
 LIFETIMES = [("", _("never")), (30, _("in 30 days")), (90, _("in 90 days")), (365, _("in a year"))]
@@ -27,6 +30,15 @@ class RotateForm(forms.Form):
     """How long the old key goes on working beside the new one."""
 
     overlap = forms.TypedChoiceField(choices=OVERLAPS, coerce=int)
+
+
+class KeyLimitsForm(AccessForm):
+    """What a key may use, within the limits of the customer."""
+
+    class Meta:
+        model = ProxyKey
+        fields = (*LIMITS, *ACCESS)
+        labels = CAP_LABELS
 
 
 class MemberForm(forms.Form):

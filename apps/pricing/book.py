@@ -49,7 +49,7 @@ def _find_row(organization_id: UUID | None, provider: str, model: str, at: datet
 
 def as_price(row: ModelPrice) -> Price:
     """Ready to multiply with."""
-    return Price.parse(row.pk, row.rates, row.tiers, row.max_output_tokens, row.units, row.services)
+    return Price.parse(row.pk, row.rates, row.tiers, row.max_output_tokens, row.units, row.services, row.hours)
 
 
 def _latest_by_model(rows: Iterable[ModelPrice]) -> dict[str, ModelPrice]:

@@ -21,6 +21,7 @@ class ModelPrice(models.Model):
     tiers = models.JSONField(default=list)  # [{"above": 200000, "rates": {…}}]: whole request, by its full input
     units = models.JSONField(default=dict)  # {"web_search": "0.01"}: USD for one of what is charged by the piece
     services = models.JSONField(default=dict)  # {"flex": {"rates": {…}, "tiers": […]}}: what differs in a service tier
+    hours = models.JSONField(default=list)  # [{"days": "12345", "from": "01:00", "until": "04:00", "rates": {…}}]: UTC
     max_output_tokens = models.PositiveIntegerField(null=True, blank=True)
     effective_from = models.DateTimeField()
     source = models.CharField(max_length=80)  # "genai-prices 0.2.3", "operator"

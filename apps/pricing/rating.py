@@ -1,12 +1,14 @@
 """Usage times price: the one place where tokens become money. Pure: no Django, no clock.
 
-Money is counted in whole numbers of 1e-12 USD ("pico"). Unit prices have no smaller parts (they have at most
-12 decimal places, in USD a token), so a cost is exact. A markup can make smaller parts; the price of a request
-is then rounded once, half away from zero.
+Money is counted in whole numbers of 1e-12 USD ("pico"). Rates have no smaller parts (they have at most 12
+decimal places, in USD a token), so a cost is exact. What is charged by the piece may have ("0.111/3600" for a
+second of an hour at $0.111), and a markup can make smaller parts: a cost, and a price, is then rounded once,
+half away from zero.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Context, Decimal
+from fractions import Fraction
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -20,7 +22,23 @@ EXACT = Context(prec=60)  # more digits than any amount here can have
 
 REQUEST = "request"  # the rate that is charged for a call, whatever its tokens
 
-Units = tuple[tuple[str, int], ...]  # what is charged by the piece, and how many: (("web_search", 2),)
+# What is charged by the piece, and how many: (("web_search", 2),). docs/prices.md says what each is.
+Units = tuple[tuple[str, int], ...]
+UNITS = (
+    # Tools that the provider runs
+    "web_search", "web_search_preview", "x_search", "file_search", "attachment_search", "code_interpreter",
+    "grounded_prompt",  # Gemini 2: one that was answered with searches, however many; later ones count searches
+    "grounded_map",
+    # What is made, or gone through
+    "image",  # by its quality and size: "image:high:1024x1024"
+    "second", "character", "page", "annotated_page",
+    # What a cached token of sound, or of an image, costs above one of text
+    "cache_read_audio", "cache_read_image",
+)  # fmt: skip
+VARIED = ("image:", "code_interpreter:")  # units that have kinds: quality and size, the container's memory
+
+AUTO = "auto"  # the service tier of a call that may be given any
+DAY_S = 86_400
 
 # A kind without a price of its own takes that of the first of these which has one; an explicit 0 is free.
 PARENTS: Mapping[str, Sequence[str]] = {
@@ -47,7 +65,7 @@ class Tokens(msgspec.Struct, array_like=True, frozen=True, gc=False):
     input: int = 0
     cache_read: int = 0
     cache_write_5m: int = 0
-    cache_write_1h: int = 0
+    cache_write_1h: int = 0  # an hour with Anthropic, 12 with OpenAI
     cache_write: int = 0  # written to a cache whose lifetime the provider doesn't tell
     input_audio: int = 0
     input_image: int = 0
@@ -95,10 +113,25 @@ class Tier(NamedTuple):
     rates: Rates
 
 
+class Hours(NamedTuple):
+    """A price for some hours of some days, in UTC."""
+
+    days: str  # ISO: "12345" is Monday to Friday
+    begin_s: int  # of the day
+    end_s: int  # the first second without it
+    price: "Price"
+
+    def has(self, moment: float) -> bool:
+        """Whether they are at Unix time `moment`."""
+        days, second = divmod(moment, DAY_S)
+        # 1970 began on a Thursday.
+        return self.begin_s <= second < self.end_s and str((int(days) + 3) % 7 + 1) in self.days
+
+
 class Price:
     """A provider's price for a model, ready to multiply with. `id` is the row in the price book."""
 
-    __slots__ = ("base", "id", "max_output_tokens", "services", "tiers", "units")
+    __slots__ = ("base", "hours", "id", "max_output_tokens", "services", "tiers", "units")
 
     def __init__(
         self,
@@ -106,8 +139,9 @@ class Price:
         base: Rates,
         tiers: Sequence[Tier] = (),
         max_output_tokens: int | None = None,
-        units: Mapping[str, int] = MappingProxyType({}),
+        units: Mapping[str, int | Fraction] = MappingProxyType({}),
         services: Mapping[str, "Price"] = MappingProxyType({}),
+        hours: Sequence[Hours] = (),
     ) -> None:
         self.id = price_id
         self.base = base
@@ -115,6 +149,7 @@ class Price:
         self.max_output_tokens = max_output_tokens
         self.units = units  # pico for one of what is charged by the piece, by its name
         self.services = services  # the price in each service tier that has one of its own: "flex", "priority"
+        self.hours = tuple(hours)  # in which another price holds
 
     def __repr__(self) -> str:
         return f"<Price {self.id}>"
@@ -128,10 +163,11 @@ class Price:
         max_output_tokens: int | None = None,
         units: Mapping[str, str] = MappingProxyType({}),
         services: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+        hours: Sequence[Mapping[str, Any]] = (),
     ) -> "Price":
         """From the price book's form; see `pricing.models.ModelPrice`. Raises ValueError."""
         above = [Tier(int(tier["above"]), rates_of({**rates, **tier["rates"]})) for tier in tiers]
-        each = {name: _pico(rate, 1) for name, rate in units.items()}
+        each = {name: _pico_each(rate) for name, rate in units.items()}
         special = {
             name: cls.parse(
                 price_id,
@@ -142,9 +178,35 @@ class Price:
             )
             for name, service in services.items()
         }
-        return cls(price_id, rates_of(rates), above, max_output_tokens, each, special)
+        windows = [
+            Hours(
+                window["days"],
+                _second(window["from"]),
+                _second(window["until"]),
+                cls.parse(price_id, {**rates, **window["rates"]}, (), max_output_tokens, units, services),
+            )
+            for window in hours
+        ]
+        return cls(price_id, rates_of(rates), above, max_output_tokens, each, special, windows)
 
-    def each(self, name: str) -> int:
+    def at(self, moment: float) -> "Price":
+        """The price of a call that began at Unix time `moment`."""
+        if not self.hours:
+            return self
+        return next((window.price for window in self.hours if window.has(moment)), self)
+
+    def reachable(self, service_tier: str) -> Iterator["Price"]:
+        """The prices that a call which asks for this service tier can be charged at.
+
+        "": the usual one. Another tier can also be given as the usual one; AUTO can become any.
+        """
+        yield self
+        if service_tier == AUTO:
+            yield from self.services.values()
+        elif service_tier in self.services:
+            yield self.services[service_tier]
+
+    def each(self, name: str) -> int | Fraction:
         """What one of a unit costs, in pico. What isn't named takes the dearest of its kind, such as any "image:"."""
         exact = self.units.get(name)
         if exact is not None:
@@ -192,6 +254,26 @@ def _pico(rate: str, units: int) -> int:
     return whole
 
 
+def _pico_each(rate: str) -> int | Fraction:
+    """The price of a piece; "0.27/3600" is that of one of 3,600."""
+    whole, _, parts = rate.partition("/")
+    if not parts:
+        return _pico(whole, 1)
+    if not parts.isdecimal() or not int(parts):
+        raise ValueError(f"not a price: {rate}")
+    each = Fraction(_pico(whole, 1), int(parts))
+    return int(each) if each.denominator == 1 else each
+
+
+def _second(time: str) -> int:
+    """Of the day, from "06:30"; "24:00" is its end."""
+    hours, _, minutes = time.partition(":")
+    second = int(hours) * 3600 + int(minutes) * 60
+    if not 0 <= second <= DAY_S:
+        raise ValueError(f"not a time of day: {time}")
+    return second
+
+
 def _rate_of(kind: str, each: Mapping[str, int]) -> int:
     return next((each[name] for name in (kind, *PARENTS[kind]) if name in each), 0)
 
@@ -210,10 +292,21 @@ def rate(tokens: Tokens, price: Price, markup_percent: Decimal, units: Units = (
     for count, each in zip(msgspec.structs.astuple(tokens), rates.tokens, strict=True):
         if count:
             cost += count * each
-    for name, count in units:
-        cost += count * price.each(name)
+    if units:
+        cost = _rounded(cost + _of_units(units, price))
     in_dollars = dollars(cost)
     return Rated(in_dollars, dollars(with_markup(cost, markup_percent)) if markup_percent else in_dollars)
+
+
+def _of_units(units: Units, price: Price) -> int | Fraction:
+    return sum(count * price.each(name) for name, count in units)
+
+
+def _rounded(cost: int | Fraction) -> int:
+    """Half away from zero."""
+    if isinstance(cost, int):
+        return cost
+    return (2 * cost.numerator + cost.denominator) // (2 * cost.denominator)
 
 
 def with_markup(cost: int, markup_percent: Decimal) -> int:
@@ -234,19 +327,26 @@ def dollars(pico: int) -> Decimal:
     return EXACT.scaleb(Decimal(pico), -PLACES)
 
 
-def ceiling(price: Price, input_tokens: int, output_tokens: int, markup_percent: Decimal, units: Units = ()) -> int:
+def ceiling(
+    price: Price,
+    input_tokens: int,
+    output_tokens: int,
+    markup_percent: Decimal,
+    units: Units = (),
+    service_tier: str = "",
+) -> int:
     """The most a call can be priced at, in pico: every token of the dearest kind, at the dearest rates it can reach.
 
     input_tokens, output_tokens, units: bounds that the call cannot pass; output of all its answers together.
+    service_tier: that it asks for; see Price.reachable.
     """
-    cost = _at_most(price.base, input_tokens, output_tokens)
-    for tier in price.tiers:
-        if input_tokens > tier.above:
-            cost = max(cost, _at_most(tier.rates, input_tokens, output_tokens))
-    for name, count in units:
-        cost += count * price.each(name)
-    return with_markup(cost, markup_percent)
+    most = max(_at_most(each, input_tokens, output_tokens, units) for each in price.reachable(service_tier))
+    return with_markup(most, markup_percent)
 
 
-def _at_most(rates: Rates, input_tokens: int, output_tokens: int) -> int:
-    return rates.request + input_tokens * rates.dearest_input + output_tokens * rates.dearest_output
+def _at_most(price: Price, input_tokens: int, output_tokens: int, units: Units) -> int:
+    reached = (price.base, *(tier.rates for tier in price.tiers if input_tokens > tier.above))
+    cost = max(
+        rates.request + input_tokens * rates.dearest_input + output_tokens * rates.dearest_output for rates in reached
+    )
+    return _rounded(cost + _of_units(units, price)) if units else cost

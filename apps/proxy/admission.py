@@ -37,7 +37,8 @@ class Demand(NamedTuple):
     max_output_tokens: int | None  # of one answer; None: not said
     answers: int
     can_be_shortened: bool = False  # its body has an output limit, or can be given one
-    units: Units = ()  # charged by the piece: no more than this
+    units: Units = ()  # the most that it can be charged by the piece
+    service_tier: str = ""  # that it asks for
 
     def most_output(self, price: Price) -> int:
         """No call brings more tokens out than this."""
@@ -122,7 +123,7 @@ def _tokens(scopes: Scopes, demand: Demand) -> int:
 
 
 def _spend(price: Price, demand: Demand, output_tokens: int, markup_percent: Decimal) -> int:
-    return ceiling(price, _input_tokens(demand), output_tokens, markup_percent, demand.units)
+    return ceiling(price, _input_tokens(demand), output_tokens, markup_percent, demand.units, demand.service_tier)
 
 
 def _input_tokens(demand: Demand) -> int:
@@ -134,7 +135,11 @@ def _shorter(grant: Grant, price: Price, demand: Demand, reached: LimitReached) 
     """The largest output limit with which the call would fit under its caps, where that may be set; else None."""
     if not (reached.name.is_cap and grant.shortens_output and demand.can_be_shortened):
         return None
-    limit = most_output(price, _input_tokens(demand), demand.answers, grant.markup_percent, reached.room)
+
+    def cost(output_tokens: int) -> int:
+        return _spend(price, demand, output_tokens * demand.answers, grant.markup_percent)
+
+    limit = most_output(cost, reached.room)
     is_shorter = LEAST_OUTPUT <= limit < demand.most_output(price) // demand.answers
     return limit if is_shorter else None
 
@@ -160,6 +165,7 @@ PERIOD = {LimitName.DAILY: "for the day", LimitName.MONTHLY: "for the month", Li
 def _refusal(reached: LimitReached, scopes: Scopes, calendar: Calendar) -> stops.Stop:
     """What is told: which limit, whose, how much of it is used, and when it ends. Never a cost, nor anybody else's."""
     name = reached.name
+    fields = _fields(reached)
     told = f"{name};scope={reached.scope};limit={reached.limit.normalize():f};used={reached.used.normalize():f}"
     if name.is_cap:
         ends_at = calendar.end_of(name)
@@ -171,6 +177,7 @@ def _refusal(reached: LimitReached, scopes: Scopes, calendar: Calendar) -> stops
             f"${reached.used.normalize():f} of it is used, and what calls under way may cost is held. {until} A call "
             "with a smaller limit on its output may still fit.",
             headers=[(b"tollgate-limit", (told + (f";ends={ends_at.isoformat()}" if ends_at else "")).encode())],
+            limit=fields | {"ends_at": ends_at and ends_at.isoformat()},
         )
     retry_s = 1 if reached.retry_after_ms is None else ceil(reached.retry_after_ms / 1000)
     commands = scopes.commands
@@ -184,4 +191,12 @@ def _refusal(reached: LimitReached, scopes: Scopes, calendar: Calendar) -> stops
             (b"tollgate-limit", f"{told};ends={retry_s}".encode()),
             *(headers_of_refusal(commands, reached) if commands is not None else ()),
         ],
+        limit=fields | {"retry_after_s": retry_s},
     )
+
+
+def _fields(reached: LimitReached) -> dict[str, object]:
+    """The same for programs: amounts in USD are exact, as text."""
+    is_money = reached.name.is_cap or reached.name is LimitName.POLICY_SPEND
+    limit, used = (f"{value.normalize():f}" if is_money else int(value) for value in (reached.limit, reached.used))
+    return {"name": str(reached.name), "scope": str(reached.scope), "limit": limit, "used": used}

@@ -8,7 +8,7 @@ outcome (that of a process which dies comes from the shipper). Knows no Django.
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -34,6 +34,7 @@ from apps.proxy.asgi import (
     parts_of_body,
     whole_body,
 )
+from apps.proxy.attempts import Attempts, in_turn
 from apps.proxy.decoding import decoded
 from apps.proxy.grant import UNKNOWN, Grant, GrantsUnavailable, PricesUnavailable, Route
 from apps.proxy.headers import (
@@ -47,18 +48,19 @@ from apps.proxy.headers import (
 from apps.proxy.leaving import Drain, tell_when_gone
 from apps.proxy.made import MakersUnknown
 from apps.proxy.memo import MEMO, Memo
-from apps.proxy.meter import Meter, Usage
+from apps.proxy.meter import EMPTY, Meter, Usage
 from apps.proxy.narrowing import NO_POLICY, policy_of
 from apps.proxy.protocols.base import Ask, Match
 from apps.proxy.protocols.compatible import named_provider
 from apps.proxy.protocols.errors import BadBody
 from apps.proxy.protocols.routes import WIRES
+from apps.proxy.retries import asks_for_retries, retries_of
 from apps.proxy.scrub import scrub
 from apps.proxy.shortening import can_be_shortened, shortened
 from apps.proxy.stops import Stop, bad_body
 from apps.proxy.upload import Upload, form_of, length_of
 from apps.proxy.upstream import Exchange, UpstreamError
-from apps.usage.record import CANCELLED, FAILED, SERVED, Intent, Outcome, encode
+from apps.usage.record import CANCELLED, ESTIMATED, FAILED, NONE, SERVED, Attempt, Intent, Outcome, encode
 from apps.usage.spool import SpoolUnavailable
 
 if TYPE_CHECKING:
@@ -98,6 +100,8 @@ class Call:
         self.grant: Grant
         self.scopes: Scopes  # whose limits it is under
         self.route: Route
+        self.pool: Sequence[Route] = ()  # where there are several ways, all of them, in the order they are tried
+        self.attempts: Attempts | None = None  # where there may be several
         self.is_known = False  # whose call it is: `grant` is there, and the call is recorded, however it ends
         self.ask = Ask(model=self.operation.model, is_streamed=self.operation.is_streamed)
         self.body: bytes | None = None  # None: passed on as it comes
@@ -191,6 +195,9 @@ class Call:
         route = grant.routes.get(self.provider)
         if route is None:
             raise stops.no_provider(self.provider)
+        if grant.pools and self.provider in grant.pools:
+            self.pool = in_turn(grant.pools[self.provider])
+            route = self.pool[0]
         self.route = route
         self.provider_key_id = route.provider_key_id
         model = self.model or self.ask.model
@@ -205,8 +212,8 @@ class Call:
             await self.check_makers()
         self.find_limits()
         if self.operation.is_charged:
-            if self.ask.model:
-                self.price = await self.price_of(model)
+            if self.ask.model and (price := await self.price_of(model)):
+                self.price = price.at(self.began_at)
             if self.price is None and self.scopes.has_cap:
                 raise stops.unpriced(self.ask.model or self.operation.name)
 
@@ -297,12 +304,19 @@ class Call:
             return Demand(0, lambda: ask.input_bound, ask.max_output_tokens, ask.n, units=ask.units)
         return Demand(
             len(body),
-            lambda: self.wire.input_bound(self.operation, body),
+            lambda: self.input_bound(body),
             ask.max_output_tokens,
             ask.n,
             can_be_shortened(self.operation),
             ask.units,
+            ask.service_tier,
         )
+
+    def input_bound(self, body: bytes) -> int | None:
+        """What the provider's tools find is input, too, of a size that no body tells."""
+        if self.ask.units and not self.operation.is_media:
+            return None
+        return self.wire.input_bound(self.operation, body)
 
     # There and back
 
@@ -321,6 +335,33 @@ class Call:
             body = wire.prepare(operation, self.body, self.ask, route.provider, self.model)
         else:
             body = self.body
+        try:
+            if isinstance(body, bytes) and (self.pool or self.may_be_tried_again()):
+                return await self.send_until_answered(body)
+            return await self.send_once(route, body)
+        except BodyTooLarge:
+            raise stops.body_too_large(self.proxy.max_body) from None
+        except BadBody as error:  # of a form that turned out to be none after it had begun to go out
+            raise bad_body(error) from None
+        except UpstreamError as error:
+            raise stops.provider_failed(error) from error
+
+    def may_be_tried_again(self) -> bool:
+        return bool(self.grant.retries) or (bool(self.head.extra) and asks_for_retries(self.head.extra))
+
+    async def send_until_answered(self, body: bytes) -> Exchange:
+        """With one key after the other, and again, as the operator or the call itself wants it."""
+        retries = retries_of(self.head.extra, self.grant.retries)
+        pool = self.pool or (self.route,)
+        self.attempts = attempts = Attempts(pool, retries, self.proxy.circuits, lambda: not is_gone(self.send))
+        try:
+            return await attempts.send(lambda route: self.send_once(route, body))
+        finally:
+            self.route = attempts.route
+
+    async def send_once(self, route: Route, body: bytes | AsyncIterator[bytes]) -> Exchange:
+        """Raises UpstreamError, BodyTooLarge."""
+        wire, operation = self.wire, self.operation
         query = wire.query(operation, self.query)
         target = route.base_path + wire.target(operation) + (b"?" + query if query else b"")
         headers = wire.sign(self.head.forward, route.secret)
@@ -330,14 +371,7 @@ class Call:
             headers.append(ACCEPT_IDENTITY)
         else:
             headers.append((b"accept-encoding", self.head.accept_encoding))
-        try:
-            return await self.proxy.pool.send(route.origin, self.scope["method"].encode(), target, headers, body)
-        except BodyTooLarge:
-            raise stops.body_too_large(self.proxy.max_body) from None
-        except BadBody as error:  # of a form that turned out to be none after it had begun to go out
-            raise bad_body(error) from None
-        except UpstreamError as error:
-            raise stops.provider_failed(error) from error
+        return await self.proxy.pool.send(route.origin, self.scope["method"].encode(), target, headers, body)
 
     async def relay(self, exchange: Exchange) -> None:
         """Pass the answer on as it comes, but for its end: that waits until the outcome is durable."""
@@ -457,7 +491,7 @@ class Call:
                 logger.error("the refusal of %r is not recorded: %s", self, stop.code)
         if self.status:
             return  # too late to tell: the client sees that it was cut off
-        body = self.wire.error(stop.status, stop.code, stop.message, stop.param)
+        body = self.wire.error(stop.status, stop.code, stop.message, stop.param, stop.limit)
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
         if stop.retry_after_s is not None:
             headers.append((b"retry-after", b"%d" % stop.retry_after_s))
@@ -496,6 +530,8 @@ class Call:
             result = CANCELLED
         if self.operation.makes_object and usage.request_id and status < 400:
             self.made = usage.request_id
+        if result == FAILED and not self.status and usage.source == ESTIMATED:
+            usage = usage._replace(tokens=EMPTY, source=NONE)  # nobody saw it, and nobody told of it
         rated = self.rated(result, usage)
         return Outcome(
             self.id,
@@ -515,7 +551,15 @@ class Call:
             usage.units,
             usage.service_tier,
             usage.provider_cost,
+            *self.told_of_attempts(),
         )
+
+    def told_of_attempts(self) -> tuple[bytes | None, list[Attempt]]:
+        """The key that served in the end, where it is another than was meant; all attempts, where there were more."""
+        if self.attempts is None:
+            return None, []
+        key_id, made = self.route.provider_key_id, self.attempts.made
+        return (None if key_id == self.provider_key_id else key_id), (made if len(made) > 1 else [])
 
     def rated(self, result: int, usage: Usage) -> Rated | None:
         """What the call costs: nothing where nothing was used; None where the price is not known."""

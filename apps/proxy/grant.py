@@ -3,7 +3,7 @@
 `grants.py` loads these from the database and forgets them when something in them changes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -44,10 +44,14 @@ class Route(NamedTuple):
     origin: Origin
     base_path: bytes  # before the wire's own path, such as b"/openai"; never ends in a slash
     secret: bytes
+    weight: int = 1  # how often it is the first of several, beside the others' weights; 0: a spare
     deployments: Mapping[str, str] = MappingProxyType({})  # models by the names that Azure has for them
 
     def __repr__(self) -> str:
         return f"<Route to {self.provider} at {self.origin}>"
+
+
+NO_POOLS: Mapping[str, Sequence[Route]] = MappingProxyType({})
 
 
 class Grant:
@@ -65,7 +69,9 @@ class Grant:
         "markup_percent",
         "on_limiter_outage",
         "organization_id",
+        "pools",
         "proxy_key_id",
+        "retries",
         "routes",
         "shortens_output",
     )
@@ -87,6 +93,8 @@ class Grant:
         routes: Mapping[str, Route],
         loaded_at: float,
         drains: bool = True,
+        pools: Mapping[str, Sequence[Route]] = NO_POOLS,
+        retries: int = 0,
     ) -> None:
         self.organization_id = organization_id
         self.customer_id = customer_id
@@ -101,6 +109,8 @@ class Grant:
         self.on_limiter_outage = on_limiter_outage
         self.routes = routes  # by provider
         self.drains = drains  # an answer whose client has gone is read on, to learn what it costs
+        self.pools = pools  # all ways to a provider, where there are several
+        self.retries = retries  # of a call that fails, unless it says something else itself
         self.loaded_at = loaded_at  # on the monotonic clock
 
     def __repr__(self) -> str:

@@ -224,6 +224,7 @@ def load_grant(digest: bytes) -> Grant | None:
     if key is None:
         return None
     organization = key.customer.organization
+    pools = _pools_of(key.customer)
     ends = [end.timestamp() for end in (key.revoked_at, key.expires_at) if end is not None]
     return Grant(
         organization_id=organization.pk.bytes,
@@ -239,9 +240,11 @@ def load_grant(digest: bytes) -> Grant | None:
         calendar=Calendar(ZoneInfo(organization.time_zone)),
         markup_percent=key.customer.effective_markup_percent,
         on_limiter_outage=LimiterOutage(organization.on_limiter_outage),
-        routes=_routes_of(key.customer),
+        routes={provider: routes[0] for provider, routes in pools.items()},
         loaded_at=loaded_at,
         drains=organization.on_client_gone == organization.ClientGone.READ_ON,
+        pools={provider: routes for provider, routes in pools.items() if len(routes) > 1},
+        retries=organization.max_retries,
     )
 
 
@@ -255,13 +258,17 @@ def _bar_of(key: ProxyKey, at: datetime) -> Bar | None:
     return None
 
 
-def _routes_of(customer: Customer) -> dict[str, Route]:
+def _pools_of(customer: Customer) -> dict[str, list[Route]]:
+    """The ways to each provider."""
     links = customer.provider_key_links.select_related("provider_key__organization")
-    routes = (_route_of(link.provider_key) for link in links.filter(provider_key__disabled_at=None))
-    return {route.provider: route for route in routes if route is not None}
+    pools: dict[str, list[Route]] = {}
+    for link in links.filter(provider_key__disabled_at=None).order_by("-weight", "pk"):
+        if (route := _route_of(link.provider_key, link.weight)) is not None:
+            pools.setdefault(route.provider, []).append(route)
+    return pools
 
 
-def _route_of(key: ProviderKey) -> Route | None:
+def _route_of(key: ProviderKey, weight: int) -> Route | None:
     """The way to the key's provider; None, loudly, where the vault doesn't open."""
     try:
         secret = open_provider_key(key, opened_by="proxy")
@@ -272,7 +279,7 @@ def _route_of(key: ProviderKey) -> Route | None:
     wire = wire_of(key.provider)
     if wire == "azure":  # the portal shows the address with or without it
         base_path = base_path.removesuffix(b"/openai/v1").removesuffix(b"/openai")
-    return Route(key.provider, key.pk.bytes, wire, origin, base_path, secret.encode(), key.deployments)
+    return Route(key.provider, key.pk.bytes, wire, origin, base_path, secret.encode(), weight, key.deployments)
 
 
 def _close_connection(together: Barrier) -> None:

@@ -1,10 +1,9 @@
 """Setting the output limit of a call that would not fit under a cap otherwise. Knows no Django."""
 
-from decimal import Decimal
+from collections.abc import Callable
 
 import msgspec
 
-from apps.pricing.rating import Price, ceiling
 from apps.proxy.protocols.base import Operation
 
 LEAST_OUTPUT = 16  # tokens; some providers take no smaller limit, and less is no answer
@@ -27,16 +26,15 @@ def can_be_shortened(operation: Operation) -> bool:
     return operation.name in FIELDS or operation.name in GEMINI
 
 
-def most_output(price: Price, input_tokens: int, answers: int, markup_percent: Decimal, room: int) -> int:
-    """The largest output limit of an answer at which the call costs at most `room` (pico); 0 where none is."""
+def most_output(cost: Callable[[int], int], room: int) -> int:
+    """The largest output limit of an answer at which the call costs at most `room` (pico); 0 where none is.
+
+    cost: the most that the call can cost with such a limit.
+    """
     least, most = 0, MOST_OUTPUT
-
-    def fits(output: int) -> bool:
-        return ceiling(price, input_tokens, output * answers, markup_percent) <= room
-
     while least < most:
         middle = (least + most + 1) // 2
-        if fits(middle):
+        if cost(middle) <= room:
             least = middle
         else:
             most = middle - 1

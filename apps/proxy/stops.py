@@ -4,7 +4,7 @@ The texts say what to do next and name nobody else's figures. The wire puts them
 its SDK turns into its own exception.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from apps.proxy.grant import Bar
 from apps.proxy.protocols.errors import BadBody
@@ -34,6 +34,7 @@ class Stop(Exception):
         retry_after_s: int | None = None,
         param: str | None = None,
         headers: Sequence[tuple[bytes, bytes]] = (),
+        limit: Mapping[str, object] | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -43,6 +44,7 @@ class Stop(Exception):
         self.retry_after_s = retry_after_s
         self.param = param  # the field of the body that is at fault
         self.headers = headers  # of the answer, besides the usual ones
+        self.limit = limit  # that was reached, for programs
 
 
 BARRED = {

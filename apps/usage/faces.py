@@ -34,6 +34,10 @@ LIMIT_LABELS = {
     LimitName.MONTHLY: _("Spend this month"),
     LimitName.TOTAL: _("Spend in total"),
 }
+ENDINGS = {  # of what has no time at which it begins anew
+    LimitName.CONCURRENT: _("Free again as calls end"),
+    LimitName.TOTAL: _("Never begins anew"),
+}
 BADGES = {Result.SERVED: "badge-good", Result.FAILED: "badge-bad", Result.UNFINISHED: "badge-bad"}
 DEFAULT_PERIOD = "30d"
 
@@ -120,9 +124,12 @@ class LimitRow(NamedTuple):
     is_money: bool
     used: Any
     held: Any
+    left: Any
     limit: Any
     share: float
     resets_at: datetime | None  # in the organization's zone
+    ending: Any  # where there is no such time
+    is_sure: bool  # False: by the records, without what isn't in them yet
 
 
 class NamedStanding(NamedTuple):
@@ -137,7 +144,7 @@ def named_standings(standings: list[Standing] | None) -> list[NamedStanding] | N
     if standings is None:
         return None
     return [
-        NamedStanding(_title_of(standing), [_limit_row(state) for state in standing.states]) for standing in standings
+        NamedStanding(_title_of(standing), [limit_row(state) for state in standing.states]) for standing in standings
     ]
 
 
@@ -147,14 +154,21 @@ def _title_of(standing: Standing) -> str:
     return _("User “%(name)s”") % {"name": standing.name} if standing.scope is Scope.END_USER else ""
 
 
-def _limit_row(state: LimitState) -> LimitRow:
+def limit_row(state: LimitState) -> LimitRow:
+    """Counts are whole, money isn't rounded."""
     is_money = state.name.is_money
+    used, held, left, limit = (state.used, state.held, state.left, state.limit)
+    if not is_money:
+        used, held, left, limit = (int(amount) for amount in (used, held, left, limit))
     return LimitRow(
         LIMIT_LABELS[state.name],
         is_money,
-        state.used if is_money else int(state.used),
-        state.held,
-        state.limit if is_money else int(state.limit),
+        used,
+        held,
+        left,
+        limit,
         state.share,
-        state.resets_at,
+        state.resets_at if limit else None,
+        ENDINGS.get(state.name, _("Frees up as time passes")) if limit else _("Lets nothing through"),
+        state.is_sure,
     )

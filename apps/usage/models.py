@@ -169,6 +169,9 @@ class Request(models.Model):
                 name="request_without_price",
                 condition=models.Q(cost=None) & ~models.Q(result__in=[Result.REFUSED, Result.UNFINISHED]),
             ),
+            models.Index(
+                fields=["organization", "started_at"], name="request_refused", condition=models.Q(result=Result.REFUSED)
+            ),
         ]
 
     def __str__(self) -> str:

@@ -132,7 +132,8 @@ def _price_book() -> PriceOf:
         found = (
             price_since(request.organization_id, request.provider, name, of_provider[position - 1]) for name in names
         )
-        return next((price for price in found if price is not None), None)
+        price = next((price for price in found if price is not None), None)
+        return price and price.at(request.started_at.timestamp())
 
     return price_of
 

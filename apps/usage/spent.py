@@ -1,7 +1,9 @@
 """What was spent, for counters that lost it: from the hourly sums, and what isn't in them yet from the requests."""
 
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -33,6 +35,18 @@ SELECT known.price + fresh.price + last.price,
              AND started_at < %(before)s)
 FROM known, fresh, last
 """
+# The same for many at once, of all that is shipped: periods begin with an hour of the zone, so whole hours are enough.
+RECORDED = """
+SELECT customer_id, owner, sum(price) FROM (
+    SELECT customer_id, {owner} AS owner, price FROM usage_hourlyusage
+    WHERE customer_id = ANY(%(customers)s) AND hour >= %(begins)s {owned}
+    UNION ALL
+    SELECT customer_id, {owner}, price FROM usage_request
+    WHERE customer_id = ANY(%(customers)s) AND started_at >= %(begins)s
+      AND batch_id IN (SELECT id FROM usage_batch WHERE rolled_up_at IS NULL) {owned}
+) AS charged GROUP BY customer_id, owner
+"""
+OWNERS = {UUID: "proxy_key_id", str: "end_user"}
 OWNED = {UUID: "AND proxy_key_id = %(owner)s", str: "AND end_user = %(owner)s", type(None): ""}
 
 
@@ -60,6 +74,32 @@ def spent(
         cursor.execute(SUM.format(owned=OWNED[type(owner)]), values)
         price, landed = cursor.fetchone()
     return price, landed
+
+
+Owner = UUID | str | None
+
+
+def recorded(whose: Collection[tuple[UUID, Owner]], *, begins_at: datetime | None) -> dict[tuple[UUID, Owner], Decimal]:
+    """What is shipped of what each of these spent from `begins_at` on (None: ever); a query for each kind of owner.
+
+    whose: a customer's id, with an owner as in `spent`. begins_at: where an hour of the organization's zone begins.
+    """
+    found = dict.fromkeys(whose, Decimal(0))
+    for kind in (UUID, str, type(None)):
+        asked = [each for each in whose if isinstance(each[1], kind)]
+        if not asked:
+            continue
+        column = OWNERS.get(kind)
+        query = RECORDED.format(owner=column or "NULL", owned=f"AND {column} = ANY(%(owners)s)" if column else "")
+        values: dict[str, Any] = {
+            "customers": list({customer_id for customer_id, _ in asked}),
+            "owners": list({owner for _, owner in asked}),
+            "begins": begins_at or EPOCH,
+        }
+        with connection.cursor() as cursor:
+            cursor.execute(query, values)
+            found.update(((row[0], row[1]), row[2]) for row in cursor.fetchall() if row[:2] in found)
+    return found
 
 
 def _hour_of(local: datetime) -> datetime:

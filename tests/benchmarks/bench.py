@@ -78,13 +78,20 @@ async def _measure(servers: Servers, measures: Sequence[Measure]) -> list[Bar]:
 
 
 async def _cost(servers: Servers) -> list[Bar]:
-    between = (servers.nginx, servers.nginx_unkept, servers.ours)
-    theirs, unkept, ours = await _rounds(between, servers.request(pace_ms=PACE_MS), calls=CALLS)
+    request = servers.request(pace_ms=PACE_MS)
+    under_all = servers.request(key=servers.limited_key, pace_ms=PACE_MS)
+    theirs, unkept, ours, limited = await _rounds(
+        [(servers.nginx, request), (servers.nginx_unkept, request), (servers.ours, request), (servers.ours, under_all)],
+        calls=CALLS,
+    )
     ratio = statistics.median(ours) / statistics.median(theirs)
+    ratio_limited = statistics.median(limited) / statistics.median(theirs)
     note = f"ours {_told(ours)}, nginx {_told(theirs)}; minima {min(ours) / min(theirs):.1f} x"
+    under = f"ours {_told(limited)}; minima {min(limited) / min(theirs):.1f} x"
     without = f"nginx {_told(unkept)}; minima {min(ours) / min(unkept):.1f} x"
     return [
         Bar("CPU a plain call, over nginx's", ratio, "x", most=MOST_TIMES_NGINX, note=note),
+        Bar("  with each limit of key and end user, too", ratio_limited, "x", note=under),
         Bar(
             "  over nginx's that keeps no connections",
             statistics.median(ours) / statistics.median(unkept),
@@ -96,19 +103,19 @@ async def _cost(servers: Servers) -> list[Bar]:
 
 async def _streams(servers: Servers) -> list[Bar]:
     request = servers.request(stream=True, pace_ms=STREAM_PACE_MS)
-    theirs, ours = await _rounds((servers.nginx, servers.ours), request, calls=STREAMS, is_streamed=True)
+    theirs, ours = await _rounds([(servers.nginx, request), (servers.ours, request)], calls=STREAMS, is_streamed=True)
     note = f"ours {_told(ours)}, nginx {_told(theirs)}"
     cost = statistics.median(ours) * 1000
     return [Bar("CPU a stream of 50 chunks", cost, "ms", most=MOST_MS_A_STREAM, note=note)]
 
 
 async def _rounds(
-    between: Sequence[Server], request: bytes, *, calls: int, is_streamed: bool = False
+    between: Sequence[tuple[Server, bytes]], *, calls: int, is_streamed: bool = False
 ) -> list[list[float]]:
-    """CPU seconds a call of each server, a figure a round."""
+    """CPU seconds a call of each server with its request, a figure a round."""
     figures: list[list[float]] = [[] for _ in between]
     for number in range(ROUNDS + 1):
-        for server, seconds in zip(between, figures, strict=True):
+        for (server, request), seconds in zip(between, figures, strict=True):
             before = server.cpu_s()
             await _drive(server, request, calls=calls, is_streamed=is_streamed)
             if number:  # the first warms up

@@ -57,7 +57,7 @@ class Client(asyncio.Protocol):
             else:
                 self._is_chunked = True
         if self._is_chunked:
-            if not received.endswith(b"0\r\n\r\n"):
+            if not received.endswith(b"\r\n0\r\n\r\n"):
                 self._received = received[:40] + received[-40:] if len(received) > 400 else received
                 return
         elif len(received) < self._needed:

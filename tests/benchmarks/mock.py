@@ -22,13 +22,32 @@ USAGE = {
     "completion_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 0},
 }
 HEAD = {"id": "chatcmpl-0a1b2c3d4e5f", "created": 1_700_000_000, "model": "sandbox-openai"}
+TOLD = b"""\
+connection: keep-alive
+access-control-expose-headers: X-Request-ID
+openai-organization: an-organization
+openai-processing-ms: 412
+openai-version: 2020-10-01
+x-ratelimit-limit-requests: 10000
+x-ratelimit-limit-tokens: 2000000
+x-ratelimit-remaining-requests: 9999
+x-ratelimit-remaining-tokens: 1999867
+x-ratelimit-reset-requests: 6ms
+x-ratelimit-reset-tokens: 3ms
+x-request-id: req_0a1b2c3d4e5f
+strict-transport-security: max-age=31536000; includeSubDomains; preload
+x-content-type-options: nosniff
+server: cloudflare
+cf-cache-status: DYNAMIC
+cf-ray: 8f0a1b2c3d4e5f6a-FRA
+alt-svc: h3=":443"; ma=86400
+"""  # as api.openai.com answers
 PACE = re.compile(rb'"pace_ms":(\d+)')
 
 
 def _answer(kind: bytes, length: bytes, body: bytes) -> bytes:
-    return (
-        b"HTTP/1.1 200 OK\r\ncontent-type: " + kind + b"\r\nx-request-id: req_0a1b2c3d4e5f\r\n" + length + b"\r\n\r\n"
-    ) + body
+    head = b"HTTP/1.1 200 OK\ndate: Fri, 20 Nov 2026 12:00:00 GMT\ncontent-type: " + kind + b"\n" + TOLD + length
+    return head.replace(b"\n", b"\r\n") + b"\r\n\r\n" + body
 
 
 def _plain() -> bytes:

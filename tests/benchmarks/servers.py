@@ -15,14 +15,34 @@ from tests.rig.desk import MODELS
 from tests.rig.installation import Installation, Tenant
 from tests.rig.processes import Process, listen, port_of, wait_until
 
-LIMITS = {  # all of them, so that each is looked at, and none is reached
+LIMITS = {  # of every kind, so that each is looked at, and none is reached
     "requests_per_minute": 100_000_000,
+    "requests_per_hour": 1_000_000_000,
+    "requests_per_day": 1_000_000_000,
     "tokens_per_minute": 2_000_000_000,
     "max_concurrent": 100_000,
     "daily_cap": "900000",
     "monthly_cap": "9000000",
+    "total_cap": "9000000",
 }
+POLICY = "1000000000;w=3600;u=request;s=user"  # and one that the call asks for itself
 OPEN_FILES = 16_384
+SDK_HEADERS = {  # as the OpenAI SDK for Python sends them
+    "accept-encoding": "gzip, deflate, br",
+    "connection": "keep-alive",
+    "accept": "application/json",
+    "content-type": "application/json",
+    "user-agent": "OpenAI/Python 3.52.0",
+    "x-stainless-lang": "python",
+    "x-stainless-package-version": "3.52.0",
+    "x-stainless-os": "Linux",
+    "x-stainless-arch": "x64",
+    "x-stainless-runtime": "CPython",
+    "x-stainless-runtime-version": "3.11.7",
+    "x-stainless-async": "false",
+    "x-stainless-retry-count": "0",
+    "x-stainless-read-timeout": "600",
+}
 
 
 @dataclass(frozen=True)
@@ -49,21 +69,21 @@ class Servers:
     ours: Server
     installation: Installation
     tenant: Tenant
+    limited_key: str  # under each limit of customer, key and end user, and one of its own
 
-    def request(self, **more: object) -> bytes:
+    def request(self, *, key: str = "", **more: object) -> bytes:
         """A call as bytes, as the OpenAI SDK would make it."""
         said = [
             {"role": "system", "content": "You are a helpful assistant who answers briefly. " * 4},
             {"role": "user", "content": "Tell me about tolls, and about the bridges where they are paid. " * 4},
         ]
         body = {"model": MODELS["openai"], "messages": said, "max_tokens": 256, "user": "end-user-7", **more}
-        headers = {
-            "authorization": f"Bearer {self.tenant.key}",
-            "accept": "application/json",
-            "content-type": "application/json",
-            "user-agent": "OpenAI/Python 3.52.0",
+        headers = SDK_HEADERS | {
+            "authorization": f"Bearer {key or self.tenant.key}",
             "helicone-property-plan": "pro",
         }
+        if key == self.limited_key:
+            headers["helicone-ratelimit-policy"] = POLICY
         return post("/v1/chat/completions", headers, json.dumps(body, separators=(",", ":")).encode())
 
     @contextlib.contextmanager
@@ -90,7 +110,14 @@ def start_servers() -> Iterator[Servers]:
         processes = installation.proxies(1, fd=listener.fileno())
         _allow_open_files()
         ours = Server("ours", port_of(listener), port_of(listener), processes)
-        yield Servers(provider, beside, unkept, ours, installation, tenant)
+        yield Servers(provider, beside, unkept, ours, installation, tenant, _limited_key(installation, provider))
+
+
+def _limited_key(installation: Installation, provider: Server) -> str:
+    tenant = installation.tenant(sandbox=f"http://127.0.0.1:{provider.port}", **LIMITS)
+    installation.desk("limit_end_user", customer=tenant.customer, **LIMITS)
+    minted: dict[str, str] = installation.desk("mint", customer=tenant.customer, **LIMITS)
+    return minted["key"]
 
 
 def _start_provider(installation: Installation, stack: contextlib.ExitStack) -> Server:

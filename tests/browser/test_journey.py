@@ -3,26 +3,17 @@
 import re
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.core import mail
 from playwright.sync_api import Page, expect
 
 from apps.keys.models import ProxyKey
 from apps.keys.token import digest
+from tests.browser.visits import PASSWORD, check, sign_in, sign_in_as
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
-PASSWORD = "correct-horse-battery-9"
 CONSOLE = ["", "customers/", "customers/add/", "provider-keys/", "provider-keys/add/", "members/", "audit/"]
 PORTAL = ["", "requests/", "developer/", "members/"]
-
-
-def sign_in(page: Page, email: str, password: str) -> None:
-    page.goto("/accounts/login/")
-    page.fill("input[name=login]", email)
-    page.fill("input[name=password]", password)
-    page.click("button[type=submit]")
-    page.wait_for_url(re.compile("/(console|portal)/"))
 
 
 def mailed(path: str) -> str:
@@ -83,19 +74,8 @@ def test_from_signing_up_to_a_key(page: Page, complaints: list[str]):
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize(("side", "paths"), [("console", CONSOLE), ("portal", PORTAL)])
 def test_pages_are_accessible_and_fit_a_phone(page: Page, complaints: list[str], cast, side, paths, theme):
-    person = cast.olivia if side == "console" else cast.gina
-    person.set_password(PASSWORD)
-    person.save()
-    sign_in(page, person.email, PASSWORD)
+    sign_in_as(page, cast.olivia if side == "console" else cast.gina)
     page.emulate_media(color_scheme=theme)
-    axe = Axe()
     for path in paths:
-        page.set_viewport_size({"width": 1440, "height": 900})
-        page.goto(f"/{side}/{path}")
-        found = axe.run(page).response["violations"]
-        serious = [each["id"] for each in found if each["impact"] in ("serious", "critical")]
-        assert serious == [], path
-        page.set_viewport_size({"width": 390, "height": 844})
-        width = page.evaluate("document.documentElement.scrollWidth")
-        assert width <= 390, path
+        check(page, f"/{side}/{path}")
     assert complaints == []

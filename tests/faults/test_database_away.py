@@ -11,7 +11,7 @@ from tests.rig.client import Load
 from tests.rig.installation import Installation
 from tests.rig.processes import listen, port_of
 
-AWAY_S = size(3, 30)
+AWAY_S = size(3, 60)
 AT_ONCE = 16
 PACED = "sandbox:pace=5"
 

@@ -14,7 +14,7 @@ from tests.rig.client import Load, connect
 from tests.rig.installation import Installation
 from tests.rig.processes import listen, port_of
 
-AWAY_S = size(4, 30)
+AWAY_S = size(4, 60)
 SLOWEST_S = 0.75  # 250 ms for Redis, then nothing; the rest is a busy machine
 HEALED_WITHIN_S = 5.0
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from uuid import uuid4
 
 import pytest
 from django.apps import apps
@@ -11,6 +12,7 @@ from django.test import Client
 from apps.accounts.models import Organization, Role
 from apps.accounts.services import invite_member
 from apps.customers.models import Customer
+from apps.limits.services import set_end_user_limits
 from tests.cast import Cast, a_customer_member, a_member, a_provider_key, a_proxy_key
 from tests.isolation.pages import Page, pages
 
@@ -24,6 +26,7 @@ def of_operator(organization: Organization, customer: Customer) -> Objects:
     invitation, _ = invite_member(organization, email=f"new@{organization.slug}.example", role=Role.VIEWER, by=None)
     return {
         "customer_id": customer.pk,
+        "limit_id": a_limit(customer),
         "key_id": a_provider_key(organization).pk,
         "member_id": a_member(organization).pk,
         "invitation_id": invitation.pk,
@@ -32,7 +35,16 @@ def of_operator(organization: Organization, customer: Customer) -> Objects:
 
 def of_customer(customer: Customer) -> Objects:
     """Something of each kind that the portal's addresses name."""
-    return {"key_id": a_proxy_key(customer)[0].pk, "member_id": a_customer_member(customer).pk}
+    return {
+        "key_id": a_proxy_key(customer)[0].pk,
+        "member_id": a_customer_member(customer).pk,
+        "limit_id": a_limit(customer),
+    }
+
+
+def a_limit(customer: Customer) -> object:
+    """The id of the limits of some end user."""
+    return set_end_user_limits(customer, str(uuid4()), by=None, requests_per_day=5).pk
 
 
 @pytest.fixture

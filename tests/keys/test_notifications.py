@@ -1,11 +1,9 @@
 """Whatever changes what a proxy's grants are made of is told: by the database, so that nobody can forget."""
 
-from collections.abc import Callable, Iterator
 from datetime import timedelta
 
-import psycopg
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 from redis import Redis
 
@@ -17,23 +15,9 @@ from apps.keys.services import provider_keys
 from apps.keys.services.proxy_keys import mint_proxy_key, revoke_proxy_key
 from apps.keys.services.rotation import rotate_vault
 from tests.cast import Cast, a_link, a_provider_key, a_proxy_key
+from tests.heard import Heard
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-Heard = Callable[[], list[str]]
-
-
-@pytest.fixture
-def heard(transactional_db: None) -> Iterator[Heard]:
-    """What PostgreSQL told since it was last asked, in order."""
-    parameters = connection.get_connection_params() | {"cursor_factory": None}
-    with psycopg.connect(**parameters, autocommit=True) as listener:
-        listener.execute("LISTEN tollgate_grants")
-
-        def drain() -> list[str]:
-            return [note.payload for note in listener.notifies(timeout=0.2)]
-
-        yield drain
 
 
 def test_a_customer_changed_by_plain_sql_is_told(cast: Cast, heard: Heard):

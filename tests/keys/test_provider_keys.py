@@ -282,7 +282,7 @@ def test_the_database_refuses_a_link_under_another_providers_name(cast: Cast):
 def test_assignments_at_once_leave_one_link(cast: Cast):
     keys = iter([a_provider_key(cast.acme) for _ in range(6)])
     outcomes = at_once(6, lambda: services.assign_provider_key(cast.globex, next(keys), by=None))
-    assert {type(outcome) for outcome in outcomes} == {CustomerProviderKey}
+    assert outcomes == [None] * 6
     assert cast.globex.provider_key_links.count() == 1
 
 

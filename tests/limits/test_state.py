@@ -79,6 +79,21 @@ async def test_spend_is_shown_though_it_came_before_the_cap(limiter: Limiter):
     assert state.is_reached
 
 
+IN_THE_WAY = [  # of a limit of 100
+    (LimitName.DAILY, "94.99", "0", False),
+    (LimitName.DAILY, "90", "5", True),
+    (LimitName.TOTAL, "120", "0", True),
+    (LimitName.REQUESTS, "99", "0", False),
+    (LimitName.REQUESTS, "100", "0", True),
+]
+
+
+@pytest.mark.parametrize(("name", "used", "held", "is_in_the_way"), IN_THE_WAY)
+def test_a_cap_is_in_the_way_before_it_is_spent(name: LimitName, used: str, held: str, is_in_the_way: bool):
+    state = LimitState(name, Decimal(100), Decimal(used), Decimal(held), None)
+    assert state.is_in_the_way is is_in_the_way
+
+
 async def test_holds_of_a_dead_process_are_not_shown(new_limiter):
     customer = uuid7()
     dying = await new_limiter(lifetime_ms=1)

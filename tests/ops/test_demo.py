@@ -61,6 +61,15 @@ def test_every_customer_has_a_key_for_each_wire_of_the_sandbox(data):
     assert {customer.provider_key_links.count() for customer in customers} == {3}
 
 
+def test_keys_and_end_users_have_limits_for_the_pages_to_show(data):
+    make_demo(data, sandbox_url=SANDBOX, days=1)
+    globex = Customer.objects.get(slug="globex")
+    limited = {key.name: (key.requests_per_hour, key.monthly_cap) for key in globex.proxy_keys.all()}
+    assert limited == {"production": (None, None), "staging": (2000, 20)}
+    rows = globex.end_user_limits.order_by("end_user")
+    assert [row.end_user for row in rows] == ["user-001", "user-002", "user-060", None]
+
+
 def test_the_history_is_in_a_spool_whole_and_of_the_demos_keys(data):
     make_demo(data, sandbox_url=SANDBOX, days=2)
     records = records_in(data / "spool")

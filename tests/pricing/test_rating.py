@@ -1,12 +1,13 @@
 """From tokens to money: worked examples, and what must hold for any."""
 
+from datetime import datetime
 from decimal import ROUND_HALF_UP, Context, Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.pricing.rating import KINDS, PARENTS, Price, Tokens, ceiling, dollars, rate, rates_of
+from apps.pricing.rating import AUTO, KINDS, PARENTS, Price, Tokens, ceiling, dollars, rate, rates_of
 
 MINI = {"input": "0.15", "cache_read": "0.075", "output": "0.60"}  # USD a million: gpt-4o-mini
 SONNET = {"input": "3", "cache_read": "0.30", "cache_write_5m": "3.75", "cache_write_1h": "6", "output": "15"}
@@ -63,6 +64,52 @@ EXTRAS = [  # tokens, units, service tier, USD
 @pytest.mark.parametrize(("tokens", "units", "service_tier", "cost"), EXTRAS)
 def test_what_is_charged_beside_tokens_and_by_service_tier(tokens, units, service_tier, cost):
     assert rate(tokens, FLEX, Decimal(0), units, service_tier).cost == Decimal(cost)
+
+
+def test_a_piece_may_cost_parts_of_the_smallest_amount():
+    """Groq's Whisper costs $0.111 an hour: a second is a third of a pico more than 0.000030833333."""
+    hourly = Price.parse(1, {}, units={"second": "0.111/3600"})
+    costs = [rate(Tokens(), hourly, Decimal(0), (("second", seconds),)).cost for seconds in (1, 2, 3, 3600)]
+    assert costs == [Decimal(each) for each in ("0.000030833333", "0.000061666667", "0.0000925", "0.111")]
+
+
+BY_THE_HOUR = Price.parse(
+    1,
+    {"input": "1"},
+    hours=[{"days": "12345", "from": "01:00", "until": "04:00", "rates": {"input": "2"}}],
+)
+HOURS = [  # instant, USD for a million tokens of input
+    pytest.param("2026-11-20T00:59:59.999+00:00", "1", id="a Friday, before"),
+    pytest.param("2026-11-20T01:00+00:00", "2", id="a Friday, from the first second"),
+    pytest.param("2026-11-20T03:59:59.999+00:00", "2", id="to the last"),
+    pytest.param("2026-11-20T04:00+00:00", "1", id="not after"),
+    pytest.param("2026-11-21T02:00+00:00", "1", id="a Saturday"),
+    pytest.param("2026-11-22T02:00+00:00", "1", id="a Sunday"),
+    pytest.param("2026-11-23T02:00+00:00", "2", id="a Monday"),
+    pytest.param("2026-11-23T02:00+02:00", "1", id="its hours are UTC's"),
+]
+
+
+@pytest.mark.parametrize(("instant", "cost"), HOURS)
+def test_a_price_can_go_by_the_hour(instant, cost):
+    price = BY_THE_HOUR.at(datetime.fromisoformat(instant).timestamp())
+    assert rate(Tokens(input=1_000_000), price, Decimal(0)).cost == Decimal(cost)
+
+
+CEILINGS = [  # the most that 100 tokens in and 10 out can cost at FLEX, in pico: units, service tier asked for
+    pytest.param((), "", 100 * 2_000_000 + 10 * 8_000_000, id="as usual"),
+    pytest.param((), "flex", 100 * 2_000_000 + 10 * 8_000_000, id="a cheaper one may not be given"),
+    pytest.param((), "priority", 100 * 3_000_000 + 10 * 8_000_000, id="a dearer one may"),
+    pytest.param((), AUTO, 100 * 3_000_000 + 10 * 8_000_000, id="any may"),
+    pytest.param((), "unheard-of", 100 * 2_000_000 + 10 * 8_000_000, id="one that has no price"),
+    pytest.param((("web_search", 3),), "", 280_000_000 + 3 * 10_000_000_000, id="with the tools' fees"),
+    pytest.param((("web_search", 3),), "priority", 380_000_000 + 3 * 20_000_000_000, id="those of the dearer one"),
+]
+
+
+@pytest.mark.parametrize(("units", "service_tier", "most"), CEILINGS)
+def test_the_ceiling_covers_tools_and_the_service_tier_asked_for(units, service_tier, most):
+    assert ceiling(FLEX, 100, 10, Decimal(0), units, service_tier) == most
 
 
 PRICES = [  # cost of the call in pico, markup in percent, price in pico
@@ -132,6 +179,12 @@ def test_what_is_charged_by_the_piece_is_in_the_ceiling(units, pico):
 def test_what_is_no_price_is_refused(said, kind):
     with pytest.raises(ValueError, match="not a price"):
         rates_of({kind: said})
+
+
+@pytest.mark.parametrize("said", ["1/0", "1/-1", "1/x", "/2", "-1/2", "1/2/3"])
+def test_what_is_no_price_of_a_piece_is_refused(said):
+    with pytest.raises(ValueError, match="not a price"):
+        Price.parse(1, {}, units={"second": said})
 
 
 def test_an_unknown_kind_is_refused():

@@ -62,6 +62,25 @@ def test_a_price_holds_from_its_day(book: None, cast) -> None:
         assert rate(million, price, NO_MARKUP).cost == cost
 
 
+def test_what_the_source_has_beside_tokens_comes_with_it(book: None, cast) -> None:
+    """Searches, service tiers from the day they are known, and a cached token of sound that costs more than text."""
+    before, after = (find_price(cast.acme.pk, "openai", "gpt-5", NOW - timedelta(days=days)) for days in (60, 0))
+    assert not before.services
+    assert set(after.services) == {"flex", "priority", "fast", "batch"}
+    assert (after.units["web_search"], after.units["file_search"]) == (10**10, 25 * 10**8)
+    assert after.services["flex"].base.tokens[0] * 2 == after.base.tokens[0]
+    flash = find_price(cast.acme.pk, "google", "gemini-2.5-flash", NOW)
+    assert flash.units["cache_read_audio"] == 70_000  # $0.10 a million, where text costs $0.03
+    assert find_price(cast.acme.pk, "groq", "whisper-large-v3", NOW).units["second"] * 3600 == 111 * 10**9
+
+
+@pytest.mark.parametrize("name", ["units", "services", "hours"])
+def test_whatever_the_source_corrects_is_corrected(book: None, name: str) -> None:
+    row = ModelPrice.objects.filter(provider="deepseek", model="deepseek-v4-pro").latest("effective_from")
+    ModelPrice.objects.filter(pk=row.pk).update(**{name: [] if name == "hours" else {"web_search": "1"}})
+    assert sync_prices(at=NOW + timedelta(hours=1)).corrected == ["deepseek/deepseek-v4-pro"]
+
+
 def test_the_operators_own_rate_goes_before_the_list(book: None, cast) -> None:
     set_price(
         cast.acme,

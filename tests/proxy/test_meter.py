@@ -154,7 +154,7 @@ def test_images_are_counted_as_images():
 
 def test_usage_in_seconds_is_no_usage_in_tokens():
     body = encode({"text": "hello", "usage": {"type": "duration", "seconds": 3}})
-    assert metered(answers.SOMETHING, [body]).usage == Usage()
+    assert metered(answers.SOMETHING, [body]).usage == Usage(units=(("second", 3),))
 
 
 # What cannot be read

@@ -69,7 +69,7 @@ def test_the_largest_limit_that_fits(room: int, input_tokens: int, answers: int)
     def cost(output: int) -> int:
         return ceiling(PRICE, input_tokens, output * answers, Decimal(20))
 
-    found = most_output(PRICE, input_tokens, answers, Decimal(20), room)
+    found = most_output(cost, room)
     if found:
         assert cost(found) <= room
     assert cost(found + 1) > room

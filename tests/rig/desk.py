@@ -153,6 +153,31 @@ def _limits(said: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def add_pool(*, customer: str, addresses: dict[str, int]) -> list[str]:
+    """Several keys for OpenAI, each with its own address and weight, in the place of the one. Returns their ids."""
+    from apps.customers.models import Customer
+    from apps.keys.services.provider_keys import add_provider_key, set_provider_keys
+
+    owner = Customer.objects.get(pk=UUID(customer))
+    weights = {}
+    for number, (address, weight) in enumerate(addresses.items()):
+        secret = f"sk-pool-{number}-{owner.organization.slug}"
+        key = add_provider_key(
+            owner.organization, provider="openai", name=f"pool {number}", secret=secret, base_url=address, by=None
+        )
+        weights[key] = weight
+    set_provider_keys(owner, "openai", weights, by=None)
+    return [str(key.pk) for key in weights]
+
+
+def set_retries(*, organization: str, number: int) -> None:
+    """How often the organization's calls are tried again."""
+    from apps.accounts.models import Organization
+    from apps.accounts.services import update_organization
+
+    update_organization(Organization.objects.get(pk=UUID(organization)), by=None, max_retries=number)
+
+
 def revoke(*, key_id: str) -> float:
     """Revoke a proxy key. Returns when, on the monotonic clock, it was about to be done."""
     from apps.keys.models import ProxyKey
@@ -200,6 +225,8 @@ ACTIONS = {
         set_price,
         limit_customer,
         limit_end_user,
+        add_pool,
+        set_retries,
         revoke,
         suspend,
         roll_up,

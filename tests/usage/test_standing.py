@@ -1,7 +1,7 @@
 """Where customers, keys and end users stand with their limits, as pages show it."""
 
 import asyncio
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -9,6 +9,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from apps.accounts.services import update_organization
+from apps.customers.models import Customer
 from apps.customers.services import update_customer
 from apps.keys.models import ProxyKey
 from apps.keys.services.proxy_keys import limit_proxy_key, mint_proxy_key, revoke_proxy_key
@@ -19,9 +20,19 @@ from apps.limits.limiter import Limiter
 from apps.limits.scopes import periods_of
 from apps.limits.services import set_end_user_limits
 from apps.limits.terms import LimitName, Scope, to_pico
-from apps.usage.standing import at_a_limit, standing_of_end_user, standings_of
+from apps.usage.rollup import roll_up
+from apps.usage.spent import recorded
+from apps.usage.standing import (
+    Standing,
+    at_a_limit,
+    limits_of_end_user,
+    standing_of_key,
+    standings_of,
+    standings_of_end_users,
+)
 from tests.cast import reread
 from tests.usage.conftest import a_call, write_spool
+from tests.used import an_hour
 
 AT = datetime.fromisoformat("2026-11-20T12:00:00+00:00")
 
@@ -56,6 +67,13 @@ def key(cast) -> ProxyKey:
     return key
 
 
+def standing_of_end_user(customer: Customer, end_user: str) -> Standing:
+    row = limits_of_end_user(customer, end_user)
+    assert row is not None
+    (found,) = standings_of_end_users(customer, [(row, end_user)], at=AT) or []
+    return found
+
+
 def test_every_scope_with_limits_of_its_own(cast, key):
     mint_proxy_key(cast.globex, name="without limits", by=None)
     gone, _ = mint_proxy_key(cast.globex, name="gone", by=None, daily_cap=Decimal(2))
@@ -64,18 +82,16 @@ def test_every_scope_with_limits_of_its_own(cast, key):
     set_end_user_limits(cast.globex, "ann", by=None, total_cap=Decimal(4))
     let_in(key, "ann", price="1.5")
     let_in(key, "ben", price="0", held="0.25")
-    found = standings_of(reread(cast.globex), at=timezone.now())
-    assert [(s.scope, s.name) for s in found or []] == [
-        (Scope.CUSTOMER, "Globex"),
-        (Scope.KEY, "ci"),
-        (Scope.END_USER, "ann"),
-    ]
-    states = {(s.scope, state.name): (state.used, state.held, state.left) for s in found or [] for state in s.states}
+    customer = reread(cast.globex)
+    found = standings_of(customer, at=timezone.now()) or []
+    assert [(s.scope, s.name) for s in found] == [(Scope.CUSTOMER, "Globex"), (Scope.KEY, "ci")]
+    states = {(s.scope, state.name): (state.used, state.held, state.left) for s in found for state in s.states}
     assert states[Scope.CUSTOMER, LimitName.HOURLY_REQUESTS] == (2, 0, 7)
-    assert states[Scope.END_USER, LimitName.TOTAL] == (Decimal("1.5"), 0, Decimal("2.5"))
-    ben = standing_of_end_user(reread(cast.globex), "ben", at=timezone.now())
-    assert [(state.held, state.left) for state in ben.states] == [(Decimal("0.25"), Decimal("2.75"))]
-    assert standing_of_end_user(reread(cast.initech), "ben", at=timezone.now()) is None
+    assert [state.used for state in standing_of_key(reread(key), at=AT).states] == [Decimal("1.5")]
+    ann, ben = (standing_of_end_user(customer, name).states for name in ("ann", "ben"))
+    assert [(state.used, state.held, state.left) for state in ann] == [(Decimal("1.5"), 0, Decimal("2.5"))]
+    assert [(state.used, state.held, state.left) for state in ben] == [(0, Decimal("0.25"), Decimal("2.75"))]
+    assert limits_of_end_user(reread(cast.initech), "ben") is None
 
 
 def test_who_is_at_a_limit(cast, key):
@@ -86,6 +102,20 @@ def test_who_is_at_a_limit(cast, key):
     found = at_a_limit(cast.acme, at=AT) or []
     assert [(s.customer, s.scope, s.key_id) for s in found] == [(cast.globex, Scope.KEY, key.pk)]
     assert {state.name for state in found[0].states if state.is_reached} == {LimitName.CONCURRENT, LimitName.DAILY}
+
+
+def test_end_users_at_the_default_are_found_where_they_called_lately(cast, key):
+    set_end_user_limits(cast.globex, None, by=None, requests_per_day=1)
+    set_end_user_limits(cast.globex, "ann", by=None)  # with no limits of its own, it has none
+    set_end_user_limits(cast.globex, "zoe", by=None, max_concurrent=0)
+    for name in ("ann", "ben", "cid"):
+        an_hour(cast.globex, AT.replace(minute=0), end_user=name)
+    an_hour(cast.globex, AT - timedelta(days=40), end_user="dan")
+    for name in ("ann", "ben", "dan"):
+        let_in(key, name, price="0")
+    found = at_a_limit(cast.acme, reread(cast.globex), at=AT) or []
+    assert [(s.scope, s.name) for s in found] == [(Scope.END_USER, "zoe"), (Scope.END_USER, "ben")]
+    assert at_a_limit(cast.acme, cast.initech, at=AT) == []
 
 
 def test_what_redis_lost_is_shown_as_the_database_has_it(cast, key, root, ship, redis):
@@ -107,3 +137,25 @@ def test_nothing_is_known_while_redis_is_away(cast, key, settings):
     settings.REDIS_URL = "unix:///nowhere/redis.sock"
     assert standings_of(cast.globex, at=AT) is None
     assert at_a_limit(cast.acme, at=AT) is None
+
+
+def test_what_is_shipped_is_summed_for_many_at_once(cast, root, ship):
+    def call(customer, price: str, *, ago: timedelta = timedelta(0), **fields: object) -> None:
+        write_spool(root, a_call(customer, at=AT - ago, outcome={"price": Decimal(price)}, **fields))
+
+    call(cast.globex, "1", end_user="ann")
+    ship()
+    roll_up()
+    call(cast.globex, "0.5", end_user="ann", ago=timedelta(days=2))
+    call(cast.globex, "0.25", end_user="ben")
+    call(cast.initech, "8", end_user="ann")
+    ship()
+    globex, initech = cast.globex.pk, cast.initech.pk
+    whose = [(globex, "ann"), (globex, "cid"), (globex, None), (initech, "ann")]
+    assert recorded(whose, begins_at=None) == {
+        (globex, "ann"): Decimal("1.5"),
+        (globex, "cid"): 0,
+        (globex, None): Decimal("1.75"),
+        (initech, "ann"): 8,
+    }
+    assert recorded([(globex, "ann")], begins_at=AT.replace(hour=0)) == {(globex, "ann"): 1}

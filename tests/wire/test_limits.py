@@ -33,6 +33,12 @@ def message_of(seen: Seen) -> str:
     return json.loads(seen.body)["error"]["message"]
 
 
+def limit_of(seen: Seen) -> dict[str, object] | None:
+    """What the body says for programs, wherever the protocol has it."""
+    error = json.loads(seen.body)["error"]
+    return error["details"][0].get("metadata") if "details" in error else error.get("limit")
+
+
 REFUSED = [  # limits of the customer, status, what is told
     pytest.param({"requests_per_minute": 0}, 429, "The limit of this account is 0 requests a minute", id="minute"),
     pytest.param({"requests_per_hour": 0}, 429, "The limit of this account is 0 requests an hour", id="hour"),
@@ -59,6 +65,7 @@ def test_what_is_refused_is_refused_on_every_wire(
     assert seen.status == status
     assert told in message_of(seen)
     assert ("retry-after" in seen.headers) == (status == 429)
+    assert (limit_of(seen) or {}).get("name") == (next(iter(limits)) if status in (402, 429) else None)
     assert len(installation.provider_calls()) == calls_before
 
 
@@ -104,6 +111,22 @@ def test_answers_say_how_much_is_left(installation: Installation, port: int):
         '"customer-requests-per-minute";r=3;t=60, "customer-requests-per-day";r=98;t=86400, '
         f'"customer-tokens-per-minute";r={10_000 - used_before};t=60, "customer-max-concurrent";r=2'
     )
+
+
+def test_a_refusal_tells_programs_which_limit_whose_and_when_it_ends(installation: Installation, port: int):
+    tenant = installation.tenant(requests_per_minute=1)
+    seen_of(port, chat(tenant.key))
+    limit = limit_of(seen_of(port, chat(tenant.key)))
+    assert 0 < limit.pop("retry_after_s") <= 61
+    assert limit == {"name": "requests_per_minute", "scope": "customer", "limit": 1, "used": 1}
+
+
+@pytest.mark.parametrize(("wire", "nothing"), [(chat, None), (messages, None), (gemini, "absent")])
+def test_a_cap_that_never_ends_says_so(installation: Installation, port: int, wire: Callable[..., Ask], nothing):
+    tenant = _tenant(installation, {"total_cap": "0"})
+    limit = limit_of(seen_of(port, wire(tenant.key)))
+    assert limit.pop("ends_at", "absent") == nothing
+    assert limit == {"name": "total_cap", "scope": "customer", "limit": "0", "used": "0"}
 
 
 def test_who_has_no_limits_is_told_nothing(installation: Installation, port: int):

@@ -20,6 +20,7 @@ from apps.keys.services.customers import add_customer_with_keys
 from apps.keys.services.provider_keys import assign_provider_key, unassign_provider_key
 from apps.kit.errors import Refused
 from apps.usage.faces import RequestRow, bars, chosen_period, named_groups, named_standings
+from apps.usage.limit_faces import set_limits
 from apps.usage.queries import Scope, by_customer, grouped_by, named_period, over_time, recent_requests, totals
 from apps.usage.standing import standings_of
 
@@ -92,6 +93,7 @@ def customer_detail(request: OperatorRequest, customer_id: UUID) -> HttpResponse
         "users": named_groups(grouped_by(scope, "user", limit=TOP)),
         "keys": named_groups(grouped_by(scope, "key", limit=TOP), key_names),
         "standings": named_standings(standings_of(customer, at=now)),
+        "set_limits": set_limits(customer),
         "links": customer.provider_key_links.select_related("provider_key").order_by("provider"),
         "proxy_keys": customer.proxy_keys.order_by("-created_at")[:20],
         "now": now,

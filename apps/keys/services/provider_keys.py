@@ -21,6 +21,7 @@ DEPLOYMENT = re.compile(r"[A-Za-z0-9._-]{1,64}")
 MODEL = re.compile(r"[!-~]{1,128}")
 SECRET = re.compile(r"[\x21-\x7e]{1,4096}")  # what can stand in a header: no spaces, no line ends
 SHORTEST_TO_SHOW_FOUR_OF = 12
+MOST_WEIGHT = 100
 
 
 @transaction.atomic
@@ -112,37 +113,58 @@ def delete_provider_key(key: ProviderKey, *, by: User | None) -> None:
     key.delete()
 
 
-@transaction.atomic
-def assign_provider_key(customer: Customer, key: ProviderKey, *, by: User | None) -> CustomerProviderKey:
-    """Send the customer's calls to the key's provider with it, instead of the one before.
+def assign_provider_key(customer: Customer, key: ProviderKey, *, by: User | None) -> None:
+    """Send the customer's calls to the key's provider with it alone, instead of those before.
 
     Raises ProviderKeyRefused for a key of another organization.
     """
-    if key.organization_id != customer.organization_id:
-        raise ProviderKeyRefused("There is no such provider key.")
-    Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
-    _lock(key)  # so that it is not deleted meanwhile
-    link = customer.provider_key_links.filter(provider=key.provider).select_related("provider_key").first()
-    old = str(link.provider_key) if link else None
-    if link and link.provider_key_id == key.pk:
-        return link
-    link = link or CustomerProviderKey(organization=customer.organization, customer=customer, provider=key.provider)
-    link.provider_key = key
-    link.save()
-    changes = {"provider_key": (old, str(key))}
-    _linked(customer, key, "provider_key.assign", changes, by=by)
-    return link
+    set_provider_keys(customer, key.provider, {key: 1}, by=by)
+
+
+def unassign_provider_key(customer: Customer, provider: str, *, by: User | None) -> None:
+    """Let the customer's calls to `provider` through no more."""
+    set_provider_keys(customer, provider, {}, by=by)
 
 
 @transaction.atomic
-def unassign_provider_key(customer: Customer, provider: str, *, by: User | None) -> None:
-    """Let the customer's calls to `provider` through no more."""
+def set_provider_keys(
+    customer: Customer, provider: str, weights: Mapping[ProviderKey, int], *, by: User | None
+) -> None:
+    """Send the customer's calls to `provider` with these keys, instead of those before.
+
+    weights: how often a key is the first that is tried, beside the others' weights; 0: only where others fail.
+    Raises ProviderKeyRefused for a key of another organization or provider, and for weights that aren't 0 to 100.
+    """
+    for key, weight in weights.items():
+        if key.organization_id != customer.organization_id or key.provider != provider:
+            raise ProviderKeyRefused("There is no such provider key.")
+        if not 0 <= weight <= MOST_WEIGHT:
+            raise ProviderKeyRefused(f"A weight is a number from 0 to {MOST_WEIGHT}.")
     Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
-    link = customer.provider_key_links.filter(provider=provider).select_related("provider_key").first()
-    if link:
-        link.delete()
-        changes = {"provider_key": (str(link.provider_key), None)}
-        _linked(customer, link.provider_key, "provider_key.unassign", changes, by=by)
+    for pk in sorted(key.pk for key in weights):
+        ProviderKey.objects.select_for_update().get(pk=pk)  # so that it is not deleted meanwhile
+    links = customer.provider_key_links.filter(provider=provider).select_related("provider_key").order_by("pk")
+    known = {link.provider_key: link.weight for link in links}
+    if known == dict(weights):
+        return
+    links.exclude(provider_key__in=weights).delete()
+    for key, weight in weights.items():
+        CustomerProviderKey.objects.update_or_create(
+            customer=customer,
+            provider_key=key,
+            defaults={"weight": weight},
+            create_defaults={"organization": customer.organization, "provider": provider, "weight": weight},
+        )
+    changes: audit.Changes = {"provider_key": (_named(known), _named(weights))}
+    action = "provider_key.assign" if weights else "provider_key.unassign"
+    _linked(customer, next(iter(weights or known)), action, changes, by=by)
+
+
+def _named(weights: Mapping[ProviderKey, int]) -> str | None:
+    """One is named alone, several with their weights."""
+    if len(weights) < 2:
+        return next((str(key) for key in weights), None)
+    return ", ".join(sorted(f"{key}: {weight}" for key, weight in weights.items()))
 
 
 def _seal(key: ProviderKey, secret: str) -> None:

@@ -7,6 +7,7 @@ from django.utils import timezone
 from apps.customers.access import PortalRequest, portal_page
 from apps.customers.models import CustomerRole
 from apps.usage.faces import bars, chosen_period, named_groups, named_standings
+from apps.usage.limit_faces import set_limits
 from apps.usage.queries import Scope, grouped_by, over_time, totals
 from apps.usage.standing import standings_of
 
@@ -33,6 +34,7 @@ def dashboard(request: PortalRequest) -> HttpResponse:
         "users": named_groups(grouped_by(scope, "user", limit=TOP)),
         "keys": named_groups(grouped_by(scope, "key", limit=TOP), dict(customer.proxy_keys.values_list("pk", "name"))),
         "standings": named_standings(standings_of(customer, at=now)),
+        "set_limits": set_limits(customer),
         "has_keys": customer.proxy_keys.exists(),
     }
     return render(request, "portal/dashboard.html", context)

@@ -15,10 +15,13 @@ from django.views.decorators.http import require_POST
 from apps.customers.access import PortalRequest, portal_page
 from apps.customers.models import CustomerRole
 from apps.keys.models import ProxyKey
-from apps.keys.services.proxy_keys import mint_proxy_key, revoke_proxy_key, rotate_proxy_key
+from apps.keys.services.proxy_keys import limit_proxy_key, mint_proxy_key, revoke_proxy_key, rotate_proxy_key
 from apps.kit.errors import Refused
-from apps.portal.forms import NewKeyForm, RotateForm
+from apps.portal.forms import KeyLimitsForm, NewKeyForm, RotateForm
 from apps.portal.snippets import snippets_for
+from apps.usage.faces import limit_row
+from apps.usage.limit_faces import set_limits
+from apps.usage.standing import standing_of_key
 
 
 @portal_page(CustomerRole.DEVELOPER)
@@ -38,6 +41,35 @@ def developer(request: PortalRequest) -> HttpResponse:
         else:
             return _page(request, NewKeyForm(), key, plain)
     return _page(request, form)
+
+
+@portal_page(CustomerRole.VIEWER)
+def proxy_key_detail(request: PortalRequest, key_id: UUID) -> HttpResponse:
+    """What a key may use, and where it stands."""
+    key = get_object_or_404(request.customer.proxy_keys.select_related("customer__organization"), pk=key_id)
+    now = timezone.now()
+    standing = standing_of_key(key, at=now)
+    context = {
+        "section": "developer",
+        "key": key,
+        "is_live": key.is_live(now),
+        "limits": None if standing is None else [limit_row(state) for state in standing.states],
+        "set_limits": set_limits(key),
+        "may_change": request.customer_member.may(CustomerRole.DEVELOPER),
+    }
+    return render(request, "portal/keys/detail.html", context)
+
+
+@portal_page(CustomerRole.DEVELOPER)
+def proxy_key_limit(request: PortalRequest, key_id: UUID) -> HttpResponse:
+    """What a key may use, within the customer's limits; a change holds at once, on every process."""
+    key = get_object_or_404(request.customer.proxy_keys, pk=key_id)
+    form = KeyLimitsForm(request.POST or None, instance=key, within=request.customer)
+    if request.method == "POST" and form.is_valid():
+        limit_proxy_key(request.customer.proxy_keys.get(pk=key_id), by=request.user, **form.limits())
+        messages.success(request, _("Saved. It holds from now on."))
+        return redirect("portal:proxy-key-detail", key_id)
+    return render(request, "portal/keys/limits.html", {"section": "developer", "key": key, "form": form})
 
 
 @require_POST

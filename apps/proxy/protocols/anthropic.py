@@ -8,12 +8,14 @@ from apps.pricing.rating import Tokens
 from apps.proxy.sse import Event
 
 from . import body as bodies
-from .base import Ask, Count, Headers, Limit, Operation, Reader, Wire, take
+from . import media
+from .base import Ask, Count, Headers, Limit, Operation, Reader, Told, Wire, take
+from .tools import bound_of
 
 TEMPLATE_TOKENS = 2048  # what is added around a conversation and its tools, at most
 VERSION = (b"anthropic-version", b"2023-06-01")
 
-_REFERENCES = (b'"image"', b'"document"', b'"file_id"', b'"container_upload"', b'"web_search', b'"web_fetch', b'"mcp')
+_REFERENCES = (b'"document"', b'"file_id"', b'"container_upload"', b'"web_search', b'"web_fetch', b'"mcp')
 _WRITTEN = re.compile(rb'"(?:text|thinking|partial_json)"\s*:\s*"([^"\\]*(?:\\.[^"\\]*)*)')
 _USAGE_KEY = re.compile(rb'"usage"\s*:\s*(?=\{)')
 
@@ -29,6 +31,9 @@ _ERROR_TYPES = {
 }
 
 
+_ABSENT = msgspec.Raw()
+
+
 class _Metadata(msgspec.Struct, gc=False):
     user_id: str | None = None
 
@@ -40,6 +45,9 @@ class _Body(msgspec.Struct, gc=False):
     stream: bool | None = None
     max_tokens: Limit | None = None
     metadata: _Metadata | None = None
+    speed: str | None = None
+    inference_geo: str | None = None
+    tools: msgspec.Raw = _ABSENT
 
 
 class _CacheCreation(msgspec.Struct, gc=False):
@@ -51,6 +59,10 @@ class _OutputDetails(msgspec.Struct, gc=False):
     thinking_tokens: Count | None = None
 
 
+class _ServerTools(msgspec.Struct, gc=False):
+    web_search_requests: Count | None = None
+
+
 class _Usage(msgspec.Struct, gc=False):
     """Cached tokens are not among `input_tokens`; thoughts are among the output's. Streams count each so far."""
 
@@ -60,6 +72,10 @@ class _Usage(msgspec.Struct, gc=False):
     cache_creation_input_tokens: Count | None = None
     cache_creation: _CacheCreation | None = None
     output_tokens_details: _OutputDetails | None = None
+    server_tool_use: _ServerTools | None = None
+    service_tier: str | None = None
+    speed: str | None = None
+    inference_geo: str | None = None
 
 
 class _Fault(msgspec.Struct, gc=False):
@@ -114,6 +130,8 @@ class Anthropic(Wire):
             end_user=said.metadata.user_id if said.metadata else None,
             max_output_tokens=said.max_tokens,
             input_bytes=len(body),
+            service_tier=_tier_of(None, said.speed, said.inference_geo),
+            units=() if said.tools is _ABSENT else bound_of(said.tools),
         )
 
     def prepare(self, operation: Operation, body: bytes, ask: Ask, provider: str, model: str | None = None) -> bytes:
@@ -123,7 +141,8 @@ class Anthropic(Wire):
     def input_bound(self, operation: Operation, body: bytes) -> int | None:
         if any(reference in body for reference in _REFERENCES):
             return None
-        return len(body) + TEMPLATE_TOKENS
+        images = media.anthropic_bound(body) if b'"image"' in body else 0
+        return None if images is None else len(body) + images + TEMPLATE_TOKENS
 
     def sign(self, headers: Headers, secret: bytes) -> Headers:
         signed = [*headers, (b"x-api-key", secret)]
@@ -134,9 +153,10 @@ class Anthropic(Wire):
     def reader(self, operation: Operation, ask: Ask) -> "AnthropicReader":
         return AnthropicReader(operation, ask)
 
-    def error(self, status: int, code: str, message: str, param: str | None = None) -> bytes:
+    def error(self, status: int, code: str, message: str, param: str | None = None, limit: Told | None = None) -> bytes:
         kind = _ERROR_TYPES.get(status) or ("api_error" if status >= 500 else "invalid_request_error")
-        return _encode({"type": "error", "error": {"type": kind, "message": message, "code": code}})
+        error: dict[str, object] = {"type": kind, "message": message, "code": code}
+        return _encode({"type": "error", "error": error | {"limit": limit} if limit else error})
 
     def error_event(self, operation: Operation, status: int, code: str, message: str) -> bytes:
         return b"event: error\ndata: " + self.error(status, code, message) + b"\n\n"
@@ -211,6 +231,17 @@ class AnthropicReader(Reader):
             if value is not None:
                 setattr(known, name, value)
         self.tokens = _tokens_of(known)
+        self.service_tier = _tier_of(known.service_tier, known.speed, known.inference_geo)
+        searches = known.server_tool_use.web_search_requests if known.server_tool_use else None
+        self.units = {"web_search": searches} if searches and searches > 0 else {}
+
+
+def _tier_of(service_tier: str | None, speed: str | None, geo: str | None) -> str:
+    """As one name what makes the price another: how fast, where. Otherwise the tier, which doesn't, but for batches."""
+    parts = [name for name in ("fast" if speed == "fast" else "", "us" if geo == "us" else "") if name]
+    if parts and service_tier == "batch":
+        parts.insert(0, service_tier)
+    return "+".join(parts) or (service_tier or "")[:40]
 
 
 def _tokens_of(usage: _Usage) -> Tokens | None:

@@ -4,6 +4,7 @@ Bytes in, bytes and values out; no sockets, no clock, no Django. One file a prot
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, NamedTuple
 
@@ -16,8 +17,12 @@ from .errors import BadBody
 from .form import Form
 
 Headers = list[tuple[bytes, bytes]]
+Told = Mapping[str, object]
 Limit = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]  # that a client sets
+MOST_TOOL_CALLS = 20  # that one call makes, where it doesn't say how many it may: what is held for them
 Count = Annotated[int, msgspec.Meta(le=2**48)]  # that a provider tells: no more can be true, or be stored
+
+_PLACES, _MOST_COST = Decimal("1e-12"), Decimal(1_000_000)
 
 
 class Operation(msgspec.Struct, frozen=True, gc=False):
@@ -48,7 +53,7 @@ class Ask(msgspec.Struct, gc=False):
     n: int = 1  # answers at most
     input_bytes: int = 0
     input_bound: int | None = None  # tokens that go in at most, of a body that isn't read; None: nobody knows
-    units: Units = ()  # what is charged by the piece: no more than this
+    units: Units = ()  # the most that it can be charged by the piece: for its tools, or for what it makes
     seconds: int = 0  # of the sound that was sent, about
     format: str = ""  # of the answer, as asked for
     refers_to: tuple[tuple[str, str], ...] = ()  # things that the provider keeps: the field, and the id in it
@@ -56,6 +61,7 @@ class Ask(msgspec.Struct, gc=False):
     has_usage: bool = False  # the client itself asked for usage in the stream
     hides_usage: bool = False  # we asked for usage in the client's place, and take it out again
     provider: str = ""  # who answers; set by `prepare`
+    service_tier: str = ""  # that it asks for; "auto": any may be given
 
 
 class Dialect(NamedTuple):
@@ -77,7 +83,7 @@ class Reader(ABC):
         self.is_settled = False  # the tokens are those of the whole answer
         self.is_final = False  # the event that ends the stream was read
         self.units: dict[str, int] = {}  # charged by the piece: tool calls, images, seconds
-        self.service_tier = ""  # as the answer names it
+        self.service_tier = ""  # as the answer names it; several that add up are joined by "+"
         self.provider_cost: Decimal | None = None  # USD, where the provider says what it charges
         self.model = ""
         self.request_id: str | None = None
@@ -153,8 +159,11 @@ class Wire(ABC):
         """For the answer to one call."""
 
     @abstractmethod
-    def error(self, status: int, code: str, message: str, param: str | None = None) -> bytes:
-        """An error of ours as this protocol's SDKs expect it: a JSON body."""
+    def error(self, status: int, code: str, message: str, param: str | None = None, limit: Told | None = None) -> bytes:
+        """An error of ours as this protocol's SDKs expect it: a JSON body.
+
+        limit: that was reached, by field (name, scope, limit, used, ends_at); a field of the error.
+        """
 
     @abstractmethod
     def error_event(self, operation: Operation, status: int, code: str, message: str) -> bytes:
@@ -176,6 +185,15 @@ class Match(NamedTuple):
     operation: Operation
     provider: str
     may_name_provider: bool = False  # the body's model may say "provider/model"
+
+
+def amount(told: int | str | Decimal) -> Decimal | None:
+    """What a provider says that a call cost, in USD to 12 places; None for what cannot be true."""
+    try:
+        cost = Decimal(told)
+        return cost.quantize(_PLACES) if 0 <= cost < _MOST_COST else None
+    except ArithmeticError:  # no number, or none that can be compared
+        return None
 
 
 def take(left: int, wanted: int | None) -> tuple[int, int]:

@@ -10,13 +10,16 @@ from apps.pricing.rating import Tokens
 from apps.proxy.sse import Event
 
 from . import body as bodies
-from .base import Ask, Count, Headers, Limit, Operation, Reader, Wire, take
+from . import media
+from .base import Ask, Count, Headers, Limit, Operation, Reader, Told, Wire, take
 from .errors import BadBody
+from .tools import grounding_bound_of
 
 TEMPLATE_TOKENS = 1024
+ERROR_INFO = "type.googleapis.com/google.rpc.ErrorInfo"
 
 _REFERENCES = (
-    b'"inlineData"', b'"inline_data"', b'"fileData"', b'"file_data"', b'"cachedContent"', b'"cached_content"',
+    b'"fileData"', b'"file_data"', b'"cachedContent"', b'"cached_content"',
     b'"googleSearch', b'"google_search', b'"urlContext"', b'"url_context"', b'"codeExecution"', b'"code_execution"',
 )  # fmt: skip
 # These would take the usage out of the answer, or give it a form that we don't read.
@@ -50,6 +53,9 @@ class _Body(msgspec.Struct, gc=False):
 
     camel: msgspec.Raw = msgspec.field(default=_ABSENT, name="generationConfig")
     snake: msgspec.Raw = msgspec.field(default=_ABSENT, name="generation_config")
+    service_tier: str | None = msgspec.field(default=None, name="serviceTier")
+    service_tier_snake: str | None = msgspec.field(default=None, name="service_tier")
+    tools: msgspec.Raw = _ABSENT
 
 
 class _Config(msgspec.Struct, gc=False):
@@ -78,6 +84,8 @@ class _Usage(msgspec.Struct, gc=False, rename="camel"):
     cache_tokens_details: list[_Modality] | None = None
     tool_use_prompt_tokens_details: list[_Modality] | None = None
     candidates_tokens_details: list[_Modality] | None = None
+    service_tier: str | None = None
+    traffic_type: str | None = None  # the same, with Vertex AI
 
 
 class _Fault(msgspec.Struct, gc=False):
@@ -85,8 +93,18 @@ class _Fault(msgspec.Struct, gc=False):
     message: str | None = None
 
 
+class _Chunk(msgspec.Struct, gc=False):
+    maps: msgspec.Raw = _ABSENT
+
+
+class _Grounding(msgspec.Struct, gc=False, rename="camel"):
+    web_search_queries: list[str] | None = None
+    grounding_chunks: list[_Chunk] | None = None
+
+
 class _Candidate(msgspec.Struct, gc=False, rename="camel"):
     finish_reason: str | None = None
+    grounding_metadata: _Grounding | None = None
 
 
 class _Answer(msgspec.Struct, gc=False, rename="camel"):
@@ -124,12 +142,17 @@ class Gemini(Wire):
         bodies.check_unique(body)
         if said.camel is not _ABSENT and said.snake is not _ABSENT:
             raise BadBody("The body has generationConfig and generation_config: give one.", "generationConfig")
+        if said.service_tier is not None and said.service_tier_snake is not None:
+            raise BadBody("The body has serviceTier and service_tier: give one.", "serviceTier")
         if operation.is_embedding:
             ask.max_output_tokens = 0
         elif config is not None:
             bodies.check_unique(bytes(raw))
             ask.max_output_tokens = _larger(config.max_output, config.max_output_tokens)
             ask.n = max(1, config.candidates or 0, config.candidate_count or 0)
+        ask.service_tier = _tier_of(said.service_tier or said.service_tier_snake)
+        if said.tools is not _ABSENT:
+            ask.units = grounding_bound_of(said.tools)
         return ask
 
     def prepare(self, operation: Operation, body: bytes, ask: Ask, provider: str, model: str | None = None) -> bytes:
@@ -139,7 +162,8 @@ class Gemini(Wire):
     def input_bound(self, operation: Operation, body: bytes) -> int | None:
         if any(reference in body for reference in _REFERENCES):
             return None
-        return len(body) + TEMPLATE_TOKENS
+        images = media.gemini_bound(body) if b'"inline' in body else 0
+        return None if images is None else len(body) + images + TEMPLATE_TOKENS
 
     def sign(self, headers: Headers, secret: bytes) -> Headers:
         return [*headers, (b"x-goog-api-key", secret)]
@@ -153,10 +177,12 @@ class Gemini(Wire):
     def reader(self, operation: Operation, ask: Ask) -> "GeminiReader":
         return GeminiReader(operation, ask)
 
-    def error(self, status: int, code: str, message: str, param: str | None = None) -> bytes:
+    def error(self, status: int, code: str, message: str, param: str | None = None, limit: Told | None = None) -> bytes:
         name = _STATUSES.get(status) or ("INTERNAL" if status >= 500 else "INVALID_ARGUMENT")
-        details = [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": code.upper(), "domain": "tollgate"}]
-        return _encode({"error": {"code": status, "message": message, "status": name, "details": details}})
+        info: dict[str, object] = {"@type": ERROR_INFO, "reason": code.upper(), "domain": "tollgate"}
+        if limit:
+            info["metadata"] = {field: str(value) for field, value in limit.items() if value is not None}
+        return _encode({"error": {"code": status, "message": message, "status": name, "details": [info]}})
 
     def error_event(self, operation: Operation, status: int, code: str, message: str) -> bytes:
         return b"data: " + self.error(status, code, message) + b"\n\n"
@@ -164,6 +190,13 @@ class Gemini(Wire):
 
 class GeminiReader(Reader):
     """Of one answer. Every part of a stream tells the usage so far; no event says that it is the last."""
+
+    def __init__(self, operation: Operation, ask: Ask) -> None:
+        super().__init__(operation, ask)
+        self.service_tier = ask.service_tier  # unless the answer tells another
+        self._queries: set[str] = set()
+        self._cached_audio = 0
+        self._is_mapped = False
 
     def tells(self, raw: bytes) -> bool:
         return b'"usageMetadata"' in raw or b'"finishReason"' in raw or b'"error"' in raw
@@ -187,7 +220,7 @@ class GeminiReader(Reader):
         if found is None:
             return
         try:
-            self.tokens = _tokens_of(_decode_usage(found))
+            self._tell(_decode_usage(found))
         except msgspec.DecodeError:
             return
         self.is_settled = b'"finishReason"' in raw
@@ -202,9 +235,42 @@ class GeminiReader(Reader):
             self.error_code = answer.error.status or "error"
             self.error_message = answer.error.message or ""
         if answer.usage_metadata is not None:
-            self.tokens = _tokens_of(answer.usage_metadata)
+            self._tell(answer.usage_metadata)
+        for candidate in answer.candidates or ():
+            if candidate.grounding_metadata is not None:
+                self._note_grounding(candidate.grounding_metadata)
         if answer.prompt_feedback is not _ABSENT or any(each.finish_reason for each in answer.candidates or ()):
             self.is_settled = True
+
+    def _tell(self, usage: _Usage) -> None:
+        self.tokens = _tokens_of(usage)
+        if told := usage.service_tier or usage.traffic_type:
+            self.service_tier = _tier_of(told)
+        self._cached_audio = max(0, _count(usage.cache_tokens_details, SOUND))
+        self._count_units()
+
+    def _note_grounding(self, grounding: _Grounding) -> None:
+        """Told again and again in a stream; the same search twice is one."""
+        self._queries.update(query for query in grounding.web_search_queries or () if query)
+        self._is_mapped = self._is_mapped or any(
+            each.maps is not _ABSENT and bytes(each.maps) != b"null" for each in grounding.grounding_chunks or ()
+        )
+        self._count_units()
+
+    def _count_units(self) -> None:
+        counted = {
+            "web_search": len(self._queries),
+            "grounded_prompt": min(1, len(self._queries)),
+            "grounded_map": int(self._is_mapped),
+            "cache_read_audio": self._cached_audio,
+        }
+        self.units = {name: count for name, count in counted.items() if count}
+
+
+def _tier_of(told: str | None) -> str:
+    """ "flex", however it is told: SERVICE_TIER_FLEX, ON_DEMAND_FLEX."""
+    name = (told or "").lower().removeprefix("service_tier_").removeprefix("on_demand").strip("_")
+    return "" if name in ("standard", "unspecified") else name[:40]
 
 
 def _tokens_of(usage: _Usage) -> Tokens:

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 import msgspec
 
 from . import body as bodies
-from . import openai_media as media
-from .base import Ask, Headers, Limit, Operation, Wire
+from . import media, openai_media
+from .base import Ask, Headers, Limit, Operation, Told, Wire
 from .compatible import dialect_of
 from .errors import BadBody
 from .form import Form
 from .openai_media_reader import MediaReader
 from .openai_reader import OpenAIReader
+from .tools import bound_of
 
 TEMPLATE_TOKENS = 1024  # what providers add around a conversation and its tools, at most
 USAGE_ON_DEMAND = frozenset(("chat.completions", "completions"))  # their streams tell it only when asked to
@@ -20,9 +21,10 @@ COMPLETION_TOKENS = 16  # of the old completions, where the body says no other n
 
 # Things that cost input tokens and whose size the body doesn't tell.
 _REFERENCE = re.compile(
-    rb'"(?:web_search|(?:image_url|input_image|file|input_file|file_id|previous_response_id|conversation|video_url'
+    rb'"(?:web_search|(?:file|input_file|file_id|previous_response_id|conversation|video_url'
     rb'|file_search|mcp|code_interpreter|data_sources)")'
 )
+_IMAGE = re.compile(rb'"(?:image_url|input_image)"')
 
 _ERROR_TYPES = {
     401: "invalid_request_error",
@@ -57,6 +59,9 @@ class _Body(msgspec.Struct, gc=False):
     background: bool | None = None
     previous_response_id: str | None = None
     conversation: str | _Named | None = None
+    service_tier: str | None = None
+    tools: msgspec.Raw = _ABSENT
+    max_tool_calls: Limit | None = None
     user: str | None = None
     safety_identifier: str | None = None
 
@@ -66,6 +71,7 @@ class _Fault(msgspec.Struct):
     type: str
     param: str | None
     code: str
+    limit: Told | msgspec.UnsetType = msgspec.UNSET
 
 
 _decode = msgspec.json.Decoder(_Body).decode
@@ -83,7 +89,7 @@ class OpenAI(Wire):
 
     def read(self, operation: Operation, body: bytes) -> Ask:
         if operation.is_media:
-            return media.read_json(operation, body)
+            return openai_media.read_json(operation, body)
         try:
             said = _decode(body)
         except msgspec.DecodeError as error:
@@ -101,6 +107,8 @@ class OpenAI(Wire):
             max_output_tokens=_most_output(operation, said),
             n=_answers(operation, said),
             input_bytes=len(body),
+            service_tier=said.service_tier or "",
+            units=() if said.tools is _ABSENT else bound_of(said.tools, said.max_tool_calls),
         )
         if said.previous_response_id or said.conversation:
             ask.refers_to = tuple(_kept_things(said))
@@ -109,13 +117,13 @@ class OpenAI(Wire):
             ask.has_usage = _asks_for_usage(bytes(said.stream_options))
         return ask
 
-    form_fields = media.FORM_FIELDS
+    form_fields = openai_media.FORM_FIELDS
 
     def most_files(self, operation: Operation) -> int:
-        return media.MOST_FILES if operation.name.startswith(media.IMAGES) else 1
+        return openai_media.MOST_FILES if operation.name.startswith(openai_media.IMAGES) else 1
 
     def read_form(self, operation: Operation, form: Form, size: int) -> Ask:
-        return media.read_form(operation, form, size)
+        return openai_media.read_form(operation, form, size)
 
     def prepare(self, operation: Operation, body: bytes, ask: Ask, provider: str, model: str | None = None) -> bytes:
         ask.provider = provider
@@ -133,7 +141,8 @@ class OpenAI(Wire):
     def input_bound(self, operation: Operation, body: bytes) -> int | None:
         if _REFERENCE.search(body):
             return None
-        return len(body) + TEMPLATE_TOKENS  # no token is shorter than a byte
+        images = media.openai_bound(body) if _IMAGE.search(body) else 0
+        return None if images is None else len(body) + images + TEMPLATE_TOKENS  # no token is shorter than a byte
 
     def sign(self, headers: Headers, secret: bytes) -> Headers:
         return [*headers, (b"authorization", b"Bearer " + secret)]
@@ -145,9 +154,9 @@ class OpenAI(Wire):
             return MediaReader(operation, ask)
         return OpenAIReader(operation, ask)
 
-    def error(self, status: int, code: str, message: str, param: str | None = None) -> bytes:
+    def error(self, status: int, code: str, message: str, param: str | None = None, limit: Told | None = None) -> bytes:
         kind = _ERROR_TYPES.get(status) or ("server_error" if status >= 500 else "invalid_request_error")
-        return _encode({"error": _Fault(message, kind, param, code)})
+        return _encode({"error": _Fault(message, kind, param, code, limit or msgspec.UNSET)})
 
     def error_event(self, operation: Operation, status: int, code: str, message: str) -> bytes:
         if operation.name != "responses":

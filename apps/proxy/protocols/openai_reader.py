@@ -10,15 +10,20 @@ from apps.proxy.sse import Event
 from . import body as bodies
 from .base import Ask, Operation, Reader
 from .compatible import dialect_of
-from .openai_usage import Usage, tokens_of
+from .openai_usage import Usage, cost_of, tokens_of, units_of
+from .tools import ToolCalls
 
 ENDINGS = frozenset(("response.completed", "response.incomplete", "response.failed", "error"))
 
 _STRING = rb'"\s*:\s*"([^"\\]*(?:\\.[^"\\]*)*)'
 _WRITTEN = re.compile(rb'"(?:content|reasoning_content|reasoning|refusal|arguments|text|transcript)' + _STRING)
 _DELTA = re.compile(rb'"delta' + _STRING)  # a response's other events repeat the text as a whole
+_SERVICE_TIER = re.compile(rb'"service_tier"\s*:\s*"([a-z_]{1,40})"')
 _USAGE_KEY = re.compile(rb'"usage"\s*:\s*(?=\{)')
 _ENDING = re.compile(rb'"type"\s*:\s*"(?:' + b"|".join(ending.encode() for ending in sorted(ENDINGS)) + rb')"')
+
+
+_ABSENT = msgspec.Raw()
 
 
 class Fault(msgspec.Struct, gc=False):
@@ -44,6 +49,8 @@ class _Response(msgspec.Struct, gc=False):
     id: str | None = None
     model: str | None = None
     usage: Usage | None = None
+    service_tier: str | None = None
+    output: msgspec.Raw = _ABSENT
     error: Fault | None = None
 
 
@@ -54,6 +61,9 @@ class Answer(msgspec.Struct, gc=False):
     type: str | None = None
     model: str | None = None
     usage: Usage | None = None
+    service_tier: str | None = None
+    output: msgspec.Raw = _ABSENT
+    item: msgspec.Raw = _ABSENT  # of an event that tells of one
     choices: list[_Choice] | None = None
     response: _Response | None = None
     x_groq: _Groq | None = None
@@ -74,6 +84,8 @@ class OpenAIReader(Reader):
         self.endings = ENDINGS
         self._dialect = dialect_of(ask.provider)
         self._is_response = operation.name == "responses"
+        self._tools = ToolCalls(ask.units) if self._is_response else None
+        self._told_units: dict[str, int] = {}  # by the usage itself
         self._is_image = operation.name.startswith("images.")
 
     def tells(self, raw: bytes) -> bool:
@@ -82,7 +94,7 @@ class OpenAIReader(Reader):
             (b'"usage"' in raw and raw.count(b'"usage"') != raw.count(b'"usage":null') + raw.count(b'"usage": null'))
             or b"[DONE]" in raw
             or b'"error"' in raw
-            or (self._is_response and b"response.failed" in raw)
+            or (self._is_response and (b"response.failed" in raw or b'_call"' in raw))
         )
 
     def read(self, event: Event) -> bool:
@@ -113,8 +125,13 @@ class OpenAIReader(Reader):
             except msgspec.DecodeError:
                 return
             self.is_settled = self.tokens is not None
-        if self._is_response and _ENDING.search(raw, 0, 1000):
-            self._end()
+        if told := _SERVICE_TIER.findall(raw):
+            self._name_tier(told[-1].decode())
+        if self._tools is not None:
+            self._tools.note_excerpt(raw)
+            self._count()
+            if _ENDING.search(raw, 0, 1000):
+                self._end()
 
     def text_bytes(self, raw: bytes) -> int:
         return bodies.utf8_length((_DELTA if self._is_response else _WRITTEN).findall(raw))
@@ -128,6 +145,9 @@ class OpenAIReader(Reader):
         inner = answer.response or answer
         self.model = inner.model or self.model
         self.request_id = inner.id or self.request_id
+        self._name_tier(inner.service_tier)
+        if self._tools is not None:
+            self._note_tools(answer, inner, self._tools)
         if inner.error or answer.type == "error":
             self._note(inner.error or Fault(answer.message, None, answer.code))
         usage = inner.usage
@@ -144,7 +164,26 @@ class OpenAIReader(Reader):
         self.is_settled = is_end and self.tokens is not None
         return answer.choices == []
 
+    def _note_tools(self, answer: Answer, inner: Answer | _Response, tools: ToolCalls) -> None:
+        if answer.type == "response.output_item.done":
+            tools.note(answer.item)
+        elif inner.output is not _ABSENT:
+            tools.note_all(inner.output)
+        self._count()
+
+    def _count(self) -> None:
+        """What the usage tells goes before what was counted: some tools leave no item."""
+        counted = self._tools.count() if self._tools is not None else {}
+        self.units = counted | self._told_units
+
+    def _name_tier(self, name: str | None) -> None:
+        if name and name != "auto":  # which is what was asked for, said before it is known what was given
+            self.service_tier = name[:40]
+
     def _tell(self, usage: Usage) -> None:
+        self._told_units = units_of(usage)
+        self._count()
+        self.provider_cost = cost_of(usage) or self.provider_cost
         tokens = tokens_of(usage, self._dialect)
         if tokens is None:
             return

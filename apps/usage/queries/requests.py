@@ -7,6 +7,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from apps.usage.models import Request, Result
+from apps.usage.queries.periods import Period
 
 
 class Page(NamedTuple):
@@ -23,16 +24,23 @@ def recent_requests(
     before: str | None = None,
     limit: int = 50,
     result: Result | None = None,
+    error_code: str = "",
+    period: Period | None = None,
 ) -> Page:
     """The newest requests, or those before the cursor `before`. As fast on the last page as on the first.
 
-    result: only those that ended so, such as Result.REFUSED.
+    result: only those that ended so, such as Result.REFUSED. error_code: only those with this one; "": any.
+    period: only those that began in it.
     """
     rows = Request.objects.filter(organization_id=organization_id)
     if result is not None:
         rows = rows.filter(result=result)
+    if error_code:
+        rows = rows.filter(error_code=error_code)
     if customer_id is not None:
         rows = rows.filter(customer_id=customer_id)
+    if period is not None:
+        rows = rows.filter(started_at__gte=period.since, started_at__lt=period.until)
     if before and (position := _position(before)):
         at, request_id = position
         rows = rows.filter(started_at__lte=at).exclude(started_at=at, id__gte=request_id)

@@ -1,7 +1,7 @@
 """Answers as providers give them, and what they cost: the same usage in every form that a protocol has."""
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -105,7 +105,9 @@ def message(usage: object) -> bytes:
 def message_stream(usage: dict[str, object]) -> bytes:
     """The input is told at the start, the output at the end, where some of the input is told again."""
     start = {**usage, "output_tokens": 1}
-    end = {name: usage[name] for name in usage if name not in ("cache_creation", "service_tier")}
+    end = {
+        name: usage[name] for name in usage if name not in ("cache_creation", "service_tier", "speed", "inference_geo")
+    }
     opening = {"id": "msg_1", "type": "message", "model": "claude-sonnet-4-5", "content": [], "usage": start}
     return events(
         {"type": "message_start", "message": opening},
@@ -206,3 +208,4 @@ class Case(NamedTuple):
     usage: dict[str, object]
     tokens: Tokens
     provider: str = ""
+    charged: Mapping[str, Any] = {}  # units, service_tier, provider_cost: what the usage tells beside the tokens

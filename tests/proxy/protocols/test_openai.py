@@ -252,7 +252,7 @@ def test_both_edits_at_once():
 @pytest.mark.parametrize(
     "reference",
     [
-        {"messages": [{"content": [{"type": "image_url", "image_url": {"url": "https://x/y.png"}}]}]},
+        {"messages": [{"content": [{"type": "video_url", "video_url": {"url": "https://x/y.mp4"}}]}]},
         {"messages": [{"content": [{"type": "file", "file": {"file_id": "file-1"}}]}]},
         {"previous_response_id": "resp_1"},
         {"conversation": "conv_1"},

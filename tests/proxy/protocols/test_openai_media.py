@@ -169,8 +169,8 @@ TOLD = [  # operation, what was asked, content type, answer, tokens, units, sour
     pytest.param(HEARD, GPT_HEARS, EVENTS, events({"type": "transcript.text.delta", "delta": "Hi."},
         {"type": "transcript.text.done", "text": "Hi.", "usage": HEARD_USAGE}),
         Tokens(input=3, input_audio=11, output=45), {}, REPORTED, id="gpt-transcribe-streamed"),
-    pytest.param(HEARD, GPT_HEARS, JSON, encode({"text": "Hi, there."}), Tokens(input_audio=170, output=3), {"second": 10},
-        ESTIMATED, id="gpt-transcribe-untold"),
+    pytest.param(HEARD, GPT_HEARS, JSON, encode({"text": "Hi, there."}), Tokens(input_audio=170, output=3),
+        {"second": 10}, ESTIMATED, id="gpt-transcribe-untold"),
 ]  # fmt: skip
 
 

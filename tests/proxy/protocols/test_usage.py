@@ -75,7 +75,7 @@ def meter_case(case: Case, chunks: list[bytes], content_type: bytes, encoding: b
 
 
 def expected(case: Case) -> Usage:
-    return Usage(case.tokens, REPORTED, *NAMED[case.wire])
+    return Usage(case.tokens, REPORTED, *NAMED[case.wire], **case.charged)
 
 
 def plain(case: Case) -> bytes:

@@ -1,26 +1,34 @@
 """Usage as providers tell it, and the disjoint kinds that it means. Worked by hand."""
 
+from decimal import Decimal
+from typing import Any
+
 import pytest
 
 from apps.pricing.rating import Tokens
 
 from .answers import Case
 
-
-def _chat(name: str, usage: dict[str, object], provider: str = "openai", **tokens: int) -> object:
-    return pytest.param(Case("chat", usage, Tokens(**tokens), provider), id=f"chat-{name}")
-
-
-def _response(name: str, usage: dict[str, object], **tokens: int) -> object:
-    return pytest.param(Case("response", usage, Tokens(**tokens), "openai"), id=f"response-{name}")
+Charged = dict[str, Any]
+NOTHING: Charged = {}
 
 
-def _message(name: str, usage: dict[str, object], **tokens: int) -> object:
-    return pytest.param(Case("message", usage, Tokens(**tokens), "anthropic"), id=f"message-{name}")
+def _chat(
+    name: str, usage: dict[str, object], charged: Charged = NOTHING, provider: str = "openai", **tokens: int
+) -> object:
+    return pytest.param(Case("chat", usage, Tokens(**tokens), provider, charged), id=f"chat-{name}")
 
 
-def _generated(name: str, usage: dict[str, object], **tokens: int) -> object:
-    return pytest.param(Case("generated", usage, Tokens(**tokens), "google"), id=f"generated-{name}")
+def _response(name: str, usage: dict[str, object], charged: Charged = NOTHING, **tokens: int) -> object:
+    return pytest.param(Case("response", usage, Tokens(**tokens), "openai", charged), id=f"response-{name}")
+
+
+def _message(name: str, usage: dict[str, object], charged: Charged = NOTHING, **tokens: int) -> object:
+    return pytest.param(Case("message", usage, Tokens(**tokens), "anthropic", charged), id=f"message-{name}")
+
+
+def _generated(name: str, usage: dict[str, object], charged: Charged = NOTHING, **tokens: int) -> object:
+    return pytest.param(Case("generated", usage, Tokens(**tokens), "google", charged), id=f"generated-{name}")
 
 
 def _modalities(**counts: int) -> list[dict[str, object]]:
@@ -191,7 +199,11 @@ CHAT = [
             "total_tokens": 14428,
             "prompt_tokens_details": {"cached_tokens": 128},
             "completion_tokens_details": {"reasoning_tokens": 2809},
+            "cost_in_usd_ticks": 37_756_001,
+            "num_server_side_tools_used": 3,
+            "server_side_tool_usage_details": {"web_search_calls": 1, "x_search_calls": 2, "mcp_calls": 4},
         },
+        {"units": (("web_search", 1), ("x_search", 2)), "provider_cost": Decimal("0.0037756001")},
         provider="x-ai",
         input=9992,
         cache_read=128,
@@ -208,6 +220,7 @@ CHAT = [
             "num_search_queries": 30,
             "reasoning_tokens": 73997,
         },
+        {"units": (("web_search", 30),)},
         provider="perplexity",
         input=33,
         output=27179,
@@ -239,10 +252,39 @@ CHAT = [
             "prompt_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 100, "audio_tokens": 0},
             "completion_tokens_details": {"reasoning_tokens": 0, "image_tokens": 0},
         },
+        {"provider_cost": Decimal("0.95")},
         provider="openrouter",
         input=94,
         cache_write=100,
         output=2,
+    ),
+    _chat(
+        "perplexity-with-costs",
+        {
+            "prompt_tokens": 8,
+            "completion_tokens": 439,
+            "total_tokens": 447,
+            "search_context_size": "low",
+            "cost": {"input_tokens_cost": 2.4e-05, "output_tokens_cost": 0.006585, "total_cost": 0.012609},
+        },
+        {"provider_cost": Decimal("0.012609")},
+        provider="perplexity",
+        input=8,
+        output=439,
+    ),
+    _chat(
+        "costs-that-cannot-be-true-are-not-told",
+        {"prompt_tokens": 1, "completion_tokens": 1, "cost": -1, "server_side_tool_usage_details": [3]},
+        provider="openrouter",
+        input=1,
+        output=1,
+    ),
+    _chat(
+        "costs-of-another-form-do-no-harm",
+        {"prompt_tokens": 1, "completion_tokens": 1, "cost": "1e999999"},
+        provider="openrouter",
+        input=1,
+        output=1,
     ),
     _chat(
         "whole-numbers-with-a-point",
@@ -284,6 +326,36 @@ RESPONSES = [
         cache_write=512,
         output=68,
         reasoning=832,
+    ),
+    _response(
+        "written-for-12-hours",
+        {
+            "input_tokens": 1000,
+            "input_tokens_details": {
+                "cache_write_tokens": 700,
+                "cache_write_tokens_details": {"ttl_30m_tokens": 300, "ttl_12h_tokens": 400},
+            },
+            "output_tokens": 1,
+        },
+        input=300,
+        cache_write=300,
+        cache_write_1h=400,
+        output=1,
+    ),
+    _response(
+        "cached-sound-and-images",
+        {
+            "input_tokens": 900,
+            "input_tokens_details": {
+                "cached_tokens": 600,
+                "cached_tokens_details": {"text_tokens": 100, "audio_tokens": 300, "image_tokens": 200},
+            },
+            "output_tokens": 1,
+        },
+        {"units": (("cache_read_audio", 300), ("cache_read_image", 200))},
+        input=300,
+        cache_read=600,
+        output=1,
     ),
     _response("explicit-zero", {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}),
 ]
@@ -357,11 +429,28 @@ MESSAGES = [
             "server_tool_use": {"web_search_requests": 1},
             "service_tier": "standard",
         },
+        {"units": (("web_search", 1),), "service_tier": "standard"},
         input=105,
         cache_read=7123,
         cache_write=7345,
         output=6039,
     ),
+]
+
+MESSAGES += [
+    _message(
+        f"{speed}-in-{geo}",
+        {"input_tokens": 1, "output_tokens": 2, "service_tier": "standard", "speed": speed, "inference_geo": geo},
+        {"service_tier": tier},
+        input=1,
+        output=2,
+    )
+    for speed, geo, tier in (
+        ("standard", "global", "standard"),
+        ("fast", "global", "fast"),
+        ("standard", "us", "us"),
+        ("fast", "us", "fast+us"),
+    )
 ]
 
 GENERATED = [
@@ -435,10 +524,26 @@ GENERATED = [
             "promptTokensDetails": _modalities(text=100, audio=400),
             "cacheTokensDetails": _modalities(audio=300, text=100),
         },
+        {"units": (("cache_read_audio", 300),)},
         input_audio=100,
         cache_read=400,
         output=3,
     ),
+    _generated(
+        "flex",
+        {"promptTokenCount": 1, "candidatesTokenCount": 2, "serviceTier": "flex"},
+        {"service_tier": "flex"},
+        input=1,
+        output=2,
+    ),
+    _generated(
+        "priority-as-vertex-says-it",
+        {"promptTokenCount": 1, "candidatesTokenCount": 2, "trafficType": "ON_DEMAND_PRIORITY"},
+        {"service_tier": "priority"},
+        input=1,
+        output=2,
+    ),
+    _generated("usual", {"promptTokenCount": 1, "serviceTier": "SERVICE_TIER_STANDARD"}, input=1),
     _generated("explicit-zero", {"promptTokenCount": 0, "candidatesTokenCount": 0, "totalTokenCount": 0}),
     _generated("candidates-left-out", {"promptTokenCount": 8, "totalTokenCount": 8}, input=8),
 ]

@@ -1,7 +1,7 @@
 from datetime import timedelta
 
 from apps.usage.models import Result
-from apps.usage.queries import recent_requests, refusals
+from apps.usage.queries import Period, recent_requests, refusals
 from apps.usage.record import REFUSED
 from tests.usage.conftest import NOON, a_call, write_spool
 
@@ -38,3 +38,13 @@ def test_single_refusals_newest_first(cast, root, ship):
     ship()
     found = recent_requests(cast.acme.pk, cast.globex.pk, result=Result.REFUSED).requests
     assert [request.error_code for request in found] == ["rate_limit_exceeded", "spend_cap_reached"]
+
+
+def test_single_refusals_of_a_reason_and_a_period(cast, root, ship):
+    for minutes, code in ((0, "a"), (10, "a"), (20, "b"), (60, "a")):
+        write_spool(root, a_refusal(cast.globex, code, 429, minutes))
+    ship()
+    period = Period(NOON + timedelta(minutes=10), NOON + HOUR)
+    found = recent_requests(cast.acme.pk, result=Result.REFUSED, error_code="a", period=period).requests
+    assert [request.started_at for request in found] == [NOON + timedelta(minutes=10)]
+    assert len(recent_requests(cast.acme.pk, result=Result.REFUSED, period=period).requests) == 2

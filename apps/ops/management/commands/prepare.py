@@ -1,6 +1,5 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import version
 from typing import Any
 
 from django.conf import settings
@@ -13,7 +12,7 @@ from django.utils import timezone
 from apps.ops.demo import make_demo
 from apps.ops.static_files import collect_static_files
 from apps.pricing.models import ModelPrice
-from apps.pricing.sync import sync_prices
+from apps.pricing.sync import source_of_prices, sync_prices
 
 LOCK = 7_017_473  # any number that nobody else takes
 
@@ -32,7 +31,7 @@ class Command(BaseCommand):
                 call_command("migrate", verbosity=0, interactive=False)
             if collect_static_files():
                 self.stdout.write("collected the static files")
-            if not ModelPrice.objects.filter(source=f"genai-prices {version('genai-prices')}").exists():
+            if not ModelPrice.objects.filter(source=source_of_prices()).exists():
                 sync_prices(at=timezone.now())
                 self.stdout.write("copied the list prices of the providers")
             if not options["no_demo"] and make_demo(settings.DATA, sandbox_url=settings.SANDBOX_URL):

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounts", "0002_rules_in_the_database"),
+        ("accounts", "0003_retries"),
     ]
 
     operations = [

@@ -1,0 +1,162 @@
+"""Tools that a provider runs and charges by the call: what a request may use, and what an answer says was used.
+
+The names are those of `pricing.rating.UNITS`.
+"""
+
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+
+import msgspec
+
+from apps.pricing.rating import Units
+
+from .base import MOST_TOOL_CALLS, Limit
+
+# Most tools are functions of the client's own. A name with an escape in it may be any.
+_CHARGED = re.compile(
+    rb'\\u|"(?:web_search|x_search|file_search|collections_search|attachment_search|code_interpreter|code_execution'
+    rb"|image_generation|google_?[sS]earch|google_?[mM]aps)"
+)
+_TOOLS = ("web_search_preview", "web_search", "x_search", "file_search", "attachment_search")  # by how they begin
+_OTHER_NAMES = {"collections_search": "file_search", "code_execution": "code_interpreter"}
+_QUALITIES = frozenset(("low", "medium", "high"))
+_SIZES = frozenset(("1024x1024", "1024x1536", "1536x1024"))
+
+_SEARCHED = re.compile(rb'"action"\s*:\s*\{\s*"type"\s*:\s*"search"')
+_FILE_SEARCHED = re.compile(rb'"type"\s*:\s*"file_search_call"')
+_CONTAINER = re.compile(rb'"container_id"\s*:\s*"([^"\\]+)"')
+
+
+class _Container(msgspec.Struct, gc=False):
+    memory_limit: str | None = None
+
+
+class _Tool(msgspec.Struct, gc=False):
+    """One that a request offers, in any protocol's form."""
+
+    type: str = ""
+    max_uses: Limit | None = None  # Anthropic
+    container: _Container | str | None = None
+    quality: str | None = None
+    size: str | None = None
+
+
+class _Action(msgspec.Struct, gc=False):
+    type: str | None = None
+
+
+class Item(msgspec.Struct, gc=False):
+    """A part of a response's output."""
+
+    id: str | None = None
+    type: str = ""
+    status: str | None = None
+    action: _Action | str | None = None
+    container_id: str | None = None
+    quality: str | None = None
+    size: str | None = None
+
+
+_decode_tools = msgspec.json.Decoder(list[_Tool]).decode
+_decode_item = msgspec.json.Decoder(Item).decode
+_decode_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+
+def bound_of(tools: msgspec.Raw, max_calls: int | None = None) -> Units:
+    """The most that the tools of a request can charge. max_calls: of all tools together, as the request says."""
+    raw = bytes(tools)
+    if _CHARGED.search(raw) is None:
+        return ()
+    try:
+        offered = _decode_tools(raw)
+    except msgspec.DecodeError:
+        return ()  # the provider refuses them, too
+    most = MOST_TOOL_CALLS if max_calls is None else max_calls
+    return tuple(charge for tool in offered if (charge := _charge_of(tool, most)) is not None)
+
+
+def _charge_of(tool: _Tool, most: int) -> tuple[str, int] | None:
+    kind = _OTHER_NAMES.get(tool.type, tool.type)
+    if kind == "code_interpreter":
+        memory = tool.container.memory_limit if isinstance(tool.container, _Container) else None
+        return (f"{kind}:{memory}" if memory and memory != "1g" else kind), min(1, most)
+    if kind == "image_generation":
+        quality = tool.quality if tool.quality in _QUALITIES else "high"
+        return f"image:{quality}:{tool.size if tool.size in _SIZES else '1024x1536'}", most
+    name = next((name for name in _TOOLS if kind.startswith(name)), None)
+    return None if name is None else (name, most if tool.max_uses is None else tool.max_uses)
+
+
+def grounding_bound_of(tools: msgspec.Raw) -> Units:
+    """Of a Gemini request that may search: newer models charge each search, older ones the prompt."""
+    if _CHARGED.search(bytes(tools)) is None:
+        return ()
+    return ("web_search", MOST_TOOL_CALLS), ("grounded_prompt", 1), ("grounded_map", 1)
+
+
+class ToolCalls:
+    """What the tools of one response did, told item by item and again at its end."""
+
+    def __init__(self, offered: Units) -> None:
+        names = [name for name, _ in offered]
+        self._search = "web_search_preview" if "web_search_preview" in names else "web_search"
+        self._container = next((name for name in names if name.startswith("code_interpreter")), "code_interpreter")
+        self._found: dict[str, str] = {}  # names of units, by what each is charged once for
+
+    def note_all(self, output: msgspec.Raw) -> None:
+        """The output of a whole response."""
+        with suppress(msgspec.DecodeError):
+            for item in _decode_items(output):
+                self.note(item)
+
+    def note(self, raw: msgspec.Raw) -> None:
+        """One item of it."""
+        with suppress(msgspec.DecodeError):  # an item of a kind that we don't know, and that costs nothing
+            item = _decode_item(raw)
+            if item.type.endswith("_call") and item.status != "failed":
+                self._note(item)
+
+    def note_excerpt(self, raw: bytes) -> None:
+        """The ends of a response that was too long to be kept; only where its items weren't told before."""
+        if self._found:
+            return
+        self._found |= {f"search {number}": self._search for number, _ in enumerate(_SEARCHED.findall(raw))}
+        self._found |= {f"file {number}": "file_search" for number, _ in enumerate(_FILE_SEARCHED.findall(raw))}
+        self._found |= {container.decode(): self._container for container in _CONTAINER.findall(raw)}
+
+    def count(self) -> dict[str, int]:
+        """How many of each unit."""
+        counted: dict[str, int] = {}
+        for name in self._found.values():
+            counted[name] = counted.get(name, 0) + 1
+        return counted
+
+    def _note(self, item: Item) -> None:
+        key = item.id or f"item {len(self._found)}"
+        match item.type:
+            case "web_search_call":  # to open a page, or to look for something in it, costs nothing
+                if not isinstance(item.action, _Action) or item.action.type in (None, "search"):
+                    self._found[key] = self._search
+            case "file_search_call":
+                self._found[key] = "file_search"
+            case "code_interpreter_call":
+                self._found[item.container_id or key] = self._container
+            case "image_generation_call":
+                if item.status in (None, "completed"):
+                    self._found[key] = f"image:{item.quality or 'high'}:{item.size or '1024x1536'}"[:80]
+
+
+_CALLS = {  # as xAI counts them
+    "web_search_calls": "web_search",
+    "x_search_calls": "x_search",
+    "code_interpreter_calls": "code_interpreter",
+    "file_search_calls": "file_search",
+    "document_search_calls": "attachment_search",
+}
+
+
+def units_of_calls(calls: Mapping[str, object]) -> dict[str, int]:
+    """From counts of calls by tool."""
+    counted = ((name, calls.get(told)) for told, name in _CALLS.items())
+    return {name: count for name, count in counted if isinstance(count, int) and count > 0}
