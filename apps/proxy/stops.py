@@ -7,7 +7,7 @@ its SDK turns into its own exception.
 from collections.abc import Mapping, Sequence
 
 from apps.proxy.grant import Bar
-from apps.proxy.protocols.base import BadBody
+from apps.proxy.protocols.errors import BadBody
 from apps.proxy.upstream import (
     BadResponse,
     ConnectFailed,
@@ -92,6 +92,12 @@ def not_theirs() -> Stop:
         "Stored objects (files, responses, conversations, batches) cannot be read or changed here: they belong to the "
         "operator's account with the provider, which other customers share.",
     )
+
+
+def not_made_by_them(param: str | None, object_id: str) -> Stop:
+    """As the provider says it of what isn't there: nobody is told of what others have."""
+    code = "previous_response_not_found" if param == "previous_response_id" else "not_found"
+    return Stop(404 if param is None else 400, code, f"There is no “{object_id[:80]}” of this account.", param=param)
 
 
 def no_provider(provider: str) -> Stop:

@@ -28,6 +28,6 @@ def named_provider(model: str, providers: Container[str]) -> tuple[str, str] | N
     for) and speaks OpenAI's protocol: many models have a slash in their own name.
     """
     provider, slash, rest = model.partition("/")
-    if slash and rest and provider in providers and wire_of(provider) == "openai":
+    if slash and rest and provider in providers and wire_of(provider) in ("openai", "azure"):
         return provider, rest
     return None
