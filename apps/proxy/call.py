@@ -22,6 +22,7 @@ from apps.limits.scopes import Scopes
 from apps.pricing.rating import Price, Rated, rate
 from apps.proxy import stops
 from apps.proxy.admission import Demand
+from apps.proxy.aliases import Alias, rewritten, unnamed
 from apps.proxy.asgi import (
     BodyTooLarge,
     ClientGone,
@@ -51,9 +52,10 @@ from apps.proxy.memo import MEMO, Memo
 from apps.proxy.meter import EMPTY, Meter, Usage
 from apps.proxy.narrowing import NO_POLICY, policy_of
 from apps.proxy.protocols.base import Ask, Match
-from apps.proxy.protocols.compatible import named_provider
+from apps.proxy.protocols.compatible import SPEAK_OPENAI, named_provider
 from apps.proxy.protocols.errors import BadBody
 from apps.proxy.protocols.routes import WIRES
+from apps.proxy.renaming import RenamingMeter, without_length
 from apps.proxy.retries import asks_for_retries, retries_of
 from apps.proxy.scrub import scrub
 from apps.proxy.shortening import can_be_shortened, shortened
@@ -106,6 +108,7 @@ class Call:
         self.ask = Ask(model=self.operation.model, is_streamed=self.operation.is_streamed)
         self.body: bytes | None = None  # None: passed on as it comes
         self.upload: Upload | None = None  # the form that it is, where its fields are read
+        self.alias: Alias | None = None  # the organization's own name for the model, where the client said that
         self.model: str | None = None  # what the provider calls it, where the client said "provider/model"
         self.deployed: str | None = None  # the model that it is the name of, where Azure has names of its own
         self.provider_key_id: bytes | None = None
@@ -190,24 +193,26 @@ class Call:
             await self.read_body()
         elif self.operation.takes_form:
             await self.read_form()
-        if self.may_name_provider and (named := named_provider(self.ask.model, grant.routes)):
+        if grant.aliases and (alias := grant.aliases.get(self.ask.model)):
+            self.take_alias(alias)
+        elif self.may_name_provider and (named := named_provider(self.ask.model, grant.routes)):
             self.provider, self.model = named
         route = grant.routes.get(self.provider)
         if route is None:
-            raise stops.no_provider(self.provider)
+            raise stops.no_provider(self.alias.name if self.alias else self.provider)
         if grant.pools and self.provider in grant.pools:
             self.pool = in_turn(grant.pools[self.provider])
             route = self.pool[0]
         self.route = route
         self.provider_key_id = route.provider_key_id
-        model = self.model or self.ask.model
         if route.wire != self.wire.name:
             self.wire = WIRES[route.wire]
+        model, alias_name = self.model or self.ask.model, self.alias.name if self.alias else None
         if route.deployments:
             self.deployed = route.deployments.get(model)
             model = self.deployed or model
-        if not grant.access.is_open and not grant.access.allows_model(self.provider, model):
-            raise stops.model_not_allowed(model or self.operation.name)
+        if not grant.access.is_open and not grant.access.allows_model(self.provider, model, alias_name):
+            raise stops.model_not_allowed(alias_name or model or self.operation.name)
         if self.ask.refers_to or self.operation.object_id:
             await self.check_makers()
         self.find_limits()
@@ -215,7 +220,24 @@ class Call:
             if self.ask.model and (price := await self.price_of(model)):
                 self.price = price.at(self.began_at)
             if self.price is None and self.scopes.has_cap:
-                raise stops.unpriced(self.ask.model or self.operation.name)
+                raise stops.unpriced(alias_name or self.ask.model or self.operation.name)
+
+    def take_alias(self, alias: Alias) -> None:
+        """Make it a call to the provider and the model that the alias stands for."""
+        is_offered = self.may_name_provider and alias.wire in SPEAK_OPENAI
+        if alias.provider != self.provider and not is_offered:
+            raise stops.other_protocol(alias.name, alias.wire)
+        self.alias, self.provider = alias, alias.provider
+        if self.upload is not None:
+            if alias.forced:
+                raise stops.bad_body(BadBody(f"“{alias.name}” sets what a form cannot be given.", "model"))
+            self.model = alias.model
+            return
+        try:
+            self.operation, self.body = rewritten(alias, self.wire, self.operation, self.body or b"{}")
+            self.ask = self.wire.read(self.operation, self.body)
+        except BadBody as error:
+            raise stops.bad_body(error) from None
 
     async def check_makers(self) -> None:
         """What the call names of what is kept at the provider must be this customer's own."""
@@ -244,7 +266,7 @@ class Call:
         except BodyTooLarge:
             raise stops.body_too_large(self.proxy.max_body) from None
         except BadBody as error:
-            raise bad_body(error) from None
+            raise stops.bad_body(error) from None
         self.context = self.context.with_end_user(self.ask.end_user)
 
     async def read_form(self) -> None:
@@ -258,7 +280,7 @@ class Call:
         except BodyTooLarge:
             raise stops.body_too_large(most) from None
         except BadBody as error:
-            raise bad_body(error) from None
+            raise stops.bad_body(error) from None
         self.context = self.context.with_end_user(self.ask.end_user)
 
     async def price_of(self, model: str) -> Price | None:
@@ -367,7 +389,7 @@ class Call:
         headers = wire.sign(self.head.forward, route.secret)
         if self.upload is not None and (length := self.upload.length) is not None:
             headers.append((b"content-length", b"%d" % length))
-        if self.ask.hides_usage:  # a stream that we take something out of can't be compressed
+        if self.ask.hides_usage or self.alias:  # what we take something out of, or put in, can't be compressed
             headers.append(ACCEPT_IDENTITY)
         else:
             headers.append((b"accept-encoding", self.head.accept_encoding))
@@ -380,7 +402,11 @@ class Call:
         tell_when_gone(self.send, self.client_left)
         answer = read_response(exchange.headers)
         self.provider_request_id = answer.request_id
-        meter = self.meter = Meter(self.wire, self.operation, self.ask, answer)
+        if self.alias is None:
+            meter = self.meter = Meter(self.wire, self.operation, self.ask, answer)
+        else:
+            answer = without_length(answer)
+            meter = self.meter = RenamingMeter(self.wire, self.operation, self.ask, answer, self.alias.name)
         try:
             if exchange.status >= 400:
                 await self.relay_error(exchange, answer)
@@ -453,6 +479,8 @@ class Call:
         while len(body) < ERROR_LIMIT and (chunk := await exchange.read()):
             body += chunk
         told = scrub(decoded(bytes(body), answer.content_encoding), self.route.secret)
+        if self.alias is not None:
+            told = unnamed(told, self.alias)
         answer = answer._replace(content_encoding=b"")
         meter = self.meter = Meter(self.wire, self.operation, self.ask, answer, exchange.status)
         meter.feed(told)
@@ -522,6 +550,7 @@ class Call:
             context.session_name,
             context.client_request_id,
             client_address(self.scope),
+            self.alias.name if self.alias else None,
         )
 
     def make_outcome(self, result: int, stop: Stop | None, status: int) -> Outcome:

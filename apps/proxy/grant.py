@@ -16,6 +16,7 @@ from apps.limits.access import Access
 from apps.limits.scopes import LimitBook, Periods, periods_of
 from apps.limits.terms import LimitName
 from apps.pricing.rating import Price
+from apps.proxy.aliases import Alias
 from apps.proxy.upstream import Origin
 
 
@@ -59,6 +60,7 @@ class Grant:
 
     __slots__ = (
         "access",
+        "aliases",
         "bar",
         "book",
         "calendar",
@@ -86,6 +88,7 @@ class Grant:
         ends_at: float | None,
         book: LimitBook,
         access: Access,
+        aliases: Mapping[str, Alias],
         shortens_output: bool,
         calendar: "Calendar",
         markup_percent: Decimal,
@@ -103,6 +106,7 @@ class Grant:
         self.ends_at = ends_at  # Unix time from which the key is expired or replaced; None: never
         self.book = book
         self.access = access
+        self.aliases = aliases  # by their names
         self.shortens_output = shortens_output  # of a call that would not fit under a cap
         self.calendar = calendar
         self.markup_percent = markup_percent

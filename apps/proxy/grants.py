@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 
 from django.db import DatabaseError, close_old_connections, connections
 
+from apps.accounts.models import Organization
 from apps.customers.models import Customer
 from apps.keys.errors import VaultError
 from apps.keys.models import ProviderKey, ProxyKey
@@ -27,6 +28,7 @@ from apps.limits.access import Access
 from apps.limits.book import load_book
 from apps.pricing.book import find_price
 from apps.pricing.rating import Price
+from apps.proxy.aliases import Alias, parameters_of
 from apps.proxy.grant import (
     UNKNOWN,
     Bar,
@@ -236,6 +238,7 @@ def load_grant(digest: bytes) -> Grant | None:
         access=Access(
             (key.customer.allowed_models, key.allowed_models), (key.customer.allowed_networks, key.allowed_networks)
         ),
+        aliases=_aliases_of(organization),
         shortens_output=key.customer.shortens_output,
         calendar=Calendar(ZoneInfo(organization.time_zone)),
         markup_percent=key.customer.effective_markup_percent,
@@ -256,6 +259,20 @@ def _bar_of(key: ProxyKey, at: datetime) -> Bar | None:
     if key.expires_at is not None and key.expires_at <= at:
         return Bar.EXPIRED
     return None
+
+
+def _aliases_of(organization: Organization) -> dict[str, Alias]:
+    return {
+        row.name: Alias(
+            row.name,
+            row.provider,
+            wire_of(row.provider),
+            row.model,
+            parameters_of(row.default_parameters),
+            parameters_of(row.forced_parameters),
+        )
+        for row in organization.model_aliases.all()
+    }
 
 
 def _pools_of(customer: Customer) -> dict[str, list[Route]]:

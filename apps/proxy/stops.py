@@ -47,6 +47,8 @@ class Stop(Exception):
         self.limit = limit  # that was reached, for programs
 
 
+PROTOCOLS = {"openai": "OpenAI's protocol", "anthropic": "Anthropic's protocol", "gemini": "Gemini's protocol"}
+
 BARRED = {
     Bar.REVOKED: (401, "This key was revoked. Use another key, or make one in the portal's Developer tab."),
     Bar.EXPIRED: (401, "This key has expired. Make a new one in the portal's Developer tab."),
@@ -104,6 +106,14 @@ def no_provider(provider: str) -> Stop:
 
 def model_not_allowed(model: str) -> Stop:
     return Stop(403, "model_not_allowed", f"The model “{model[:200]}” may not be called with this key.")
+
+
+def other_protocol(model: str, wire: str) -> Stop:
+    return Stop(
+        400,
+        "model_of_other_protocol",
+        f"The model “{model}” is not called at this address: it speaks {PROTOCOLS[wire]}. Use the SDK for that.",
+    )
 
 
 def network_not_allowed() -> Stop:

@@ -130,6 +130,15 @@ def set_price(
     return row.pk
 
 
+def sell(*, organization: str, name: str, provider: str, model: str, **parameters: Any) -> None:
+    """A name of the operator's own for a provider's model."""
+    from apps.accounts.models import Organization
+    from apps.keys.services.aliases import add_model_alias
+
+    owner = Organization.objects.get(pk=UUID(organization))
+    add_model_alias(owner, name=name, provider=provider, model=model, by=None, **parameters)
+
+
 def limit_end_user(*, customer: str, end_user: str | None = None, **limits: Any) -> str:
     """Limits of one end user, or of all who have none of their own."""
     from apps.customers.models import Customer
@@ -223,6 +232,7 @@ ACTIONS = {
         add_provider,
         mint,
         set_price,
+        sell,
         limit_customer,
         limit_end_user,
         add_pool,

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("keys", "0002_rules_in_the_database"),
+        ("keys", "0005_several_keys_a_provider"),
     ]
 
     operations = [
