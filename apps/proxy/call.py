@@ -52,7 +52,7 @@ from apps.proxy.memo import MEMO, Memo
 from apps.proxy.meter import EMPTY, Meter, Usage
 from apps.proxy.narrowing import NO_POLICY, policy_of
 from apps.proxy.protocols.base import Ask, Match
-from apps.proxy.protocols.compatible import named_provider
+from apps.proxy.protocols.compatible import SPEAK_OPENAI, named_provider
 from apps.proxy.protocols.errors import BadBody
 from apps.proxy.protocols.routes import WIRES
 from apps.proxy.renaming import RenamingMeter, without_length
@@ -205,9 +205,9 @@ class Call:
             route = self.pool[0]
         self.route = route
         self.provider_key_id = route.provider_key_id
-        model, alias_name = self.model or self.ask.model, self.alias.name if self.alias else None
         if route.wire != self.wire.name:
             self.wire = WIRES[route.wire]
+        model, alias_name = self.model or self.ask.model, self.alias.name if self.alias else None
         if route.deployments:
             self.deployed = route.deployments.get(model)
             model = self.deployed or model
@@ -224,11 +224,13 @@ class Call:
 
     def take_alias(self, alias: Alias) -> None:
         """Make it a call to the provider and the model that the alias stands for."""
-        is_offered = self.may_name_provider and alias.wire == self.wire.name
+        is_offered = self.may_name_provider and alias.wire in SPEAK_OPENAI
         if alias.provider != self.provider and not is_offered:
             raise stops.other_protocol(alias.name, alias.wire)
         self.alias, self.provider = alias, alias.provider
-        if self.upload is not None:  # a form has no parameters that could be set
+        if self.upload is not None:
+            if alias.forced:
+                raise stops.bad_body(BadBody(f"“{alias.name}” sets what a form cannot be given.", "model"))
             self.model = alias.model
             return
         try:

@@ -7,7 +7,6 @@ its SDK turns into its own exception.
 from collections.abc import Mapping, Sequence
 
 from apps.proxy.grant import Bar
-from apps.proxy.protocols.errors import BadBody
 from apps.proxy.upstream import (
     BadResponse,
     ConnectFailed,
@@ -114,10 +113,6 @@ def other_protocol(model: str, wire: str) -> Stop:
         "model_of_other_protocol",
         f"The model “{model}” is not called at this address: it speaks {PROTOCOLS[wire]}. Use the SDK for that.",
     )
-
-
-def bad_body(error: BadBody) -> Stop:
-    return Stop(error.status, "invalid_body", error.message, param=error.param)
 
 
 def network_not_allowed() -> Stop:

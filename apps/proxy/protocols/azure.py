@@ -16,6 +16,7 @@ from .openai import OpenAI
 
 PREFIX = b"/openai/"
 V1 = b"/openai/v1"
+DEPLOYMENTS = b"/openai/deployments/"
 
 _DEPLOYMENT = re.compile(rb"/openai/deployments/([A-Za-z0-9._~-]{1,64})(/[a-z_/]+)")
 
@@ -30,6 +31,12 @@ class Azure(OpenAI):
 
     def read_form(self, operation: Operation, form: Form, size: int) -> Ask:
         return _at_deployment(operation, super().read_form(operation, form, size))
+
+    def rename(self, operation: Operation, body: bytes, model: str) -> tuple[Operation, bytes]:
+        if not operation.model:
+            return super().rename(operation, body, model)
+        rest = operation.path[len(DEPLOYMENTS) + len(operation.model) :]
+        return replace(operation, path=DEPLOYMENTS + model.encode() + rest, model=model), body
 
     def sign(self, headers: Headers, secret: bytes) -> Headers:
         return [*headers, (b"api-key", secret)]

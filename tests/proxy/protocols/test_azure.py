@@ -65,6 +65,12 @@ def test_the_path_names_the_deployment_whatever_the_body_says():
     assert routes.AZURE.read(routes.find("POST", b"/openai/v1/chat/completions", []).operation, CHAT).model == "gpt-4o"
 
 
+def test_another_deployment_takes_the_place_of_the_one_in_the_path():
+    operation = routes.find("POST", b"/openai/deployments/deployments/embeddings", []).operation
+    operation, body = routes.AZURE.rename(operation, b"{}", "prod-3")
+    assert (operation.path, operation.model, body) == (b"/openai/deployments/prod-3/embeddings", "prod-3", b"{}")
+
+
 def test_the_models_name_may_say_azure():
     assert named_provider("azure/prod-4o", {"azure": 1}) == ("azure", "prod-4o")
     operation = routes.find("POST", b"/v1/chat/completions", []).operation
