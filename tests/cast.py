@@ -20,7 +20,8 @@ from apps.accounts.people import create_person
 from apps.accounts.services import add_member, create_organization
 from apps.customers.models import Customer, CustomerMember, CustomerRole
 from apps.customers.services import add_customer, add_customer_member
-from apps.keys.models import ProviderKey, ProxyKey
+from apps.keys.models import ModelAlias, ProviderKey, ProxyKey
+from apps.keys.services.aliases import add_model_alias
 from apps.keys.services.provider_keys import add_provider_key, assign_provider_key
 from apps.keys.services.proxy_keys import mint_proxy_key
 
@@ -74,6 +75,12 @@ def a_provider_key(
         base_url=base_url,
         by=None,
     )
+
+
+def a_model_alias(organization: Organization, name: str = "", **fields: Any) -> ModelAlias:
+    """A name of the organization's own for a model."""
+    stands_for = {"provider": "openai", "model": "gpt-4o"} | fields
+    return add_model_alias(organization, name=name or f"model-{next(_numbers)}", by=None, **stands_for)
 
 
 def a_proxy_key(customer: Customer, name: str = "test", **fields: Any) -> tuple[ProxyKey, str]:

@@ -6,10 +6,13 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django_ratelimit.core import get_usage
+from redis.exceptions import RedisError
 
 from apps.accounts import audit
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
+
+RETRY_S = 10  # after what is away
 
 
 def remember_client(get_response: GetResponse) -> GetResponse:
@@ -53,12 +56,25 @@ class ThrottleMiddleware:
     def process_view(self, request: HttpRequest, *view: object) -> HttpResponse | None:
         """Counts the request for every limit of its page, even beyond one of them."""
         name = request.resolver_match.view_name if request.resolver_match else ""
-        waits = [_wait_s(request, name, key, rate) for key, rate in THROTTLES.get(name, ())]
+        try:
+            waits = [_wait_s(request, name, key, rate) for key, rate in THROTTLES.get(name, ())]
+        except RedisError:
+            return _away(request)
         if not any(waits):
             return None
         response = render(request, "429.html", status=429)
         response["Retry-After"] = str(max(waits))
         return response
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        """Failed sign-ins are counted in Redis too: who cannot be counted is not let in, and told why."""
+        return _away(request) if isinstance(error, RedisError) else None
+
+
+def _away(request: HttpRequest) -> HttpResponse:
+    response = render(request, "503.html", status=503)
+    response["Retry-After"] = str(RETRY_S)
+    return response
 
 
 def _wait_s(request: HttpRequest, page: str, key: Any, rate: str) -> int:

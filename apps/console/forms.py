@@ -9,7 +9,7 @@ from apps.accounts.models import Organization, Role, time_zones
 from apps.customers.limit_fields import ACCESS, LIMITS
 from apps.customers.limit_forms import CAP_LABELS, AccessForm
 from apps.customers.models import Customer, CustomerRole
-from apps.keys.models import ProviderKey
+from apps.keys.models import ModelAlias, ProviderKey
 from apps.keys.providers import PROVIDERS, label_of
 
 OWN = "other"
@@ -114,6 +114,41 @@ class ProviderKeyForm(forms.Form):
             if not own:
                 self.add_error("own_provider", _("Give your provider a name."))
             cleaned["provider"] = own
+        return cleaned
+
+
+class ModelAliasForm(forms.ModelForm):
+    """A name for a provider's model, and what is set in the bodies of calls by it."""
+
+    provider = forms.ChoiceField(label=_("Provider"))
+    default_parameters = forms.JSONField(
+        label=_("Default parameters"),
+        required=False,
+        help_text=_('JSON, such as {"temperature": 0.2}: set where the client says nothing.'),
+    )
+    forced_parameters = forms.JSONField(
+        label=_("Forced parameters"), required=False, help_text=_("Set whatever the client says.")
+    )
+
+    class Meta:
+        model = ModelAlias
+        fields = ("name", "provider", "model", "default_parameters", "forced_parameters")
+        help_texts = {
+            "name": _("What customers call it, and see in answers."),
+            "model": _("What the provider calls it."),
+        }
+
+    def __init__(self, *args: Any, organization: Organization, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        used = dict.fromkeys(organization.provider_keys.order_by("provider").values_list("provider", flat=True))
+        slugs = dict.fromkeys([*used, *PROVIDERS])  # those that there is a key for come first
+        self.fields["provider"].choices = [(slug, label_of(slug)) for slug in slugs]  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        for name in ("default_parameters", "forced_parameters"):
+            if name in cleaned:
+                cleaned[name] = cleaned[name] or {}
         return cleaned
 
 

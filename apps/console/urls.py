@@ -1,6 +1,16 @@
 from django.urls import path
 
-from apps.console.views import audit, customers, dashboard, end_users, limits, members, provider_keys, settings
+from apps.console.views import (
+    aliases,
+    audit,
+    customers,
+    dashboard,
+    end_users,
+    limits,
+    members,
+    provider_keys,
+    settings,
+)
 
 app_name = "console"
 urlpatterns = [
@@ -39,6 +49,10 @@ urlpatterns = [
     path("provider-keys/<uuid:key_id>/disable/", provider_keys.provider_key_disable, name="provider-key-disable"),
     path("provider-keys/<uuid:key_id>/enable/", provider_keys.provider_key_enable, name="provider-key-enable"),
     path("provider-keys/<uuid:key_id>/delete/", provider_keys.provider_key_delete, name="provider-key-delete"),
+    path("models/", aliases.model_aliases, name="model-aliases"),
+    path("models/add/", aliases.model_alias_add, name="model-alias-add"),
+    path("models/<uuid:alias_id>/edit/", aliases.model_alias_edit, name="model-alias-edit"),
+    path("models/<uuid:alias_id>/delete/", aliases.model_alias_delete, name="model-alias-delete"),
     path("members/", members.members, name="members"),
     path("members/invite/", members.member_invite, name="member-invite"),
     path("members/<uuid:member_id>/role/", members.member_role, name="member-role"),

@@ -1,7 +1,7 @@
 from django.contrib import admin
 
 from apps.customers.limit_fields import ACCESS, LIMITS
-from apps.keys.models import CustomerProviderKey, ProviderKey, ProxyKey
+from apps.keys.models import CustomerProviderKey, ModelAlias, ProviderKey, ProxyKey
 from apps.kit.admin import ReadOnlyAdmin
 
 
@@ -52,4 +52,21 @@ class ProxyKeyAdmin(ReadOnlyAdmin):
         "revoked_at",
         "last_used_at",
         "replaced_by",
+    ]
+
+
+@admin.register(ModelAlias)
+class ModelAliasAdmin(ReadOnlyAdmin):
+    list_display = ["name", "organization", "provider", "model"]
+    list_select_related = ["organization"]
+    search_fields = ["name", "model", "organization__name"]
+    fields = [
+        "id",
+        "organization",
+        "name",
+        "provider",
+        "model",
+        "default_parameters",
+        "forced_parameters",
+        "created_at",
     ]

@@ -3,8 +3,7 @@
 Refused
 ├── ProviderKeyRefused        a provider key that cannot be stored, or used by this customer
 ├── ProviderKeyInUse          deletion of a key that customers' calls are sent with
-├── ProxyKeyRefused           a proxy key that cannot be minted or rotated
-└── AliasRefused              a name for a model that cannot be sold so
+└── ProxyKeyRefused           a proxy key that cannot be minted or rotated
 VaultError                    never expected: somebody has to look
 ├── BadKeyRing                TOLLGATE_VAULT_KEYS is not what it should be
 ├── UnknownVaultKey           sealed under a key-encryption key that is not in the ring
@@ -23,10 +22,6 @@ class ProviderKeyInUse(Refused):
 
 
 class ProxyKeyRefused(Refused):
-    pass
-
-
-class AliasRefused(Refused):
     pass
 
 

@@ -1,12 +1,12 @@
-"""The operator's provider keys, in the vault, and the customers' proxy keys that stand for them."""
+"""The operator's provider keys, in the vault, the customers' proxy keys that stand for them, and names for models."""
 
 from datetime import datetime
 from typing import Self
 
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, RegexValidator
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -15,12 +15,20 @@ from apps.customers.limit_fields import AccessFields, LimitFields
 from apps.customers.models import Customer
 from apps.kit.models import IdentifiedModel
 
+NEVER_SET = frozenset({"model", "stream"})  # by an alias: what makes the call another one, or its answer
+
+model_name = RegexValidator(
+    r"^[A-Za-z0-9][A-Za-z0-9._~:@/+-]*\Z", _("Letters, digits and ._~:@/+-, a letter or a digit first.")
+)
 provider_slug = RegexValidator(r"^[a-z0-9][a-z0-9-]{0,39}$", _("Lower-case letters, digits and hyphens."))
 
-alias_name = RegexValidator(
-    r"^[a-z0-9][a-z0-9._:-]*$",
-    _("Lower-case letters, digits, “.”, “_”, “:” and “-”; it begins with a letter or digit."),
-)
+
+def validate_parameters(value: object) -> None:
+    """Raise ValidationError for what cannot be set in the body of a request."""
+    if not isinstance(value, dict):
+        raise ValidationError(_('Parameters are a JSON object, such as {"temperature": 0.2}.'))
+    if taken := NEVER_SET.intersection(value):
+        raise ValidationError(_("%(name)s cannot be set for the client."), params={"name": min(taken)})
 
 
 class ProviderKeyQuerySet(models.QuerySet["ProviderKey"]):
@@ -81,24 +89,30 @@ class CustomerProviderKey(models.Model):
 
 
 class ModelAlias(IdentifiedModel):
-    """A name of the organization's own for a provider's model: what is sold does not depend on what is bought."""
+    """A name of the organization's own for a provider's model: what it sells under it, it can buy elsewhere tomorrow.
+
+    Both kinds of parameters are top-level fields of the request's body. Objects are merged member by member.
+    """
 
     organization = models.ForeignKey(Organization, models.CASCADE, related_name="model_aliases")
-    name = models.CharField(_("name"), max_length=128, validators=[alias_name])  # in lower case
+    name = models.CharField(_("name"), max_length=128, validators=[model_name])
     provider = models.CharField(_("provider"), max_length=40, validators=[provider_slug])
-    model = models.CharField(_("model"), max_length=256)  # as the provider calls it
-    default_parameters = models.JSONField(default=dict, blank=True)  # fields that a body has unless it says otherwise
-    forced_parameters = models.JSONField(default=dict, blank=True)  # fields that it has, whatever it says
+    model = models.CharField(_("model"), max_length=128, validators=[model_name])
+    default_parameters = models.JSONField(default=dict, blank=True, validators=[validate_parameters])
+    forced_parameters = models.JSONField(default=dict, blank=True, validators=[validate_parameters])
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["organization", "name"], name="model_alias_unique"),
-            models.CheckConstraint(condition=Q(name=Lower("name")), name="model_alias_in_lower_case"),
+            models.UniqueConstraint(
+                fields=["organization", "name"],
+                name="model_alias_name_unique",
+                violation_error_message=_("There is a model of this name already."),
+            )
         ]
 
     def __str__(self) -> str:
-        return self.name
+        return f"{self.name} → {self.provider}/{self.model}"
 
 
 class ProxyKeyQuerySet(models.QuerySet["ProxyKey"]):

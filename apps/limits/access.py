@@ -21,13 +21,18 @@ class Access:
         )
         self.is_open = not self._models and not self._networks
 
-    def allows_model(self, provider: str, model: str) -> bool:
+    def allows_model(self, provider: str, model: str, alias: str | None = None) -> bool:
         """Whether the model may be called. A call that names none is one of the model "", which only * and "p/*" allow.
 
         A glob with a slash is about provider and model ("openai/gpt-4o*"), or about a model that has one in its name
         ("*/llama-*"); one without is about the model alone. Upper and lower case are the same.
+
+        alias: what the client called the model. Each list may name the one or the other.
         """
-        return all(_matches_any(globs, provider, model) for globs in self._models)
+        return all(
+            _matches_any(globs, provider, model) or (alias is not None and _matches_any(globs, "", alias))
+            for globs in self._models
+        )
 
     def allows_address(self, address: str | None) -> bool:
         """Whether calls may come from there. An address that isn't known is in no network."""

@@ -1,6 +1,7 @@
-"""A name of the operator's own for a model: put in the real name's place on the way out, and back on the way in.
+"""What a call by an organization's own name for a model becomes. Pure; knows no Django.
 
-Pure; knows no Django.
+The body is rewritten before anything else looks at it: what is held, recorded and charged is what the
+provider is really asked for.
 """
 
 import re
@@ -10,66 +11,73 @@ from typing import NamedTuple
 import msgspec
 
 from apps.proxy.protocols import body as bodies
-
-_KEY = b'"model'
-_MODEL = rb'("model(?:Version)?"\s*:\s*")'
-_BEGUN = re.compile(rb'"model(?:V(?:e(?:r(?:s(?:i(?:o(?:n)?)?)?)?)?)?)?(?:"\s*(?::\s*(?:"[^"]*)?)?)?')
-_TRAILING = 512  # bytes at the end of a part in which a name can have begun
+from apps.proxy.protocols.base import Operation, Wire
 
 _encode = msgspec.json.Encoder().encode
+_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+Parameters = Mapping[str, msgspec.Raw]  # top-level fields of a body, by name
 
 
 class Alias(NamedTuple):
-    """What a name stands for."""
+    """A name that stands for a provider's model."""
 
     name: str
     provider: str
-    model: str  # as the provider calls it
-    defaults: Mapping[str, bytes] = {}  # JSON by field of a body that doesn't say it
-    forced: Mapping[str, bytes] = {}  # whatever the body says
-
-    def applied_to(self, body: bytes) -> bytes:
-        """The body with the alias's parameters; its other bytes stay as they were. Raises BadBody."""
-        for field, value in (*self.defaults.items(), *self.forced.items()):
-            spans = bodies.spans(body)
-            if field not in spans:
-                body = bodies.with_first(body, _encode(field) + b":" + value)
-            elif field in self.forced:
-                body = bodies.replaced(body, spans[field], value)
-        return body
+    wire: str  # the protocol that the provider speaks
+    model: str
+    default: Parameters  # set where the client says nothing
+    forced: Parameters  # set whatever the client says
 
 
-class Renamer:
-    """Puts the alias in the place of the real model's name in an answer, wherever it is cut.
+def parameters_of(stored: Mapping[str, object]) -> Parameters:
+    """Parameters as they are put into bodies."""
+    return {name: msgspec.Raw(_encode(value)) for name, value in stored.items()}
 
-    Only values that begin as the real name does are replaced: a model is served under its dated name, too.
+
+def rewritten(alias: Alias, wire: Wire, operation: Operation, body: bytes) -> tuple[Operation, bytes]:
+    """The call as the provider has to get it. `body` is a well-formed object, with no key twice.
+
+    Raises BadBody where a part of the body that is to be changed is no such object.
     """
-
-    def __init__(self, alias: Alias) -> None:
-        self._pattern = re.compile(_MODEL + rb"(?:models/)?" + re.escape(alias.model.encode()) + rb'[^"\\]*(")')
-        self._whole = re.compile(_MODEL + rb'[^"]*"')
-        self._replacement = alias.name.encode()
-        self._held = b""  # a name may have begun in it
-
-    def feed(self, part: bytes) -> bytes:
-        """What can go out by now. b"": the end."""
-        if not part:
-            rest, self._held = self._held, b""
-            return rest
-        text = self._pattern.sub(lambda found: found[1] + self._replacement + found[2], self._held + part)
-        at = self._begun_at(text)
-        self._held = text[at:]
-        return text[:at]
-
-    def _begun_at(self, text: bytes) -> int:
-        """Where a member begins whose end hasn't come; the length of the text if none does."""
-        size = len(text)
-        at = text.rfind(_KEY, max(0, size - _TRAILING))
-        if at >= 0 and self._whole.match(text, at) is None and _BEGUN.fullmatch(text, at):
-            return at
-        return next((size - n for n in range(len(_KEY) - 1, 0, -1) if text.endswith(_KEY[:n])), size)
+    operation, body = wire.rename(operation, body, alias.model)
+    if alias.default:
+        body = with_parameters(body, alias.default, are_forced=False)
+    if alias.forced:
+        body = with_parameters(body, alias.forced, are_forced=True)
+    return operation, body
 
 
-def without_model(text: bytes, alias: Alias) -> bytes:
-    """A provider's error that doesn't tell which model stands behind the alias."""
-    return text.replace(alias.model.encode(), alias.name.encode())
+def with_parameters(body: bytes, parameters: Parameters, *, are_forced: bool) -> bytes:
+    """`body` with these members. All other bytes stay as they are.
+
+    An object where the body has one too is merged with it in the same way. Gemini takes max_output_tokens for
+    maxOutputTokens: a name means all its spellings, so that none goes past what is forced.
+    """
+    for name, value in parameters.items():
+        found = bodies.spans(body)
+        same = [each for each in found if _plain(each) == _plain(name)]
+        if not same:
+            body = _with_member(body, found, _encode(name) + b":" + bytes(value))
+        for each in same:
+            span = bodies.spans(body)[each]
+            old = body[span.start : span.end]
+            if old.startswith(b"{") and bytes(value).startswith(b"{"):
+                body = bodies.replaced(body, span, with_parameters(old, _fields(value), are_forced=are_forced))
+            elif are_forced:
+                body = bodies.replaced(body, span, bytes(value))
+    return body
+
+
+def unnamed(told: bytes, alias: Alias) -> bytes:
+    """A provider's error with the alias wherever it names the model."""
+    name = rb"(?<![\w.-])" + re.escape(alias.model.encode()) + rb"(?![\w-])"
+    return re.sub(name, lambda _: alias.name.encode(), told)
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", "").lower()
+
+
+def _with_member(body: bytes, found: Mapping[str, bodies.Span], member: bytes) -> bytes:
+    return bodies.with_first(body, member) if found else b"{" + member + b"}"

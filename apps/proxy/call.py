@@ -13,7 +13,6 @@ from contextlib import suppress
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from apps.keys.providers import wire_of
 from apps.keys.token import digest, looks_valid
 from apps.kit.failpoints import reach
 from apps.kit.ids import as_text, uuid7_bytes
@@ -23,7 +22,7 @@ from apps.limits.scopes import Scopes
 from apps.pricing.rating import Price, Rated, rate
 from apps.proxy import stops
 from apps.proxy.admission import Demand
-from apps.proxy.aliases import Alias, Renamer, without_model
+from apps.proxy.aliases import Alias, rewritten, unnamed
 from apps.proxy.asgi import (
     BodyTooLarge,
     ClientGone,
@@ -46,13 +45,13 @@ from apps.proxy.headers import (
     read_response,
     take_key,
     with_body,
-    without_length,
 )
 from apps.proxy.memo import MEMO, Memo
 from apps.proxy.meter import EMPTY, Meter, Usage
 from apps.proxy.narrowing import NO_POLICY, policy_of
 from apps.proxy.protocols.base import Ask, BadBody, Match
 from apps.proxy.protocols.compatible import named_provider
+from apps.proxy.renaming import RenamingMeter, without_length
 from apps.proxy.retries import asks_for_retries, retries_of
 from apps.proxy.scrub import scrub
 from apps.proxy.shortening import can_be_shortened, shortened
@@ -103,7 +102,7 @@ class Call:
         self.is_known = False  # whose call it is: `grant` is there, and the call is recorded, however it ends
         self.ask = Ask(model=self.operation.model, is_streamed=self.operation.is_streamed)
         self.body: bytes | None = None  # None: passed on as it comes, unread
-        self.alias: Alias | None = None  # the operator's own name for a model, where the client goes by one
+        self.alias: Alias | None = None  # the organization's own name for the model, where the client said that
         self.model: str | None = None  # what the provider calls it, where the client said "provider/model"
         self.provider_key_id: bytes | None = None
         self.price: Price | None = None
@@ -181,48 +180,39 @@ class Call:
             raise stops.not_theirs()
         if self.head.is_json or self.operation.needs_json:
             await self.read_body()
-        if grant.aliases and (alias := grant.aliases.get(self.ask.model.lower())):
-            self.go_by(alias)
+        if grant.aliases and (alias := grant.aliases.get(self.ask.model)):
+            self.take_alias(alias)
         elif self.may_name_provider and (named := named_provider(self.ask.model, grant.routes)):
             self.provider, self.model = named
         route = grant.routes.get(self.provider)
         if route is None:
-            raise stops.no_provider(self.provider)
+            raise stops.no_provider(self.alias.name if self.alias else self.provider)
         if grant.pools and self.provider in grant.pools:
             self.pool = in_turn(grant.pools[self.provider])
             route = self.pool[0]
         self.route = route
         self.provider_key_id = route.provider_key_id
-        model = self.model or self.ask.model
-        if not grant.access.is_open and not self.is_allowed(model):
-            raise stops.model_not_allowed(self.ask.model or self.operation.name)
+        model, alias_name = self.model or self.ask.model, self.alias.name if self.alias else None
+        if not grant.access.is_open and not grant.access.allows_model(self.provider, model, alias_name):
+            raise stops.model_not_allowed(alias_name or model or self.operation.name)
         self.find_limits()
         if self.operation.is_charged:
             if self.ask.model and (price := await self.price_of(self.model or self.ask.model)):
                 self.price = price.at(self.began_at)
             if self.price is None and self.scopes.has_cap:
-                raise stops.unpriced(self.ask.model or self.operation.name)
+                raise stops.unpriced(alias_name or self.ask.model or self.operation.name)
 
-    def go_by(self, alias: Alias) -> None:
-        """Send the call where the alias leads; the client hears nothing of that."""
-        if wire_of(alias.provider) != self.wire.name:
-            raise stops.other_protocol(alias.name, wire_of(alias.provider))
-        if not self.may_name_provider and alias.provider != self.provider:
-            raise stops.other_provider(alias.name, self.provider)
-        self.alias = alias
-        self.provider, self.model = alias.provider, alias.model
-        if self.body and self.head.is_json and (alias.defaults or alias.forced):
-            try:
-                self.body = alias.applied_to(self.body)
-                self.ask = self.wire.read(self.operation, self.body)
-            except BadBody as error:
-                raise Stop(error.status, "invalid_body", error.message, param=error.param) from None
-        self.operation = self.wire.renamed(self.operation, alias.model)
-
-    def is_allowed(self, model: str) -> bool:
-        """What is sold may be called, whatever stands behind it; so may a model that is allowed under its own name."""
-        allows = self.grant.access.allows_model
-        return allows(self.provider, model) or (self.alias is not None and allows("", self.alias.name))
+    def take_alias(self, alias: Alias) -> None:
+        """Make it a call to the provider and the model that the alias stands for."""
+        is_offered = self.may_name_provider and alias.wire == self.wire.name
+        if alias.provider != self.provider and not is_offered:
+            raise stops.other_protocol(alias.name, alias.wire)
+        self.alias, self.provider = alias, alias.provider
+        try:
+            self.operation, self.body = rewritten(alias, self.wire, self.operation, self.body or b"{}")
+            self.ask = self.wire.read(self.operation, self.body)
+        except BadBody as error:
+            raise stops.bad_body(error) from None
 
     def find_limits(self) -> None:
         """Whose limits the call is under: its customer's, key's and end user's, and the one it asks for itself."""
@@ -237,7 +227,7 @@ class Call:
         except BodyTooLarge:
             raise stops.body_too_large(self.proxy.max_body) from None
         except BadBody as error:
-            raise Stop(error.status, "invalid_body", error.message, param=error.param) from None
+            raise stops.bad_body(error) from None
         self.context = self.context.with_end_user(self.ask.end_user)
 
     async def price_of(self, model: str) -> Price | None:
@@ -331,7 +321,7 @@ class Call:
         query = wire.query(operation, self.query)
         target = route.base_path + operation.path + (b"?" + query if query else b"")
         headers = wire.sign(self.head.forward, route.secret)
-        if self.ask.hides_usage or self.alias is not None:  # what we take something out of can't be compressed
+        if self.ask.hides_usage or self.alias:  # what we take something out of, or put in, can't be compressed
             headers.append(ACCEPT_IDENTITY)
         else:
             headers.append((b"accept-encoding", self.head.accept_encoding))
@@ -341,18 +331,19 @@ class Call:
         """Pass the answer on as it comes, but for its end: that waits until the outcome is durable."""
         reach("after_first_byte")
         answer = read_response(exchange.headers)
-        renamer = None
-        if self.alias is not None:
-            renamer, answer = Renamer(self.alias), without_length(answer)
         self.provider_request_id = answer.request_id
-        meter = self.meter = Meter(self.wire, self.operation, self.ask, answer)
+        if self.alias is None:
+            meter = self.meter = Meter(self.wire, self.operation, self.ask, answer)
+        else:
+            answer = without_length(answer)
+            meter = self.meter = RenamingMeter(self.wire, self.operation, self.ask, answer, self.alias.name)
         try:
             if exchange.status >= 400:
                 await self.relay_error(exchange, answer)
             elif meter.is_stream:
-                await self.relay_stream(exchange, answer, meter, renamer)
+                await self.relay_stream(exchange, answer, meter)
             else:
-                await self.relay_body(exchange, answer, meter, renamer)
+                await self.relay_body(exchange, answer, meter)
         except UpstreamError as error:
             stop = stops.provider_failed(error)
             if not self.status:
@@ -363,17 +354,13 @@ class Call:
         finally:
             exchange.close()
 
-    async def relay_stream(
-        self, exchange: Exchange, answer: ResponseHead, meter: Meter, renamer: Renamer | None
-    ) -> None:
+    async def relay_stream(self, exchange: Exchange, answer: ResponseHead, meter: Meter) -> None:
         """Each part goes out as it comes in; the one that ends the stream after the outcome is durable."""
         await self.start(exchange.status, answer.forward)
         while chunk := await exchange.read():
             if self.first_token_ms is None:
                 self.first_token_ms = self.elapsed_ms()
             part = meter.feed(chunk)
-            if renamer is not None and part:
-                part = renamer.feed(part)
             reach("mid_stream")
             if meter.is_final and not self.is_recorded:
                 reach("after_usage_seen")
@@ -381,13 +368,11 @@ class Call:
             if part:
                 await self.send({"type": "http.response.body", "body": part, "more_body": True})
         rest = meter.feed(b"")
-        if renamer is not None:
-            rest = (renamer.feed(rest) if rest else b"") + renamer.feed(b"")
         if not self.is_recorded:
             await self.record(SERVED)
         await self.finish(rest)
 
-    async def relay_body(self, exchange: Exchange, answer: ResponseHead, meter: Meter, renamer: Renamer | None) -> None:
+    async def relay_body(self, exchange: Exchange, answer: ResponseHead, meter: Meter) -> None:
         """An answer that is whole only with its last byte, which is held back until the outcome is durable."""
         held = b""
         while chunk := await exchange.read():
@@ -395,11 +380,7 @@ class Call:
                 await self.start(exchange.status, answer.forward)
                 await self.send({"type": "http.response.body", "body": held, "more_body": True})
             held = meter.feed(chunk)
-            if renamer is not None:
-                held = renamer.feed(held)
         held += meter.feed(b"")
-        if renamer is not None:
-            held += renamer.feed(b"")
         await self.record(SERVED, status=exchange.status)
         await self.start(exchange.status, answer.forward)
         await self.finish(held)
@@ -411,7 +392,7 @@ class Call:
             body += chunk
         told = scrub(decoded(bytes(body), answer.content_encoding), self.route.secret)
         if self.alias is not None:
-            told = without_model(told, self.alias)
+            told = unnamed(told, self.alias)
         answer = answer._replace(content_encoding=b"")
         meter = self.meter = Meter(self.wire, self.operation, self.ask, answer, exchange.status)
         meter.feed(told)
@@ -481,7 +462,7 @@ class Call:
             context.session_name,
             context.client_request_id,
             client_address(self.scope),
-            self.alias and self.alias.name,
+            self.alias.name if self.alias else None,
         )
 
     def make_outcome(self, result: int, stop: Stop | None, status: int) -> Outcome:

@@ -52,7 +52,6 @@ class Route(NamedTuple):
 
 
 NO_POOLS: Mapping[str, Sequence[Route]] = MappingProxyType({})
-NO_ALIASES: Mapping[str, Alias] = MappingProxyType({})
 
 
 class Grant:
@@ -87,6 +86,7 @@ class Grant:
         ends_at: float | None,
         book: LimitBook,
         access: Access,
+        aliases: Mapping[str, Alias],
         shortens_output: bool,
         calendar: "Calendar",
         markup_percent: Decimal,
@@ -95,7 +95,6 @@ class Grant:
         loaded_at: float,
         pools: Mapping[str, Sequence[Route]] = NO_POOLS,
         retries: int = 0,
-        aliases: Mapping[str, Alias] = NO_ALIASES,
     ) -> None:
         self.organization_id = organization_id
         self.customer_id = customer_id
@@ -104,13 +103,13 @@ class Grant:
         self.ends_at = ends_at  # Unix time from which the key is expired or replaced; None: never
         self.book = book
         self.access = access
+        self.aliases = aliases  # by their names
         self.shortens_output = shortens_output  # of a call that would not fit under a cap
         self.calendar = calendar
         self.markup_percent = markup_percent
         self.on_limiter_outage = on_limiter_outage
         self.routes = routes  # by provider
         self.pools = pools  # all ways to a provider, where there are several
-        self.aliases = aliases  # by their names, in lower case
         self.retries = retries  # of a call that fails, unless it says something else itself
         self.loaded_at = loaded_at  # on the monotonic clock
 

@@ -16,7 +16,6 @@ from typing import TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-import msgspec
 from django.db import DatabaseError, close_old_connections, connections
 
 from apps.accounts.models import Organization
@@ -29,7 +28,7 @@ from apps.limits.access import Access
 from apps.limits.book import load_book
 from apps.pricing.book import find_price, next_change
 from apps.pricing.rating import Price
-from apps.proxy.aliases import Alias
+from apps.proxy.aliases import Alias, parameters_of
 from apps.proxy.grant import (
     UNKNOWN,
     Bar,
@@ -244,6 +243,7 @@ def load_grant(digest: bytes) -> Grant | None:
         access=Access(
             (key.customer.allowed_models, key.allowed_models), (key.customer.allowed_networks, key.allowed_networks)
         ),
+        aliases=_aliases_of(organization),
         shortens_output=key.customer.shortens_output,
         calendar=Calendar(ZoneInfo(organization.time_zone)),
         markup_percent=key.customer.effective_markup_percent,
@@ -252,7 +252,6 @@ def load_grant(digest: bytes) -> Grant | None:
         loaded_at=loaded_at,
         pools={provider: routes for provider, routes in pools.items() if len(routes) > 1},
         retries=organization.max_retries,
-        aliases=_aliases_of(organization),
     )
 
 
@@ -267,16 +266,16 @@ def _bar_of(key: ProxyKey, at: datetime) -> Bar | None:
 
 
 def _aliases_of(organization: Organization) -> dict[str, Alias]:
-    """Its own names for models. Parameters are JSON already when calls need them."""
     return {
-        alias.name: Alias(
-            alias.name,
-            alias.provider,
-            alias.model,
-            {field: msgspec.json.encode(value) for field, value in alias.default_parameters.items()},
-            {field: msgspec.json.encode(value) for field, value in alias.forced_parameters.items()},
+        row.name: Alias(
+            row.name,
+            row.provider,
+            wire_of(row.provider),
+            row.model,
+            parameters_of(row.default_parameters),
+            parameters_of(row.forced_parameters),
         )
-        for alias in organization.model_aliases.all()
+        for row in organization.model_aliases.all()
     }
 
 

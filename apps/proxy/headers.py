@@ -189,11 +189,6 @@ def read_response(headers: Headers) -> ResponseHead:
     return ResponseHead(forward, content_type, encoding, told)
 
 
-def without_length(answer: ResponseHead) -> ResponseHead:
-    """The head of an answer whose length is not known before its end."""
-    return answer._replace(forward=[header for header in answer.forward if header[0] != b"content-length"])
-
-
 def with_body(headers: Headers, body: bytes) -> Headers:
     """The headers for another body than came with them."""
     kept = [header for header in headers if header[0] not in (b"content-length", b"content-encoding")]

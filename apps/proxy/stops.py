@@ -7,6 +7,7 @@ its SDK turns into its own exception.
 from collections.abc import Mapping, Sequence
 
 from apps.proxy.grant import Bar
+from apps.proxy.protocols.base import BadBody
 from apps.proxy.upstream import (
     BadResponse,
     ConnectFailed,
@@ -45,6 +46,8 @@ class Stop(Exception):
         self.headers = headers  # of the answer, besides the usual ones
         self.limit = limit  # that was reached, for programs
 
+
+PROTOCOLS = {"openai": "OpenAI's protocol", "anthropic": "Anthropic's protocol", "gemini": "Gemini's protocol"}
 
 BARRED = {
     Bar.REVOKED: (401, "This key was revoked. Use another key, or make one in the portal's Developer tab."),
@@ -95,20 +98,20 @@ def no_provider(provider: str) -> Stop:
     return Stop(403, "provider_not_enabled", f"No provider key is set up for “{provider}”. Ask to have it enabled.")
 
 
-def other_protocol(alias: str, wire: str) -> Stop:
-    return Stop(
-        400, "model_in_other_protocol", f"The model “{alias}” is spoken to in {wire}'s protocol, under its paths."
-    )
-
-
-def other_provider(alias: str, provider: str) -> Stop:
-    return Stop(
-        400, "model_of_other_provider", f"The model “{alias}” is not at “{provider}”: call it without its path."
-    )
-
-
 def model_not_allowed(model: str) -> Stop:
     return Stop(403, "model_not_allowed", f"The model “{model[:200]}” may not be called with this key.")
+
+
+def other_protocol(model: str, wire: str) -> Stop:
+    return Stop(
+        400,
+        "model_of_other_protocol",
+        f"The model “{model}” is not called at this address: it speaks {PROTOCOLS[wire]}. Use the SDK for that.",
+    )
+
+
+def bad_body(error: BadBody) -> Stop:
+    return Stop(error.status, "invalid_body", error.message, param=error.param)
 
 
 def network_not_allowed() -> Stop:

@@ -1,10 +1,12 @@
 """Signing up and in, and getting back in: RELIABILITY S11."""
 
 import re
+from collections.abc import Iterator
 
 import pytest
 from allauth.account.models import EmailAddress
 from django.core import mail
+from django.core.cache import caches
 from django.test import Client
 
 from apps.accounts.models import Organization, Role, User
@@ -252,6 +254,25 @@ def test_guessing_one_persons_password_from_many_addresses_is_stopped(client: Cl
         client.post("/accounts/login/", SIGN_IN | {"password": f"guess {host}"}, **address)
     client.post("/accounts/login/", SIGN_IN, REMOTE_ADDR="203.0.113.99")
     assert not signed_in(client)
+
+
+@pytest.fixture
+def no_redis(settings) -> Iterator[None]:
+    """The cache has nowhere to count."""
+    settings.CACHES = {"default": settings.CACHES["default"] | {"LOCATION": "redis://127.0.0.1:1/0"}}
+    yield
+    caches["default"].close()
+
+
+@pytest.mark.usefixtures("no_redis")
+@pytest.mark.parametrize("throttled", [True, False], ids=["by us", "by allauth"])
+def test_while_tries_cannot_be_counted_nobody_is_let_in_and_it_says_why(client: Client, olivia, monkeypatch, throttled):
+    if not throttled:
+        monkeypatch.setattr("apps.accounts.middleware.THROTTLES", {})
+    answer = client.post("/accounts/login/", SIGN_IN)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "10")
+    assert "Redis, which counts tries, is away." in answer.content.decode()
+    assert client.get("/accounts/login/").status_code == 200
 
 
 def test_who_is_shut_out_gets_nowhere(client: Client, olivia):

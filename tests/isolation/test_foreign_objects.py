@@ -13,7 +13,7 @@ from apps.accounts.models import Organization, Role
 from apps.accounts.services import invite_member
 from apps.customers.models import Customer
 from apps.limits.services import set_end_user_limits
-from tests.cast import Cast, a_customer_member, a_member, a_provider_key, a_proxy_key
+from tests.cast import Cast, a_customer_member, a_member, a_model_alias, a_provider_key, a_proxy_key
 from tests.isolation.pages import Page, pages
 
 OURS = ("accounts", "customers", "keys", "limits", "pricing", "usage")
@@ -28,6 +28,7 @@ def of_operator(organization: Organization, customer: Customer) -> Objects:
         "customer_id": customer.pk,
         "limit_id": a_limit(customer),
         "key_id": a_provider_key(organization).pk,
+        "alias_id": a_model_alias(organization).pk,
         "member_id": a_member(organization).pk,
         "invitation_id": invitation.pk,
     }

@@ -14,7 +14,7 @@ from apps.keys.models import CustomerProviderKey, ProviderKey, ProxyKey
 from apps.keys.services import provider_keys
 from apps.keys.services.proxy_keys import mint_proxy_key, revoke_proxy_key
 from apps.keys.services.rotation import rotate_vault
-from tests.cast import Cast, a_link, a_provider_key, a_proxy_key
+from tests.cast import Cast, a_link, a_model_alias, a_provider_key, a_proxy_key
 from tests.heard import Heard
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -149,3 +149,13 @@ def test_a_redis_that_is_away_undoes_nothing(cast: Cast, settings, tmp_path):
     settings.REDIS_URL = f"unix://{tmp_path}/nobody-listens.sock"
     revoke_proxy_key(key, by=None)
     assert not ProxyKey.objects.live(timezone.now()).filter(pk=key.pk).exists()
+
+
+def test_names_for_models_concern_their_organization(cast: Cast, heard: Heard):
+    heard()
+    alias = a_model_alias(cast.acme)
+    assert heard() == [f"organization:{cast.acme.pk}"]
+    type(alias).objects.filter(pk=alias.pk).update(model="gpt-5")
+    assert heard() == [f"organization:{cast.acme.pk}"]
+    alias.delete()
+    assert heard() == [f"organization:{cast.acme.pk}"]

@@ -1,75 +1,94 @@
-"""An alias in the place of the real name, in answers cut anywhere, and its parameters in bodies."""
+"""Calls by an alias, as the provider gets them."""
 
 import json
 
 import pytest
 
-from apps.proxy.aliases import Alias, Renamer, without_model
+from apps.proxy.aliases import Alias, parameters_of, rewritten, unnamed, with_parameters
 from apps.proxy.protocols.base import BadBody
+from apps.proxy.protocols.routes import ANTHROPIC, GEMINI, OPENAI, find
 
-HOUSE = Alias("house-model", "openai", "gpt-4o-mini", {"temperature": b"0.2"}, {"max_tokens": b"100"})
-
-ANSWERS = [  # what the provider answers, what the client gets
-    pytest.param(b'{"model":"gpt-4o-mini","id":"c"}', b'{"model":"house-model","id":"c"}', id="plain"),
-    pytest.param(b'{"model" : "gpt-4o-mini-2024-07-18"}', b'{"model" : "house-model"}', id="with its date"),
-    pytest.param(b'{"model":"gpt-4o"}', b'{"model":"gpt-4o"}', id="another model is left alone"),
+SET = [  # body, parameters, with them as defaults, forced
+    pytest.param('{"m":1}', {"t": 0.5}, '{"t":0.5,"m":1}', '{"t":0.5,"m":1}', id="absent"),
+    pytest.param("{ }", {"t": 0.5}, '{"t":0.5}', '{"t":0.5}', id="into-nothing"),
+    pytest.param('{"t" : 1, "m":2}', {"t": 0.5}, '{"t" : 1, "m":2}', '{"t" : 0.5, "m":2}', id="said"),
+    pytest.param('{"t":null}', {"t": 1}, '{"t":null}', '{"t":1}', id="null-is-said"),
+    pytest.param('{"o":{"a":1}}', {"o": {"a": 2, "b": 3}}, '{"o":{"b":3,"a":1}}', '{"o":{"b":3,"a":2}}', id="merged"),
+    pytest.param('{"o":[1]}', {"o": {"a": 2}}, '{"o":[1]}', '{"o":{"a":2}}', id="another-kind"),
     pytest.param(
-        b'{"content":"\\"model\\":\\"gpt-4o-mini\\""}', b'{"content":"\\"model\\":\\"gpt-4o-mini\\""}', id="text"
+        '{"generation_config":{"max_output_tokens":9}}',
+        {"generationConfig": {"maxOutputTokens": 5}},
+        '{"generation_config":{"max_output_tokens":9}}',
+        '{"generation_config":{"max_output_tokens":5}}',
+        id="another-spelling",
     ),
-    pytest.param(b'{"modelVersion":"gpt-4o-mini"}', b'{"modelVersion":"house-model"}', id="gemini's name for it"),
-    pytest.param(b'{"models":"gpt-4o-mini","model', b'{"models":"gpt-4o-mini","model', id="other members"),
     pytest.param(
-        b'data: {"model":"gpt-4o-mini"}\n\ndata: {"response":{"model":"gpt-4o-mini"}}\n\n',
-        b'data: {"model":"house-model"}\n\ndata: {"response":{"model":"house-model"}}\n\n',
-        id="events",
+        '{"c":{"maxOutputTokens":9,"max_output_tokens":8}}',
+        {"c": {"maxOutputTokens": 5}},
+        '{"c":{"maxOutputTokens":9,"max_output_tokens":8}}',
+        '{"c":{"maxOutputTokens":5,"max_output_tokens":5}}',
+        id="both-spellings",
     ),
-    pytest.param(b"", b"", id="nothing"),
 ]
 
 
-@pytest.mark.parametrize(("answer", "given"), ANSWERS)
-@pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
-def test_the_answer_carries_the_alias_wherever_it_is_cut(answer: bytes, given: bytes, size: int):
-    renamer = Renamer(HOUSE)
-    parts = [renamer.feed(answer[at : at + size]) for at in range(0, len(answer), size)]
-    assert b"".join(parts) + renamer.feed(b"") == given
+@pytest.mark.parametrize(("body", "parameters", "by_default", "forced"), SET)
+def test_parameters_are_set_and_nothing_else_is_touched(body, parameters, by_default, forced):
+    compiled = parameters_of(parameters)
+    assert with_parameters(body.encode(), compiled, are_forced=False).decode() == by_default
+    assert with_parameters(body.encode(), compiled, are_forced=True).decode() == forced
 
 
-def test_a_whole_event_goes_out_at_once():
-    event = b'data: {"id":"c","model":"gpt-4o-mini","choices":[]}\n\n'
-    assert Renamer(HOUSE).feed(event) == event.replace(b"gpt-4o-mini", b"house-model")
-
-
-def test_only_what_can_be_a_name_is_held_back():
-    renamer = Renamer(HOUSE)
-    assert renamer.feed(b'{"a":"mod') == b'{"a":'
-    assert renamer.feed(b'ern"}, {"model') == b'"modern"}, {'
-    assert renamer.feed(b'ling":1}') == b'"modelling":1}'
-
-
-def test_an_error_does_not_tell_what_stands_behind():
-    told = b'{"error":{"message":"The model `gpt-4o-mini` does not exist"}}'
-    assert without_model(told, HOUSE) == b'{"error":{"message":"The model `house-model` does not exist"}}'
-
-
-BODIES = [  # what is sent, what goes on
-    pytest.param({"model": "m"}, {"max_tokens": 100, "temperature": 0.2, "model": "m"}, id="both"),
-    pytest.param({"temperature": 1}, {"max_tokens": 100, "temperature": 1}, id="a default gives way"),
-    pytest.param({"max_tokens": 9, "temperature": 1}, {"max_tokens": 100, "temperature": 1}, id="what is forced not"),
-]
-
-
-@pytest.mark.parametrize(("sent", "goes_on"), BODIES)
-def test_parameters_are_put_into_the_body(sent: dict, goes_on: dict):
-    assert json.loads(HOUSE.applied_to(json.dumps(sent).encode())) == goes_on
-
-
-def test_all_other_bytes_stay_as_they_were():
-    body = b'{ "model" :"m",\n "x": [1.0, 2e3] , "max_tokens": 5}'
-    alias = HOUSE._replace(defaults={})
-    assert alias.applied_to(body) == b'{ "model" :"m",\n "x": [1.0, 2e3] , "max_tokens": 100}'
-
-
-def test_a_body_with_a_key_twice_is_refused():
+def test_what_is_forced_cannot_be_passed_by_saying_it_twice():
     with pytest.raises(BadBody):
-        HOUSE.applied_to(b'{"max_tokens":1,"max_tokens":2}')
+        with_parameters(b'{"o":{"a":1,"a":9}}', parameters_of({"o": {"a": 2}}), are_forced=True)
+
+
+def an_alias(wire: str, **parameters: object) -> Alias:
+    nothing = parameters_of({})
+    return Alias("house", "whoever", wire, "real-1", nothing, parameters_of(parameters))
+
+
+RENAMED = [  # wire, path, body, path and body for the provider
+    (OPENAI, "/v1/chat/completions", '{"model": "house","n":1}', "/chat/completions", '{"model": "real-1","n":1}'),
+    (ANTHROPIC, "/v1/messages", '{"n":1,"model":"house"}', "/v1/messages", '{"n":1,"model":"real-1"}'),
+    (GEMINI, "/v1beta/models/house:countTokens", "{}", "/v1beta/models/real-1:countTokens", "{}"),
+    (
+        GEMINI,
+        "/v1beta/models/house:batchEmbedContents",
+        '{"requests":[{"model":"models/house","x":{"model":"kept"}}, {"model":"models/house"}]}',
+        "/v1beta/models/real-1:batchEmbedContents",
+        '{"requests":[{"model":"models/real-1","x":{"model":"kept"}},{"model":"models/real-1"}]}',
+    ),
+    (
+        GEMINI,
+        "/v1beta/models/house:countTokens",
+        '{"generateContentRequest":{"model":"models/house"}}',
+        "/v1beta/models/real-1:countTokens",
+        '{"generateContentRequest":{"model":"models/real-1"}}',
+    ),
+]
+
+
+@pytest.mark.parametrize(("wire", "path", "body", "path_sent", "body_sent"), RENAMED)
+def test_the_provider_hears_its_own_name(wire, path, body, path_sent, body_sent):
+    match = find("POST", path.encode(), [])
+    operation, sent = rewritten(an_alias(wire.name), wire, match.operation, body.encode())
+    assert (operation.path.decode(), sent.decode()) == (path_sent, body_sent)
+    assert operation.name == match.operation.name
+    assert wire.read(operation, sent).model == "real-1"
+
+
+def test_what_is_forced_is_what_is_held_for():
+    match = find("POST", b"/v1/messages", [])
+    body = b'{"model":"house","max_tokens":100000}'
+    operation, sent = rewritten(an_alias("anthropic", max_tokens=50), ANTHROPIC, match.operation, body)
+    assert ANTHROPIC.read(operation, sent).max_output_tokens == 50
+    assert json.loads(sent) == {"model": "real-1", "max_tokens": 50}
+
+
+def test_an_error_names_the_alias():
+    told = b'{"error":"The model `real-1` is not real-10, my-real-1 or real-1.5: use real-1."}'
+    assert unnamed(told, an_alias("openai")) == (
+        b'{"error":"The model `house` is not real-10, my-real-1 or house.5: use house."}'
+    )

@@ -71,6 +71,15 @@ def mint(*, customer: str, **limits: Any) -> dict[str, str]:
     return {"key_id": str(key.pk), "key": plain}
 
 
+def sell(*, organization: str, name: str, provider: str, model: str, **parameters: Any) -> None:
+    """A name of the operator's own for a provider's model."""
+    from apps.accounts.models import Organization
+    from apps.keys.services.aliases import add_model_alias
+
+    owner = Organization.objects.get(pk=UUID(organization))
+    add_model_alias(owner, name=name, provider=provider, model=model, by=None, **parameters)
+
+
 def set_charges(*, organization: str, provider: str, units: dict[str, str], services: dict[str, Any]) -> None:
     """What the operator's price for the provider's model has beside its rates."""
     from apps.pricing.models import ModelPrice
@@ -127,14 +136,6 @@ def set_retries(*, organization: str, number: int) -> None:
     update_organization(Organization.objects.get(pk=UUID(organization)), by=None, max_retries=number)
 
 
-def alias(*, organization: str, **fields: Any) -> str:
-    """A name of the organization's own for a model."""
-    from apps.accounts.models import Organization
-    from apps.keys.services.aliases import add_alias
-
-    return str(add_alias(Organization.objects.get(pk=UUID(organization)), by=None, **fields).pk)
-
-
 def revoke(*, key_id: str) -> float:
     """Revoke a proxy key. Returns when, on the monotonic clock, it was about to be done."""
     from apps.keys.models import ProxyKey
@@ -176,12 +177,12 @@ ACTIONS = {
     for action in (
         add_tenant,
         mint,
+        sell,
         limit_customer,
         limit_end_user,
         set_charges,
         add_pool,
         set_retries,
-        alias,
         revoke,
         suspend,
         roll_up,

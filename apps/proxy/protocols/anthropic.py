@@ -9,7 +9,7 @@ from apps.proxy.sse import Event
 
 from . import body as bodies
 from . import media
-from .base import Ask, Count, Headers, Limit, Operation, Reader, Told, Wire, take
+from .base import TOP, Ask, Count, Headers, Limit, Operation, Reader, Told, Wire, take
 from .tools import bound_of
 
 TEMPLATE_TOKENS = 2048  # what is added around a conversation and its tools, at most
@@ -115,6 +115,7 @@ class Anthropic(Wire):
     """See the module."""
 
     name = "anthropic"
+    model_places = frozenset({TOP, (*TOP, b'"message"')})  # a stream's first event has it in its message
 
     def read(self, operation: Operation, body: bytes) -> Ask:
         try:
@@ -138,9 +139,10 @@ class Anthropic(Wire):
 
     def prepare(self, operation: Operation, body: bytes, ask: Ask, provider: str, model: str | None = None) -> bytes:
         ask.provider = provider
-        if model is not None:
-            body = bodies.replaced(body, bodies.spans(body)["model"], _encode(model))
         return body
+
+    def rename(self, operation: Operation, body: bytes, model: str) -> tuple[Operation, bytes]:
+        return operation, bodies.with_model(body, model)
 
     def input_bound(self, operation: Operation, body: bytes) -> int | None:
         if any(reference in body for reference in _REFERENCES):

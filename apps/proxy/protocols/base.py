@@ -20,6 +20,7 @@ MOST_TOOL_CALLS = 20  # that one call makes, where it doesn't say how many it ma
 Count = Annotated[int, msgspec.Meta(le=2**48)]  # that a provider tells: no more can be true, or be stored
 
 _PLACES, _MOST_COST = Decimal("1e-12"), Decimal(1_000_000)
+TOP = (b"",)  # the object that an answer or an event is
 
 
 class BadBody(Exception):
@@ -119,6 +120,8 @@ class Wire(ABC):
     """A protocol. Has no state: one object serves all calls."""
 
     name: str
+    model_key = "model"  # the field of an answer that names the model
+    model_places: frozenset[tuple[bytes, ...]] = frozenset({TOP})  # the objects that have it; see `Renamer`
 
     @abstractmethod
     def read(self, operation: Operation, body: bytes) -> Ask:
@@ -127,6 +130,10 @@ class Wire(ABC):
     @abstractmethod
     def prepare(self, operation: Operation, body: bytes, ask: Ask, provider: str, model: str | None = None) -> bytes:
         """The body to send: the very same bytes unless usage must be asked for, or `model` put in its place."""
+
+    @abstractmethod
+    def rename(self, operation: Operation, body: bytes, model: str) -> tuple[Operation, bytes]:
+        """The same call to another model, all other bytes as they were. `body` is as `read` accepted it."""
 
     @abstractmethod
     def input_bound(self, operation: Operation, body: bytes) -> int | None:
@@ -150,10 +157,6 @@ class Wire(ABC):
     @abstractmethod
     def error_event(self, operation: Operation, status: int, code: str, message: str) -> bytes:
         """What ends a stream that cannot go on."""
-
-    def renamed(self, operation: Operation, model: str) -> Operation:
-        """The operation with another model, where its path names one."""
-        return operation
 
     def query(self, operation: Operation, query: bytes) -> bytes:
         """The query to send, of the client's (which no longer holds a key)."""

@@ -81,6 +81,11 @@ def replaced(body: bytes, span: Span, value: bytes) -> bytes:
     return body[: span.start] + value + body[span.end :]
 
 
+def with_model(body: bytes, model: str) -> bytes:
+    """`body`, which names a model, with this name in its place."""
+    return replaced(body, spans(body)["model"], _encode(model))
+
+
 def with_first(body: bytes, member: bytes) -> bytes:
     """`body`, a JSON object that isn't empty, with one more member in front."""
     start = body.index(b"{") + 1

@@ -121,13 +121,17 @@ _decode_config = msgspec.json.Decoder(_Config | None).decode
 _decode = msgspec.json.Decoder(_Answer, strict=False).decode  # some write whole numbers as 12.0
 _decode_any = msgspec.json.Decoder(_Answer | list[_Answer], strict=False).decode
 _decode_usage = msgspec.json.Decoder(_Usage, strict=False).decode
+_decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _encode = msgspec.json.Encoder().encode
+
+_HOLDERS = frozenset(("requests", "generateContentRequest"))  # of bodies inside the body, which name the model again
 
 
 class Gemini(Wire):
     """See the module."""
 
     name = "gemini"
+    model_key = "modelVersion"
 
     def read(self, operation: Operation, body: bytes) -> Ask:
         ask = Ask(model=operation.model, is_streamed=operation.is_streamed, input_bytes=len(body))
@@ -160,6 +164,13 @@ class Gemini(Wire):
         ask.provider = provider
         return body
 
+    def rename(self, operation: Operation, body: bytes, model: str) -> tuple[Operation, bytes]:
+        """The path names the model, and where an SDK repeats it, the body does: of each of several embeddings, too."""
+        collection = operation.path[: operation.path.rindex(b"/") + 1]
+        verb = operation.path[operation.path.rindex(b":") :]
+        operation = replace(operation, path=collection + model.encode() + verb, model=model)
+        return operation, _with_model(body, f"models/{model}")
+
     def input_bound(self, operation: Operation, body: bytes) -> int | None:
         if any(reference in body for reference in _REFERENCES):
             return None
@@ -168,11 +179,6 @@ class Gemini(Wire):
 
     def sign(self, headers: Headers, secret: bytes) -> Headers:
         return [*headers, (b"x-goog-api-key", secret)]
-
-    def renamed(self, operation: Operation, model: str) -> Operation:
-        before, _, verb = operation.path.rpartition(b":")
-        folder = before.rpartition(b"/")[0]
-        return replace(operation, path=folder + b"/" + model.encode() + b":" + verb, model=model)
 
     def query(self, operation: Operation, query: bytes) -> bytes:
         """Only what leaves the answer readable: JSON, as a whole or as events, with its usage."""
@@ -277,6 +283,23 @@ def _tier_of(told: str | None) -> str:
     """ "flex", however it is told: SERVICE_TIER_FLEX, ON_DEMAND_FLEX."""
     name = (told or "").lower().removeprefix("service_tier_").removeprefix("on_demand").strip("_")
     return "" if name in ("standard", "unspecified") else name[:40]
+
+
+def _with_model(body: bytes, name: str) -> bytes:
+    """`body` with another model's name wherever it has one. Raises BadBody for a key that stands twice."""
+    found = bodies.spans(body)
+    if "model" in found:
+        body = bodies.replaced(body, found["model"], _encode(name))
+    for holder in _HOLDERS.intersection(found):
+        span = bodies.spans(body)[holder]
+        inner = body[span.start : span.end]
+        if inner.startswith(b"{"):
+            body = bodies.replaced(body, span, _with_model(inner, name))
+        elif inner.startswith(b"["):
+            each = [bytes(raw) for raw in _decode_list(inner)]
+            renamed = [_with_model(raw, name) if raw.startswith(b"{") else raw for raw in each]
+            body = bodies.replaced(body, span, b"[" + b",".join(renamed) + b"]")
+    return body
 
 
 def _tokens_of(usage: _Usage) -> Tokens:

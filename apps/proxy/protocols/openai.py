@@ -6,7 +6,7 @@ import msgspec
 
 from . import body as bodies
 from . import media
-from .base import Ask, BadBody, Headers, Limit, Operation, Told, Wire
+from .base import TOP, Ask, BadBody, Headers, Limit, Operation, Told, Wire
 from .compatible import dialect_of
 from .openai_reader import OpenAIReader
 from .tools import bound_of
@@ -74,6 +74,7 @@ class OpenAI(Wire):
     """See the module."""
 
     name = "openai"
+    model_places = frozenset({TOP, (*TOP, b'"response"')})  # events of the responses have it in their response
 
     # Requests
 
@@ -108,7 +109,7 @@ class OpenAI(Wire):
     def prepare(self, operation: Operation, body: bytes, ask: Ask, provider: str, model: str | None = None) -> bytes:
         ask.provider = provider
         if model is not None:
-            body = bodies.replaced(body, bodies.spans(body)["model"], _encode(model))
+            body = bodies.with_model(body, model)
             ask.model = model
         is_untold = ask.is_streamed and not ask.has_usage and operation.name in USAGE_ON_DEMAND
         if not is_untold or not dialect_of(provider).takes_stream_options:
@@ -117,6 +118,9 @@ class OpenAI(Wire):
         if ask.has_stream_options:
             return _with_usage_asked_for(body)
         return bodies.with_first(body, b'"stream_options":{"include_usage":true}')
+
+    def rename(self, operation: Operation, body: bytes, model: str) -> tuple[Operation, bytes]:
+        return operation, bodies.with_model(body, model)
 
     def input_bound(self, operation: Operation, body: bytes) -> int | None:
         if _REFERENCE.search(body):
