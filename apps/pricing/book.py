@@ -47,6 +47,13 @@ def _find_row(organization_id: UUID | None, provider: str, model: str, at: datet
     return _of_name(own, name) or _of_name(listed, name)
 
 
+def next_change(organization_id: UUID, provider: str, after: datetime) -> datetime | None:
+    """When the next of the provider's prices that are known by now begins to hold."""
+    rows = ModelPrice.objects.filter(Q(organization=organization_id) | Q(organization=None), provider=provider)
+    later = rows.filter(effective_from__gt=after).order_by("effective_from")
+    return later.values_list("effective_from", flat=True).first()
+
+
 def as_price(row: ModelPrice) -> Price:
     """Ready to multiply with."""
     return Price.parse(row.pk, row.rates, row.tiers, row.max_output_tokens, row.units, row.services, row.hours)

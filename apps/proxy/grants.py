@@ -26,7 +26,7 @@ from apps.keys.providers import base_url_of, wire_of
 from apps.keys.vault import open_provider_key
 from apps.limits.access import Access
 from apps.limits.book import load_book
-from apps.pricing.book import find_price
+from apps.pricing.book import find_price, next_change
 from apps.pricing.rating import Price
 from apps.proxy.aliases import Alias, parameters_of
 from apps.proxy.grant import (
@@ -65,7 +65,8 @@ class Grants:
 
         self._grants: dict[bytes, Grant] = {}
         self._strangers: dict[bytes, float] = {}  # keys that don't exist, until when that is believed
-        self._prices: dict[tuple[bytes, str, str], tuple[Price | None, float]] = {}  # and when they were loaded
+        # And when they were loaded, and until when they hold.
+        self._prices: dict[tuple[bytes, str, str], tuple[Price | None, float, float]] = {}
         self._loading: dict[bytes, asyncio.Future[Grant | None]] = {}
         self._changes = 0  # counted so that what was read before a change isn't kept after it
         self._sure_since = 0.0  # grants loaded before may have missed a change
@@ -156,7 +157,7 @@ class Grants:
     def cached_price(self, organization_id: bytes, provider: str, model: str) -> Price | Unknown | None:
         """The price of a model, None when the book has none, UNKNOWN when `load_price` must tell."""
         known = self._prices.get((organization_id, provider, model))
-        if known is None or known[1] < self._prices_since or known[1] + PRICE_AGE_S < time.monotonic():
+        if known is None or known[1] < self._prices_since or known[2] <= time.monotonic():
             return UNKNOWN
         return known[0]
 
@@ -166,8 +167,11 @@ class Grants:
         A database that doesn't answer leaves the last known price standing; without one raises PricesUnavailable.
         """
         at, loaded_at = datetime.now(UTC), time.monotonic()  # before reading: a change from here on makes it old
+        owner = UUID(bytes=organization_id)
         try:
-            found = await self._in_thread(lambda: find_price(UUID(bytes=organization_id), provider, model, at))
+            found, changes_at = await self._in_thread(
+                lambda: (find_price(owner, provider, model, at), next_change(owner, provider, at))
+            )
         except (DatabaseError, TimeoutError) as error:
             stale = self._prices.get((organization_id, provider, model))
             if stale is not None:
@@ -175,7 +179,8 @@ class Grants:
             raise PricesUnavailable from error
         if len(self._prices) >= MOST_GRANTS:
             self._prices.clear()
-        self._prices[organization_id, provider, model] = found, loaded_at
+        age_s = PRICE_AGE_S if changes_at is None else min(PRICE_AGE_S, (changes_at - at).total_seconds())
+        self._prices[organization_id, provider, model] = found, loaded_at, loaded_at + age_s
         return found
 
     # Hearing of changes...

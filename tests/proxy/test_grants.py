@@ -204,6 +204,24 @@ async def test_a_price_is_asked_for_once_and_again_after_a_change(grants, cast):
     assert grants.cached_price(organization, "openai", "m") is price
 
 
+async def test_a_price_ends_at_the_instant_from_which_another_is_known_to_hold(grants, cast):
+    organization, now = cast.acme.pk.bytes, timezone.now()
+    changes_at = now + timedelta(seconds=3)
+    for rate, since in (("1", now), ("2", changes_at)):
+        await sync_to_async(set_price)(
+            cast.acme, provider="openai", model="m", rates={"input": rate}, effective_from=since, by=None
+        )
+    price = await grants.load_price(organization, "openai", "m")
+    assert price.base.tokens[0] == 1_000_000
+    async with asyncio.timeout(module.PRICE_AGE_S / 2):
+        while price.base.tokens[0] == 1_000_000:
+            await asyncio.sleep(0.05)
+            price = grants.cached_price(organization, "openai", "m")
+            if price is UNKNOWN:
+                price = await grants.load_price(organization, "openai", "m")
+    assert timezone.now() >= changes_at
+
+
 async def test_a_price_that_cannot_be_asked_for_is_not_no_price(grants, cast, monkeypatch):
     monkeypatch.setattr(module, "find_price", failing)
     with pytest.raises(PricesUnavailable):

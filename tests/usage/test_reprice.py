@@ -76,6 +76,26 @@ def test_request_that_is_not_in_the_hours_yet_comes_there_with_its_price(cast, r
     assert (hour.unpriced, hour.cost) == (0, 3)
 
 
+def test_pieces_service_tier_and_the_hour_are_priced_too(cast, ship_calls):
+    """Two searches, flex, at 12:00 UTC of a Tuesday: within the dearer hours."""
+    ship_calls(an_unpriced_call(cast.globex, outcome={"units": (("web_search", 2),), "service_tier": "flex"}))
+    price = set_price(
+        cast.acme,
+        provider="openai",
+        model="new-model",
+        rates={"input": "1"},
+        units={"web_search": "0.01"},
+        services={"flex": {"rates": {"input": "0.5"}}},
+        effective_from=LONG_AGO,
+        by=None,
+    )
+    assert reprice(since=LONG_AGO, until=SOON, is_dry_run=True).cost == Decimal("0.52")
+    price.hours = [{"days": "2", "from": "12:00", "until": "13:00", "rates": {"input": "3"}}]
+    price.services = {}
+    price.save()
+    assert everything().cost == Decimal("3.02")
+
+
 def test_a_second_run_finds_nothing_to_do(cast, ship_calls):
     ship_calls(an_unpriced_call(cast.globex))
     a_price(cast.acme)

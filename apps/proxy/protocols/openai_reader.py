@@ -51,6 +51,7 @@ class _Response(msgspec.Struct, gc=False):
     usage: Usage | None = None
     service_tier: str | None = None
     output: msgspec.Raw = _ABSENT
+    tool_usage: msgspec.Raw = _ABSENT
     error: Fault | None = None
 
 
@@ -63,6 +64,7 @@ class Answer(msgspec.Struct, gc=False):
     usage: Usage | None = None
     service_tier: str | None = None
     output: msgspec.Raw = _ABSENT
+    tool_usage: msgspec.Raw = _ABSENT
     item: msgspec.Raw = _ABSENT  # of an event that tells of one
     choices: list[_Choice] | None = None
     response: _Response | None = None
@@ -169,6 +171,8 @@ class OpenAIReader(Reader):
             tools.note(answer.item)
         elif inner.output is not _ABSENT:
             tools.note_all(inner.output)
+        if inner.tool_usage is not _ABSENT:
+            tools.note_usage(inner.tool_usage)
         self._count()
 
     def _count(self) -> None:

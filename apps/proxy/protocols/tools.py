@@ -11,7 +11,9 @@ import msgspec
 
 from apps.pricing.rating import Units
 
-from .base import MOST_TOOL_CALLS, Limit
+from .base import MOST_TOOL_CALLS, Count, Limit, take
+
+MOST_IMAGES = 5  # the same, of images
 
 # Most tools are functions of the client's own. A name with an escape in it may be any.
 _CHARGED = re.compile(
@@ -20,6 +22,7 @@ _CHARGED = re.compile(
 )
 _TOOLS = ("web_search_preview", "web_search", "x_search", "file_search", "attachment_search")  # by how they begin
 _OTHER_NAMES = {"collections_search": "file_search", "code_execution": "code_interpreter"}
+_DRAWN = "image_out:"
 _TERM = re.compile(r"[a-z0-9_-]{1,20}")
 
 _SEARCHED = re.compile(rb'"action"\s*:\s*\{\s*"type"\s*:\s*"search"')
@@ -39,6 +42,7 @@ class _Tool(msgspec.Struct, gc=False):
     container: _Container | str | None = None
     quality: str | None = None
     size: str | None = None
+    model: str | None = None  # that draws
 
 
 class _Action(msgspec.Struct, gc=False):
@@ -57,6 +61,24 @@ class Item(msgspec.Struct, gc=False):
     size: str | None = None
 
 
+class _Parts(msgspec.Struct, gc=False):
+    image_tokens: Count | None = None
+
+
+class _Drawn(msgspec.Struct, gc=False):
+    """Tokens of the model that draws."""
+
+    input_tokens: Count | None = None
+    input_tokens_details: _Parts | None = None
+    output_tokens: Count | None = None
+    output_tokens_details: _Parts | None = None
+
+
+class _ToolUsage(msgspec.Struct, gc=False):
+    image_gen: _Drawn | None = None
+
+
+_decode_tool_usage = msgspec.json.Decoder(_ToolUsage | None).decode
 _decode_tools = msgspec.json.Decoder(list[_Tool]).decode
 _decode_item = msgspec.json.Decoder(Item).decode
 _decode_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -71,17 +93,20 @@ def bound_of(tools: msgspec.Raw, max_calls: int | None = None) -> Units:
         offered = _decode_tools(raw)
     except msgspec.DecodeError:
         return ()  # the provider refuses them, too
+    charges = [charge for tool in offered if (charge := _charge_of(tool, max_calls)) is not None]
+    # Which model draws is told by the request only; the reader finds it among the units.
+    drawing = [(f"{_DRAWN}{tool.model}", 0) for tool in offered if tool.type == "image_generation" and tool.model]
+    return (*charges, *drawing)
+
+
+def _charge_of(tool: _Tool, max_calls: int | None) -> tuple[str, int] | None:
     most = MOST_TOOL_CALLS if max_calls is None else max_calls
-    return tuple(charge for tool in offered if (charge := _charge_of(tool, most)) is not None)
-
-
-def _charge_of(tool: _Tool, most: int) -> tuple[str, int] | None:
     kind = _OTHER_NAMES.get(tool.type, tool.type)
     if kind == "code_interpreter":
         memory = tool.container.memory_limit if isinstance(tool.container, _Container) else None
         return (f"{kind}:{memory}" if memory and memory != "1g" else kind), min(1, most)
     if kind == "image_generation":
-        return image(tool.quality, tool.size), most
+        return image(tool.quality, tool.size), MOST_IMAGES if max_calls is None else most
     name = next((name for name in _TOOLS if kind.startswith(name)), None)
     return None if name is None else (name, most if tool.max_uses is None else tool.max_uses)
 
@@ -106,6 +131,8 @@ class ToolCalls:
         names = [name for name, _ in offered]
         self._search = "web_search_preview" if "web_search_preview" in names else "web_search"
         self._container = next((name for name in names if name.startswith("code_interpreter")), "code_interpreter")
+        self._drawing = next((name.removeprefix(_DRAWN) for name in names if name.startswith(_DRAWN)), "auto")
+        self._drawn: dict[str, int] = {}  # tokens of what was drawn, where they are told
         self._found: dict[str, str] = {}  # names of units, by what each is charged once for
 
     def note_all(self, output: msgspec.Raw) -> None:
@@ -129,11 +156,25 @@ class ToolCalls:
         self._found |= {f"file {number}": "file_search" for number, _ in enumerate(_FILE_SEARCHED.findall(raw))}
         self._found |= {container.decode(): self._container for container in _CONTAINER.findall(raw)}
 
+    def note_usage(self, raw: msgspec.Raw) -> None:
+        """What the tools of a whole response used: images are then charged by their tokens."""
+        try:
+            told = _decode_tool_usage(raw)
+        except msgspec.DecodeError:
+            return
+        if told is not None and (drawn := told.image_gen) is not None:
+            went_in = _split(drawn.input_tokens, drawn.input_tokens_details)
+            came_out = _split(drawn.output_tokens, drawn.output_tokens_details or _Parts(drawn.output_tokens))
+            kinds = ("image_in", "image_text_in", "image_out", "image_text_out")
+            counts = zip(kinds, (*went_in, *came_out), strict=True)
+            self._drawn = {f"{kind}:{self._drawing}": count for kind, count in counts if count}
+
     def count(self) -> dict[str, int]:
         """How many of each unit."""
-        counted: dict[str, int] = {}
+        counted = dict(self._drawn)
         for name in self._found.values():
-            counted[name] = counted.get(name, 0) + 1
+            if not (self._drawn and name.startswith("image:")):
+                counted[name] = counted.get(name, 0) + 1
         return counted
 
     def _note(self, item: Item) -> None:
@@ -149,6 +190,11 @@ class ToolCalls:
             case "image_generation_call":
                 if item.status in (None, "completed"):
                     self._found[key] = image(item.quality, item.size)
+
+
+def _split(tokens: int | None, parts: _Parts | None) -> tuple[int, int]:
+    """Those of images, and the others."""
+    return take(max(0, tokens or 0), parts.image_tokens if parts else None)
 
 
 _CALLS = {  # as xAI counts them

@@ -155,11 +155,17 @@ BOUNDS: list[Any] = [  # whose, the body's fields, the most that can be charged 
     (RESPONSES, {"tools": [{"type": "file_search", "vector_store_ids": []}]}, (("file_search", 20),)),
     (RESPONSES, {"tools": [{"type": "code_interpreter", "container": {"type": "auto"}}]}, (("code_interpreter", 1),)),
     (RESPONSES, {"tools": [{"type": "code_interpreter"}], "max_tool_calls": 0}, (("code_interpreter", 0),)),
+    (RESPONSES, {"tools": [{"type": "image_generation"}]}, (("image:auto:auto", 5),)),
     (RESPONSES, {"tools": [{"type": "image_generation"}], "max_tool_calls": 2}, (("image:auto:auto", 2),)),
     (
         RESPONSES,
         {"tools": [{"type": "image_generation", "quality": "low", "size": "1024x1024"}], "max_tool_calls": 2},
         (("image:low:1024x1024", 2),),
+    ),
+    (
+        RESPONSES,
+        {"tools": [{"type": "image_generation", "model": "gpt-image-2"}], "max_tool_calls": 1},
+        (("image:auto:auto", 1), ("image_out:gpt-image-2", 0)),
     ),
     (RESPONSES, {"tools": [{"type": "x_search"}, {"type": "web_search"}]}, (("x_search", 20), ("web_search", 20))),
     (MESSAGES, {"tools": [{"type": "web_search_20250305", "name": "web_search"}]}, (("web_search", 20),)),
