@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 
 from apps.proxy.admission import Admission
 from apps.proxy.asgi import Receive, Scope, Send
+from apps.proxy.attempts import Circuits
 from apps.proxy.call import Call
 from apps.proxy.grant import GrantSource
 from apps.proxy.protocols import routes
@@ -43,6 +44,7 @@ class Proxy:
         self.admission = admission
         self.pool = pool
         self.max_body = max_body
+        self.circuits: Circuits = {}
         self._open_spool = open_spool
         self._elsewhere = elsewhere
         self.spool: Spool

@@ -35,8 +35,9 @@ from apps.proxy.asgi import (
     parts_of_body,
     whole_body,
 )
+from apps.proxy.attempts import Attempts, told_of
 from apps.proxy.decoding import decoded
-from apps.proxy.grant import UNKNOWN, Grant, GrantsUnavailable, PricesUnavailable, Route
+from apps.proxy.grant import UNKNOWN, Grant, GrantsUnavailable, PricesUnavailable
 from apps.proxy.headers import (
     ACCEPT_IDENTITY,
     ERROR_LIMIT,
@@ -51,6 +52,8 @@ from apps.proxy.narrowing import NO_POLICY, policy_of
 from apps.proxy.protocols.base import Ask, BadBody, Match
 from apps.proxy.protocols.compatible import named_provider
 from apps.proxy.renaming import RenamingMeter, without_length
+from apps.proxy.retrying import asked_for
+from apps.proxy.route import Route
 from apps.proxy.scrub import scrub
 from apps.proxy.shortening import can_be_shortened, shortened
 from apps.proxy.stops import Stop
@@ -100,6 +103,7 @@ class Call:
         self.body: bytes | None = None  # None: passed on as it comes, unread
         self.alias: Alias | None = None  # the organization's own name for the model, where the client said that
         self.model: str | None = None  # what the provider calls it, where the client said "provider/model"
+        self.attempts: Attempts | None = None  # where there may be several
         self.provider_key_id: bytes | None = None
         self.price: Price | None = None
         self.hold: Hold | None = None
@@ -183,6 +187,10 @@ class Call:
         route = grant.routes.get(self.provider)
         if route is None:
             raise stops.no_provider(self.alias.name if self.alias else self.provider)
+        if grant.plans and self.body is not None and (plan := grant.plans.get(self.provider)):
+            policy = asked_for(plan.policy, self.head.extra) if self.head.extra else plan.policy
+            self.attempts = Attempts(plan, self.proxy.circuits, policy)
+            route = self.attempts.routes[0]
         self.route = route
         self.provider_key_id = route.provider_key_id
         model, alias_name = self.model or self.ask.model, self.alias.name if self.alias else None
@@ -276,7 +284,18 @@ class Call:
 
     async def forward(self) -> Exchange:
         """Send the call to the provider; returns when its answer begins."""
-        route, wire, operation = self.route, self.wire, self.operation
+        try:
+            if self.attempts is None:
+                return await self.send_with(self.route)
+            return await self.attempts.run(self.send_with, self.send)
+        except BodyTooLarge:
+            raise stops.body_too_large(self.proxy.max_body) from None
+        except UpstreamError as error:
+            raise stops.provider_failed(error) from error
+
+    async def send_with(self, route: Route) -> Exchange:
+        """Send it once. Raises UpstreamError, BodyTooLarge."""
+        self.route, wire, operation = route, self.wire, self.operation
         body: bytes | AsyncIterator[bytes]
         if self.body is None:
             body = parts_of_body(self.receive, self.proxy.max_body)
@@ -291,12 +310,7 @@ class Call:
             headers.append(ACCEPT_IDENTITY)
         else:
             headers.append((b"accept-encoding", self.head.accept_encoding))
-        try:
-            return await self.proxy.pool.send(route.origin, self.scope["method"].encode(), target, headers, body)
-        except BodyTooLarge:
-            raise stops.body_too_large(self.proxy.max_body) from None
-        except UpstreamError as error:
-            raise stops.provider_failed(error) from error
+        return await self.proxy.pool.send(route.origin, self.scope["method"].encode(), target, headers, body)
 
     async def relay(self, exchange: Exchange) -> None:
         """Pass the answer on as it comes, but for its end: that waits until the outcome is durable."""
@@ -459,6 +473,7 @@ class Call:
             usage.units,
             usage.service_tier,
             usage.provider_cost,
+            *(told_of(self.attempts, self.provider_key_id) if self.attempts else ()),
         )
 
     def rated(self, result: int, usage: Usage) -> Rated | None:

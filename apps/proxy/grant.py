@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from apps.limits.access import Access
@@ -16,7 +16,7 @@ from apps.limits.scopes import LimitBook, Periods, periods_of
 from apps.limits.terms import LimitName
 from apps.pricing.rating import Price
 from apps.proxy.aliases import Alias
-from apps.proxy.upstream import Origin
+from apps.proxy.route import Plan, Route
 
 
 class LimiterOutage(StrEnum):
@@ -35,20 +35,6 @@ class Bar(StrEnum):
     SUSPENDED = "customer_suspended"
 
 
-class Route(NamedTuple):
-    """The way to a provider with the operator's key."""
-
-    provider: str
-    provider_key_id: bytes
-    wire: str
-    origin: Origin
-    base_path: bytes  # before the wire's own path, such as b"/openai"; never ends in a slash
-    secret: bytes
-
-    def __repr__(self) -> str:
-        return f"<Route to {self.provider} at {self.origin}>"
-
-
 class Grant:
     """A proxy key and what it stands for. Shared by all calls with the key until it is forgotten."""
 
@@ -64,6 +50,7 @@ class Grant:
         "markup_percent",
         "on_limiter_outage",
         "organization_id",
+        "plans",
         "proxy_key_id",
         "routes",
         "shortens_output",
@@ -85,6 +72,7 @@ class Grant:
         markup_percent: Decimal,
         on_limiter_outage: LimiterOutage,
         routes: Mapping[str, Route],
+        plans: Mapping[str, Plan],
         loaded_at: float,
     ) -> None:
         self.organization_id = organization_id
@@ -100,6 +88,7 @@ class Grant:
         self.markup_percent = markup_percent
         self.on_limiter_outage = on_limiter_outage
         self.routes = routes  # by provider
+        self.plans = plans  # by provider; none for those that are tried once, with one key
         self.loaded_at = loaded_at  # on the monotonic clock
 
     def __repr__(self) -> str:

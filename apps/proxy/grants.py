@@ -37,10 +37,11 @@ from apps.proxy.grant import (
     GrantsUnavailable,
     LimiterOutage,
     PricesUnavailable,
-    Route,
     Unknown,
 )
 from apps.proxy.listening import DatabaseListener, RedisListener
+from apps.proxy.retrying import Policy
+from apps.proxy.route import Plan, Route, Share
 from apps.proxy.upstream import Origin
 
 logger = logging.getLogger(__name__)
@@ -225,7 +226,7 @@ def load_grant(digest: bytes) -> Grant | None:
     key = ProxyKey.objects.select_related("customer__organization").filter(key_hash=digest).first()
     if key is None:
         return None
-    organization = key.customer.organization
+    organization, shares = key.customer.organization, _shares_of(key.customer)
     ends = [end.timestamp() for end in (key.revoked_at, key.expires_at) if end is not None]
     return Grant(
         organization_id=organization.pk.bytes,
@@ -242,7 +243,8 @@ def load_grant(digest: bytes) -> Grant | None:
         calendar=Calendar(ZoneInfo(organization.time_zone)),
         markup_percent=key.customer.effective_markup_percent,
         on_limiter_outage=LimiterOutage(organization.on_limiter_outage),
-        routes=_routes_of(key.customer),
+        routes={provider: several[0].route for provider, several in shares.items()},
+        plans=_plans_of(key.customer, shares),
         loaded_at=loaded_at,
     )
 
@@ -271,10 +273,28 @@ def _aliases_of(organization: Organization) -> dict[str, Alias]:
     }
 
 
-def _routes_of(customer: Customer) -> dict[str, Route]:
+def _shares_of(customer: Customer) -> dict[str, tuple[Share, ...]]:
+    """The customer's keys that work, by provider, those that are tried first in front."""
     links = customer.provider_key_links.select_related("provider_key__organization")
-    routes = (_route_of(link.provider_key) for link in links.filter(provider_key__disabled_at=None))
-    return {route.provider: route for route in routes if route is not None}
+    shares: dict[str, tuple[Share, ...]] = {}
+    for link in links.filter(provider_key__disabled_at=None).order_by("position", "-weight", "pk"):
+        if route := _route_of(link.provider_key):
+            shares[route.provider] = (*shares.get(route.provider, ()), Share(route, link.weight, link.position))
+    return shares
+
+
+def _plans_of(customer: Customer, shares: dict[str, tuple[Share, ...]]) -> dict[str, Plan]:
+    """How calls are tried, for the providers where there is more than one way to."""
+    organization = customer.organization
+    policy = Policy(
+        organization.retries if customer.retries is None else customer.retries,
+        frozenset(organization.retry_statuses),
+        organization.retry_wait_ms / 1000,
+        organization.retry_most_wait_ms / 1000,
+    )
+    return {
+        provider: Plan(several, policy) for provider, several in shares.items() if policy.retries or len(several) > 1
+    }
 
 
 def _route_of(key: ProviderKey) -> Route | None:

@@ -29,7 +29,8 @@ def add_tenant(*, name: str, sandbox: str, **limits: Any) -> dict[str, str]:
     from apps.accounts.people import create_person
     from apps.accounts.services import create_organization
     from apps.customers.services import add_customer
-    from apps.keys.services.provider_keys import add_provider_key, assign_provider_key
+    from apps.keys.services.links import assign_provider_key
+    from apps.keys.services.provider_keys import add_provider_key
     from apps.pricing.models import ModelPrice
 
     owner = create_person(f"owner@{name}.example", is_verified=True)
@@ -78,6 +79,36 @@ def sell(*, organization: str, name: str, provider: str, model: str, **parameter
 
     owner = Organization.objects.get(pk=UUID(organization))
     add_model_alias(owner, name=name, provider=provider, model=model, by=None, **parameters)
+
+
+def give_keys(*, customer: str, keys: list[dict[str, Any]]) -> list[str]:
+    """OpenAI keys that take turns: each with `base_url` and `secret`, and maybe weight and position. Gives their ids."""
+    from apps.customers.models import Customer
+    from apps.keys.services.links import KeyShare, assign_provider_keys
+    from apps.keys.services.provider_keys import add_provider_key
+
+    owner = Customer.objects.get(pk=UUID(customer))
+    shares = []
+    for said in keys:
+        key = add_provider_key(
+            owner.organization,
+            provider="openai",
+            name=said["secret"],
+            secret=said["secret"],
+            base_url=said["base_url"],
+            by=None,
+        )
+        shares.append(KeyShare(key, said.get("weight", 1), said.get("position", 0)))
+    assign_provider_keys(owner, "openai", shares, by=None)
+    return [str(share.key.pk) for share in shares]
+
+
+def set_up(*, organization: str, **settings: Any) -> None:
+    """Change the operator's settings."""
+    from apps.accounts.models import Organization
+    from apps.accounts.services import update_organization
+
+    update_organization(Organization.objects.get(pk=UUID(organization)), by=None, **settings)
 
 
 def limit_end_user(*, customer: str, end_user: str | None = None, **limits: Any) -> str:
@@ -141,7 +172,18 @@ def roll_up() -> list[str]:
 
 ACTIONS = {
     action.__name__: action
-    for action in (add_tenant, mint, sell, limit_customer, limit_end_user, revoke, suspend, roll_up)
+    for action in (
+        add_tenant,
+        mint,
+        sell,
+        give_keys,
+        set_up,
+        limit_customer,
+        limit_end_user,
+        revoke,
+        suspend,
+        roll_up,
+    )
 }
 
 

@@ -1,4 +1,4 @@
-"""What changes provider keys, and which customers' calls are sent with them."""
+"""What changes provider keys."""
 
 import re
 from datetime import datetime
@@ -8,10 +8,8 @@ from django.db import transaction
 
 from apps.accounts import audit
 from apps.accounts.models import Organization, User
-from apps.customers.models import Customer
-from apps.customers.services import notify_grants
 from apps.keys.errors import ProviderKeyInUse, ProviderKeyRefused
-from apps.keys.models import CustomerProviderKey, ProviderKey
+from apps.keys.models import ProviderKey
 from apps.keys.providers import PROVIDERS
 from apps.keys.vault import place_of, vault
 from apps.kit.notify import notify
@@ -50,7 +48,7 @@ def add_provider_key(
 @transaction.atomic
 def replace_provider_key(key: ProviderKey, *, secret: str, by: User | None) -> ProviderKey:
     """Put another secret in the place of the one before, for the next call of whoever uses the key."""
-    key = _lock(key)
+    key = lock(key)
     old = key.last_four
     _seal(key, secret)
     key.last_opened_on = None
@@ -62,7 +60,7 @@ def replace_provider_key(key: ProviderKey, *, secret: str, by: User | None) -> P
 @transaction.atomic
 def disable_provider_key(key: ProviderKey, *, by: User | None, at: datetime) -> ProviderKey:
     """Send no calls with the key from now on; those who use it are refused until they are given another."""
-    key = _lock(key)
+    key = lock(key)
     if key.disabled_at is None:
         _set_disabled(key, at, "provider_key.disable", by=by)
     return key
@@ -71,7 +69,7 @@ def disable_provider_key(key: ProviderKey, *, by: User | None, at: datetime) -> 
 @transaction.atomic
 def enable_provider_key(key: ProviderKey, *, by: User | None) -> ProviderKey:
     """Send calls with the key again."""
-    key = _lock(key)
+    key = lock(key)
     if key.disabled_at is not None:
         _set_disabled(key, None, "provider_key.enable", by=by)
     return key
@@ -80,45 +78,12 @@ def enable_provider_key(key: ProviderKey, *, by: User | None) -> ProviderKey:
 @transaction.atomic
 def delete_provider_key(key: ProviderKey, *, by: User | None) -> None:
     """Forget the secret for good. Raises ProviderKeyInUse while customers' calls are sent with it."""
-    key = _lock(key)
+    key = lock(key)
     if users := list(key.customer_links.values_list("customer__name", flat=True).order_by("customer__name")[:4]):
         named = ", ".join(users[:3]) + (" and others" if len(users) > 3 else "")
         raise ProviderKeyInUse(f"{named} use this key. Give them another one first, or replace its secret.")
     audit.record(key.organization, "provider_key.delete", key, actor=by)
     key.delete()
-
-
-@transaction.atomic
-def assign_provider_key(customer: Customer, key: ProviderKey, *, by: User | None) -> CustomerProviderKey:
-    """Send the customer's calls to the key's provider with it, instead of the one before.
-
-    Raises ProviderKeyRefused for a key of another organization.
-    """
-    if key.organization_id != customer.organization_id:
-        raise ProviderKeyRefused("There is no such provider key.")
-    Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
-    _lock(key)  # so that it is not deleted meanwhile
-    link = customer.provider_key_links.filter(provider=key.provider).select_related("provider_key").first()
-    old = str(link.provider_key) if link else None
-    if link and link.provider_key_id == key.pk:
-        return link
-    link = link or CustomerProviderKey(organization=customer.organization, customer=customer, provider=key.provider)
-    link.provider_key = key
-    link.save()
-    changes = {"provider_key": (old, str(key))}
-    _linked(customer, key, "provider_key.assign", changes, by=by)
-    return link
-
-
-@transaction.atomic
-def unassign_provider_key(customer: Customer, provider: str, *, by: User | None) -> None:
-    """Let the customer's calls to `provider` through no more."""
-    Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
-    link = customer.provider_key_links.filter(provider=provider).select_related("provider_key").first()
-    if link:
-        link.delete()
-        changes = {"provider_key": (str(link.provider_key), None)}
-        _linked(customer, link.provider_key, "provider_key.unassign", changes, by=by)
 
 
 def _seal(key: ProviderKey, secret: str) -> None:
@@ -158,10 +123,6 @@ def _changed(key: ProviderKey, action: str, changes: audit.Changes, *, by: User 
     notify("tollgate_grants", f"organization:{key.organization_id}")
 
 
-def _linked(customer: Customer, key: ProviderKey, action: str, changes: audit.Changes, *, by: User | None) -> None:
-    audit.record(customer.organization, action, key, actor=by, changes=changes, customer=customer)
-    notify_grants(customer_id=customer.pk)
-
-
-def _lock(key: ProviderKey) -> ProviderKey:
+def lock(key: ProviderKey) -> ProviderKey:
+    """The key as it is now, for a change; until the end of the transaction nobody else changes it."""
     return ProviderKey.objects.select_for_update(of=("self",)).select_related("organization").get(pk=key.pk)
