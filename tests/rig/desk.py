@@ -82,7 +82,7 @@ def sell(*, organization: str, name: str, provider: str, model: str, **parameter
 
 
 def give_keys(*, customer: str, keys: list[dict[str, Any]]) -> list[str]:
-    """OpenAI keys that take turns: each with `base_url` and `secret`, and maybe weight and position. Gives their ids."""
+    """OpenAI keys that take turns: of each `base_url`, `secret`, maybe weight and position. Gives their ids."""
     from apps.customers.models import Customer
     from apps.keys.services.links import KeyShare, assign_provider_keys
     from apps.keys.services.provider_keys import add_provider_key
@@ -101,6 +101,15 @@ def give_keys(*, customer: str, keys: list[dict[str, Any]]) -> list[str]:
         shares.append(KeyShare(key, said.get("weight", 1), said.get("position", 0)))
     assign_provider_keys(owner, "openai", shares, by=None)
     return [str(share.key.pk) for share in shares]
+
+
+def standing(*, customer: str) -> dict[str, str]:
+    """What counts against each of the customer's limits now, calls under way among it."""
+    from apps.customers.models import Customer
+    from apps.usage.standing import standings_of
+
+    standings = standings_of(Customer.objects.get(pk=UUID(customer)), at=datetime.now(UTC)) or []
+    return {state.name.value: str(state.used + state.held) for each in standings for state in each.states}
 
 
 def set_up(*, organization: str, **settings: Any) -> None:
@@ -177,6 +186,7 @@ ACTIONS = {
         mint,
         sell,
         give_keys,
+        standing,
         set_up,
         limit_customer,
         limit_end_user,
