@@ -6,7 +6,7 @@ from django import forms
 from django.contrib.postgres.forms import SimpleArrayField
 from django.utils.translation import gettext_lazy as _
 
-from apps.accounts.models import Organization, Role, time_zones
+from apps.accounts.models import Organization, Role, time_zones, validate_retry_status
 from apps.accounts.services import RETRYING
 from apps.customers.limit_fields import ACCESS, validate_glob, validate_network
 from apps.customers.models import Customer, CustomerRole
@@ -264,6 +264,12 @@ class OrganizationForm(forms.ModelForm):
     """The organization's own settings."""
 
     time_zone = forms.ChoiceField(label=_("Time zone"), choices=[(zone, zone) for zone in time_zones()])
+    retry_statuses = SimpleArrayField(  # as above
+        forms.IntegerField(validators=[validate_retry_status]),
+        label=_("When it answers"),
+        required=False,
+        help_text=_("With commas between. A provider that cannot be reached is always tried again."),
+    )
 
     class Meta:
         model = Organization
@@ -272,13 +278,11 @@ class OrganizationForm(forms.ModelForm):
             "default_markup_percent": _("Default markup, in percent"),
             "on_limiter_outage": _("While limits cannot be checked"),
             "retries": _("Tries again when a provider fails"),
-            "retry_statuses": _("When it answers"),
             "retry_wait_ms": _("First wait, in milliseconds"),
             "retry_most_wait_ms": _("Longest wait, in milliseconds"),
         }
         help_texts = {
             "retries": _("0 to 5; 0: a call is sent once, with each of its keys."),
-            "retry_statuses": _("With commas between. A provider that cannot be reached is always tried again."),
             "retry_wait_ms": _("Each wait is twice as long as the one before."),
             "retry_most_wait_ms": _("A provider that asks for a longer one is not tried again."),
         }

@@ -128,9 +128,14 @@ class Call:
             await self.authenticate()
             await self.understand()
             await self.admit()
-            await self.relay(await self.forward())
+            sent = self.forward(self.route) if self.attempts is None else self.attempts.run(self.forward, self.send)
+            await self.relay(await sent)
         except Stop as stop:
             await self.refuse(stop)
+        except BodyTooLarge:
+            await self.refuse(stops.body_too_large(self.proxy.max_body))
+        except UpstreamError as error:  # before an answer began
+            await self.refuse(stops.provider_failed(error))
         except ClientGone:
             pass
         except Exception:
@@ -282,19 +287,8 @@ class Call:
 
     # There and back
 
-    async def forward(self) -> Exchange:
-        """Send the call to the provider; returns when its answer begins."""
-        try:
-            if self.attempts is None:
-                return await self.send_with(self.route)
-            return await self.attempts.run(self.send_with, self.send)
-        except BodyTooLarge:
-            raise stops.body_too_large(self.proxy.max_body) from None
-        except UpstreamError as error:
-            raise stops.provider_failed(error) from error
-
-    async def send_with(self, route: Route) -> Exchange:
-        """Send it once. Raises UpstreamError, BodyTooLarge."""
+    async def forward(self, route: Route) -> Exchange:
+        """Send the call to the provider; returns when its answer begins. Raises UpstreamError, BodyTooLarge."""
         self.route, wire, operation = route, self.wire, self.operation
         body: bytes | AsyncIterator[bytes]
         if self.body is None:
