@@ -51,7 +51,7 @@ from apps.proxy.meter import Meter, Usage
 from apps.proxy.narrowing import NO_POLICY, policy_of
 from apps.proxy.protocols.base import Ask, BadBody, Match
 from apps.proxy.protocols.compatible import named_provider
-from apps.proxy.renaming import RenamingMeter, without_length
+from apps.proxy.renaming import RenamingMeter, in_plain
 from apps.proxy.retrying import asked_for
 from apps.proxy.route import Route
 from apps.proxy.scrub import scrub
@@ -314,7 +314,7 @@ class Call:
         if self.alias is None:
             meter = self.meter = Meter(self.wire, self.operation, self.ask, answer)
         else:
-            answer = without_length(answer)
+            answer = in_plain(answer)
             meter = self.meter = RenamingMeter(self.wire, self.operation, self.ask, answer, self.alias.name)
         try:
             if exchange.status >= 400:
