@@ -8,7 +8,7 @@ outcome (that of a process which dies comes from the shipper). Knows no Django.
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -46,6 +46,7 @@ from apps.proxy.headers import (
     take_key,
     with_body,
 )
+from apps.proxy.listing import PATHS, Listing, listing_of
 from apps.proxy.memo import MEMO, Memo
 from apps.proxy.meter import Meter, Usage
 from apps.proxy.narrowing import NO_POLICY, policy_of
@@ -132,6 +133,8 @@ class Call:
             await self.relay(await sent)
         except Stop as stop:
             await self.refuse(stop)
+        except Listing as listing:
+            await self.answer(listing.body)
         except BodyTooLarge:
             await self.refuse(stops.body_too_large(self.proxy.max_body))
         except UpstreamError as error:  # before an answer began
@@ -185,7 +188,7 @@ class Call:
             raise stops.not_theirs()
         if self.head.is_json or self.operation.needs_json:
             await self.read_body()
-        if grant.aliases and (alias := grant.aliases.get(self.ask.model)):
+        if grant.aliases and (alias := self.find_alias(grant.aliases)):
             self.take_alias(alias)
         elif self.may_name_provider and (named := named_provider(self.ask.model, grant.routes)):
             self.provider, self.model = named
@@ -207,6 +210,12 @@ class Call:
                 self.price = await self.price_of(self.model or self.ask.model)
             if self.price is None and self.scopes.has_cap:
                 raise stops.unpriced(alias_name or self.ask.model or self.operation.name)
+
+    def find_alias(self, aliases: Mapping[str, Alias]) -> Alias | None:
+        """What the model's name stands for. Raises Listing for a call that asks which names there are."""
+        if self.scope["method"] == "GET" and self.operation.path in PATHS:
+            raise listing_of(self.grant, self.wire.name)
+        return aliases.get(self.ask.model)
 
     def take_alias(self, alias: Alias) -> None:
         """Make it a call to the provider and the model that the alias stands for."""
@@ -400,6 +409,13 @@ class Call:
         reach("before_last_chunk")
         await self.send({"type": "http.response.body", "body": body, "more_body": False})
         reach("after_last_chunk")
+
+    async def answer(self, body: bytes) -> None:
+        """Answer in the provider's place, and record that."""
+        await self.record(SERVED, status=200)
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+        await self.start(200, headers)
+        await self.finish(body)
 
     async def refuse(self, stop: Stop) -> None:
         """Answer with an error of ours; recorded first, where it is known whose call it is."""
