@@ -8,7 +8,7 @@ outcome (that of a process which dies comes from the shipper). Knows no Django.
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -47,6 +47,7 @@ from apps.proxy.headers import (
     with_body,
 )
 from apps.proxy.leaving import Drain, tell_when_gone
+from apps.proxy.listing import PATHS, Listing, listing_of
 from apps.proxy.made import MakersUnknown
 from apps.proxy.memo import MEMO, Memo
 from apps.proxy.meter import EMPTY, Meter, Usage
@@ -55,7 +56,7 @@ from apps.proxy.protocols.base import Ask, Match
 from apps.proxy.protocols.compatible import SPEAK_OPENAI, named_provider
 from apps.proxy.protocols.errors import BadBody
 from apps.proxy.protocols.routes import WIRES
-from apps.proxy.renaming import RenamingMeter, without_length
+from apps.proxy.renaming import RenamingMeter, in_plain
 from apps.proxy.retrying import Policy, asked_for, says_of_retries
 from apps.proxy.route import Plan, Route, Share
 from apps.proxy.scrub import scrub
@@ -142,6 +143,8 @@ class Call:
             await self.relay(await sent)
         except Stop as stop:
             await self.refuse(stop)
+        except Listing as listing:
+            await self.answer(listing.body)
         except BodyTooLarge:
             await self.refuse(stops.body_too_large(self.proxy.max_body))
         except BadBody as error:  # of a form that turned out to be none after it had begun to go out
@@ -200,7 +203,7 @@ class Call:
             await self.read_body()
         elif self.operation.takes_form:
             await self.read_form()
-        if grant.aliases and (alias := grant.aliases.get(self.ask.model)):
+        if grant.aliases and (alias := self.find_alias(grant.aliases)):
             self.take_alias(alias)
         elif self.may_name_provider and (named := named_provider(self.ask.model, grant.routes)):
             self.provider, self.model = named
@@ -237,6 +240,12 @@ class Call:
         plan = plan or Plan((Share(route),), Policy())
         plan = plan._replace(policy=asked_for(plan.policy, extra))
         return plan if plan.policy.retries or len(plan.shares) > 1 else None
+
+    def find_alias(self, aliases: Mapping[str, Alias]) -> Alias | None:
+        """What the model's name stands for. Raises Listing for a call that asks which names there are."""
+        if self.scope["method"] == "GET" and self.operation.path in PATHS:
+            raise listing_of(self.grant, self.wire.name)
+        return aliases.get(self.ask.model)
 
     def take_alias(self, alias: Alias) -> None:
         """Make it a call to the provider and the model that the alias stands for."""
@@ -391,7 +400,7 @@ class Call:
         if self.alias is None:
             meter = self.meter = Meter(self.wire, self.operation, self.ask, answer)
         else:
-            answer = without_length(answer)
+            answer = in_plain(answer)
             meter = self.meter = RenamingMeter(self.wire, self.operation, self.ask, answer, self.alias.name)
         try:
             if exchange.status >= 400:
@@ -495,6 +504,13 @@ class Call:
         reach("before_last_chunk")
         await self.send({"type": "http.response.body", "body": body, "more_body": False})
         reach("after_last_chunk")
+
+    async def answer(self, body: bytes) -> None:
+        """Answer in the provider's place, and record that."""
+        await self.record(SERVED, status=200)
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+        await self.start(200, headers)
+        await self.finish(body)
 
     async def refuse(self, stop: Stop) -> None:
         """Answer with an error of ours; recorded first, where it is known whose call it is."""

@@ -8,10 +8,12 @@ import re
 
 import msgspec
 
-from apps.proxy.headers import ResponseHead
+from apps.proxy.decoding import CannotDecode, Decode, decoder
+from apps.proxy.headers import DECODABLE, ResponseHead
 from apps.proxy.meter import Meter
 from apps.proxy.protocols.base import Ask, Operation, Wire
 from apps.proxy.sse import BOUNDARIES
+from apps.proxy.upstream import BadResponse
 
 MOST_HELD = 1024  # bytes of a string that has begun: no model's name is as long
 
@@ -117,24 +119,47 @@ def _before_escape(text: bytes) -> int:
 
 
 class RenamingMeter(Meter):
-    """Reads the provider's name for the model, and shows the client the alias."""
+    """Reads the provider's name for the model, and shows the client the alias.
+
+    What is compressed although it was asked not to be is shown in plain; in an encoding that we don't know, as it is.
+    """
 
     def __init__(self, wire: Wire, operation: Operation, ask: Ask, answer: ResponseHead, alias: str) -> None:
-        super().__init__(wire, operation, ask, answer)
         self._renamer: Renamer | None = None
+        self._inflate: Decode | None = None
+        if is_readable(answer):
+            self._inflate = decoder(answer.content_encoding)
+            answer = answer._replace(content_encoding=b"")
+        super().__init__(wire, operation, ask, answer)
         is_text = self.is_stream or answer.content_type.startswith(b"application/json")
         if is_text and answer.content_encoding in (b"", b"identity"):
             self._renamer = Renamer(wire.model_key, wire.model_places, alias, is_events=self.is_stream)
 
     def feed(self, chunk: bytes) -> bytes:
-        part = super().feed(chunk)
+        """As `Meter.feed`. Raises BadResponse for what cannot be decoded."""
+        text = self._inflated(chunk)
+        part = super().feed(text) if text or not chunk else b""
         if self._renamer is None:
             return part
         if part:
             part = self._renamer.feed(part)
         return part if chunk else part + self._renamer.flush()
 
+    def _inflated(self, chunk: bytes) -> bytes:
+        if self._inflate is None or not chunk:
+            return chunk
+        try:
+            return self._inflate(chunk)
+        except CannotDecode as error:
+            raise BadResponse(str(error)) from error
 
-def without_length(answer: ResponseHead) -> ResponseHead:
-    """The head of an answer that may become shorter or longer on its way."""
-    return answer._replace(forward=[header for header in answer.forward if header[0] != b"content-length"])
+
+def is_readable(answer: ResponseHead) -> bool:
+    """Whether the answer can be decoded."""
+    return answer.content_encoding in DECODABLE or not answer.content_encoding
+
+
+def in_plain(answer: ResponseHead) -> ResponseHead:
+    """The head of an answer as the client gets it: it may become shorter or longer on its way."""
+    lost = (b"content-length", b"content-encoding") if is_readable(answer) else (b"content-length",)
+    return answer._replace(forward=[header for header in answer.forward if header[0] not in lost])

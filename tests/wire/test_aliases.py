@@ -138,3 +138,22 @@ def test_a_list_of_models_may_name_the_one_or_the_other(
     )
     assert seen_of(port, chat(other.key, model="house-chat")).status == by_alias
     assert seen_of(port, chat(other.key)).status == by_name
+
+
+def test_models_are_listed_by_the_names_they_are_sold_under(installation: Installation, port: int):
+    tenant = installation.tenant(allowed_models=["house-*"])
+    sold = [("house-b", "openai"), ("house-a", "openai"), ("house-c", "anthropic"), ("house-d", "google")]
+    for name, provider in [*sold, ("house-e", "groq"), ("hidden", "openai")]:  # there is no key for groq
+        model = MODELS.get(provider, "llama")
+        installation.desk("sell", organization=tenant.organization, name=name, provider=provider, model=model)
+    to = clients_of(f"http://127.0.0.1:{port}", tenant.key, {})
+    calls_before = len(installation.provider_calls())
+    assert [model.id for model in to.openai.models.list()] == ["house-a", "house-b"]
+    assert [model.id for model in to.anthropic.models.list()] == ["house-c"]
+    assert [model.name for model in to.gemini.models.list()] == ["models/house-d"]
+    assert len(installation.provider_calls()) == calls_before
+    assert installation.desk("roll_up") == []
+    rows = installation.rows(
+        "SELECT endpoint, status, cost FROM usage_request WHERE organization_id = %s", tenant.organization
+    )
+    assert [tuple(row.values()) for row in rows] == [("models", 200, 0)] * 3

@@ -1,5 +1,6 @@
 """Several keys for a provider, and retries: a real proxy against a provider that plays what the test says."""
 
+import gzip
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -41,6 +42,15 @@ SERVED = answer(
     choices=[{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Hello."}}],
     usage=USAGE,
 )
+CHUNK: dict[str, Any] = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": MODELS["openai"]}
+EVENTS = [
+    CHUNK | {"choices": [{"index": 0, "delta": {"content": "Hello."}}]},
+    CHUNK | {"choices": [], "usage": USAGE},
+]
+STREAMED = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n" + b"".join(
+    b"data: %s\n\n" % event for event in [*(json.dumps(event).encode() for event in EVENTS), b"[DONE]"]
+)
+CUT_STREAM = STREAMED[: STREAMED.index(b"[DONE]") - 200]
 CUT = b'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 5000\r\n\r\n{"id":"chatcmpl-1",'
 
 
@@ -61,7 +71,7 @@ class Script:
             left = self.answers[key]
             raw = left.pop(0) if len(left) > 1 else left[0]
             peer.write(raw)
-            if raw is CUT:
+            if raw in (CUT, STREAMED, CUT_STREAM):
                 await peer.flush()
                 peer.close()
                 return
@@ -102,11 +112,17 @@ class Routing:
     installation: Installation
     port: int
 
-    async def run(self, script: Script, *, refusing: str = "", ask: Any = None, **settings: Any) -> Outcome:
+    async def run(
+        self, script: Script, *, refusing: str = "", ask: Any = None, sells: str = "", **settings: Any
+    ) -> Outcome:
         """Make a call with a customer whose keys are those of the script, tried in their order."""
         tenant = self.installation.tenant(monthly_cap="5", max_concurrent=9)
         if settings:
             self.installation.desk("set_up", organization=tenant.organization, **settings)
+        if sells:
+            self.installation.desk(
+                "sell", organization=tenant.organization, name=sells, provider="openai", model=MODELS["openai"]
+            )
         async with Provider(script) as provider:
             with listen() as nobody:
                 closed = f"http://127.0.0.1:{port_of(nobody)}/v1"
@@ -234,6 +250,26 @@ async def test_a_provider_that_asks_for_too_much_is_not_asked_again(routing: Rou
     assert (outcome.seen.status, outcome.seen.headers["retry-after"], script.seen) == (429, "3600", ["a"])
 
 
+async def test_a_stream_is_tried_again_until_it_begins(routing: Routing):
+    """With the usage that we ask for, each time, and keep from the client, once."""
+    script = Script({"a": [refusal(429)], "b": [refusal(500), STREAMED]})
+    outcome = await routing.run(script, ask=lambda key: chat(key, is_streamed=True), retries=1, **QUICK)
+    assert outcome.seen.status == 200
+    assert outcome.seen.body.count(b"Hello.") == 1
+    assert b"usage" not in outcome.seen.body
+    assert outcome.seen.body.endswith(b"data: [DONE]\n\n")
+    assert [status for _, status, _ in outcome.attempts] == [429, 500, 429, 200]
+    assert (outcome.served_by, outcome.row["price"]) == ("b", PRICE)
+    assert {json.loads(body)["stream_options"]["include_usage"] for body in script.bodies} == {True}
+
+
+async def test_a_stream_that_breaks_off_is_not_begun_anew(routing: Routing):
+    script = Script({"a": [CUT_STREAM], "b": [STREAMED]})
+    outcome = await routing.run(script, ask=lambda key: chat(key, is_streamed=True), retries=1, **QUICK)
+    assert (script.seen, outcome.attempts) == (["a"], [])
+    assert b"[DONE]" not in outcome.seen.body
+
+
 async def test_every_round_goes_through_the_keys_that_may_still_serve(routing: Routing):
     script = Script({"a": [refusal(401)], "b": [refusal(503), refusal(503), SERVED]})
     outcome = await routing.run(script, retries=2, **QUICK)
@@ -329,6 +365,21 @@ async def test_an_sdk_sees_one_good_answer_under_the_alias(routing: Routing):
                 await client.chat.completions.create(model="house", messages=words)
     assert served.model == "house"
     assert {json.loads(body)["model"] for body in script.bodies} == {MODELS["openai"]}
+
+
+async def test_a_provider_that_compresses_all_the_same_is_read(routing: Routing):
+    """An alias cannot be put into what is compressed: the client gets it in plain."""
+    raw = gzip.compress(SERVED.partition(b"\r\n\r\n")[2])
+    head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-encoding: gzip\r\n"
+    script = Script({"a": [f"{head}content-length: {len(raw)}\r\n\r\n".encode() + raw]})
+
+    def ask(key: str) -> Ask:
+        return replace(made := chat(key, model="house"), headers=made.headers | {"accept-encoding": "gzip"})
+
+    outcome = await routing.run(script, ask=ask, sells="house")
+    assert "content-encoding" not in outcome.seen.headers
+    assert json.loads(outcome.seen.body)["model"] == "house"
+    assert (outcome.row["alias"], outcome.row["price"]) == ("house", PRICE)
 
 
 @pytest.mark.parametrize("wire", [messages, gemini])
