@@ -22,7 +22,8 @@ from apps.customers.models import Customer, CustomerMember, CustomerRole
 from apps.customers.services import add_customer, add_customer_member
 from apps.keys.models import ModelAlias, ProviderKey, ProxyKey
 from apps.keys.services.aliases import add_model_alias
-from apps.keys.services.provider_keys import add_provider_key, assign_provider_key
+from apps.keys.services.links import assign_provider_key
+from apps.keys.services.provider_keys import add_provider_key
 from apps.keys.services.proxy_keys import mint_proxy_key
 
 T = TypeVar("T")

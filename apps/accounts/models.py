@@ -5,6 +5,7 @@ from zoneinfo import available_timezones
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
+from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.core.serializers.json import DjangoJSONEncoder
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -78,6 +79,20 @@ class User(AbstractBaseUser, PermissionsMixin):
         return self.name or self.email
 
 
+def usual_retry_statuses() -> list[int]:
+    """What providers answer when the same may go better a moment later."""
+    return [429, 500, 502, 503, 504, 529]
+
+
+def validate_retry_status(status: int) -> None:
+    """Raise ValidationError for a status after which the same call can only go the same way."""
+    if status not in (408, 409, 425, 429) and not 500 <= status <= 599:
+        raise ValidationError(
+            _("%(status)s is not tried again: only 408, 409, 425, 429 and 500 to 599 are."),
+            params={"status": status},
+        )
+
+
 class Organization(IdentifiedModel):
     """The tenant: an operator that resells LLM usage. All data hangs off one."""
 
@@ -98,8 +113,16 @@ class Organization(IdentifiedModel):
     )
     on_limiter_outage = models.CharField(max_length=20, choices=LimiterOutage, default=LimiterOutage.REFUSE_CAPPED)
     on_client_gone = models.CharField(max_length=20, choices=ClientGone, default=ClientGone.READ_ON)
-    max_retries = models.PositiveSmallIntegerField(  # of a call that the provider fails, before the client hears of it
-        _("retries"), default=0, validators=[MaxValueValidator(MOST_RETRIES)]
+    retries = models.PositiveSmallIntegerField(_("retries"), default=0, validators=[MaxValueValidator(MOST_RETRIES)])
+    retry_statuses = ArrayField(
+        models.PositiveSmallIntegerField(validators=[validate_retry_status]),
+        verbose_name=_("statuses that are tried again"),
+        default=usual_retry_statuses,
+        blank=True,
+    )
+    retry_wait_ms = models.PositiveIntegerField(_("first wait"), default=500, validators=[MinValueValidator(50)])
+    retry_most_wait_ms = models.PositiveIntegerField(
+        _("longest wait"), default=10_000, validators=[MaxValueValidator(60_000)]
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
@@ -108,7 +131,7 @@ class Organization(IdentifiedModel):
             models.CheckConstraint(
                 condition=Q(default_markup_percent__gte=-100), name="organization_markup_leaves_a_price"
             ),
-            models.CheckConstraint(condition=Q(max_retries__lte=MOST_RETRIES), name="organization_retries_end"),
+            models.CheckConstraint(condition=Q(retries__lte=MOST_RETRIES), name="organization_retries_are_few"),
         ]
 
     def __str__(self) -> str:

@@ -3,14 +3,17 @@
 from typing import Any
 
 from django import forms
+from django.contrib.postgres.forms import SimpleArrayField
 from django.utils.translation import gettext_lazy as _
 
-from apps.accounts.models import Organization, Role, time_zones
+from apps.accounts.models import Organization, Role, time_zones, validate_retry_status
+from apps.accounts.services import RETRYING
 from apps.customers.limit_fields import ACCESS, LIMITS
 from apps.customers.limit_forms import CAP_LABELS, AccessForm
 from apps.customers.models import Customer, CustomerRole
 from apps.keys.models import ModelAlias, ProviderKey
 from apps.keys.providers import PROVIDERS, label_of
+from apps.keys.services.links import MOST_POSITION, MOST_WEIGHT, KeyShare
 
 OWN = "other"
 
@@ -20,15 +23,17 @@ class CustomerForm(AccessForm):
 
     class Meta:
         model = Customer
-        fields = ("name", "email", "markup_percent", *LIMITS, *ACCESS, "shortens_output")
+        fields = ("name", "email", "markup_percent", *LIMITS, *ACCESS, "shortens_output", "retries")
         labels = {
             "email": _("E-mail of its admin"),
             "markup_percent": _("Markup, in percent"),
             "shortens_output": _("Shorten what would not fit under a cap"),
+            "retries": _("Tries again when a provider fails"),
             **CAP_LABELS,
         }
         help_texts = {
             "shortens_output": _("A call whose answer could cost more than is left gets a smaller output limit."),
+            "retries": _("0 to 5. Empty: as in your settings."),
         }
 
     def __init__(self, *args: Any, organization: Organization, **kwargs: Any) -> None:
@@ -67,13 +72,20 @@ class AddCustomerForm(CustomerForm):
 
 
 class CustomerKeysForm(forms.Form):
-    """Which provider key each provider's calls of a customer are sent with."""
+    """Which provider key each provider's calls of a customer are sent with: one, or several with weights.
+
+    A provider with several keys has a field for the weight and one for the position of each.
+    """
 
     def __init__(self, *args: Any, customer: Customer, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         live = customer.organization.provider_keys.live()
-        chosen = {link.provider: link.provider_key_id for link in customer.provider_key_links.all()}
-        for provider in sorted({*live.values_list("provider", flat=True), *chosen}):
+        self._links = {link.provider_key_id: link for link in customer.provider_key_links.order_by("-position", "-pk")}
+        chosen = {link.provider: link.provider_key_id for link in self._links.values()}  # the first in order
+        self._keys: dict[str, list[ProviderKey]] = {}
+        for key in live.order_by("provider", "name"):
+            self._keys.setdefault(key.provider, []).append(key)
+        for provider in sorted({*self._keys, *chosen}):
             self.fields[provider] = forms.ModelChoiceField(
                 queryset=live.filter(provider=provider),
                 required=False,
@@ -81,6 +93,50 @@ class CustomerKeysForm(forms.Form):
                 empty_label=_("not offered"),
                 initial=chosen.get(provider),
             )
+            if len(self._keys.get(provider, ())) > 1:
+                self._add_shares(provider)
+
+    def _add_shares(self, provider: str) -> None:
+        self.fields[provider].help_text = _("The one key, unless keys below have a weight.")
+        several = [key.pk for key in self._keys[provider] if key.pk in self._links]
+        for key in self._keys[provider]:
+            link = self._links.get(key.pk) if len(several) > 1 else None
+            self.fields[f"weight_{key.pk}"] = forms.IntegerField(
+                label=_("%(key)s: weight") % {"key": key},
+                required=False,
+                min_value=1,
+                max_value=MOST_WEIGHT,
+                initial=link.weight if link else None,
+                help_text=_("Its share of the calls. Empty: not used."),
+            )
+            self.fields[f"position_{key.pk}"] = forms.IntegerField(
+                label=_("%(key)s: position") % {"key": key},
+                required=False,
+                min_value=0,
+                max_value=MOST_POSITION,
+                initial=link.position if link else None,
+                help_text=_("Those with a higher one are tried when all with a lower one fail. Empty: 0."),
+            )
+
+    def changed_shares(self) -> dict[str, list[KeyShare]]:
+        """The keys of each provider where something was changed."""
+        providers = {name for name in self.fields if not name.startswith(("weight_", "position_"))}
+        return {
+            provider: self._shares_of(provider)
+            for provider in sorted(providers)
+            if any(name in self.changed_data for name in self._names_of(provider))
+        }
+
+    def _names_of(self, provider: str) -> list[str]:
+        keys = self._keys.get(provider, [])
+        return [provider, *(f"{field}_{key.pk}" for key in keys for field in ("weight", "position"))]
+
+    def _shares_of(self, provider: str) -> list[KeyShare]:
+        said = self.cleaned_data
+        weighted = [key for key in self._keys.get(provider, []) if said.get(f"weight_{key.pk}")]
+        if weighted:
+            return [KeyShare(key, said[f"weight_{key.pk}"], said[f"position_{key.pk}"] or 0) for key in weighted]
+        return [KeyShare(said[provider])] if said[provider] else []
 
 
 class DeploymentsField(forms.CharField):
@@ -218,12 +274,26 @@ class OrganizationForm(forms.ModelForm):
     """The organization's own settings."""
 
     time_zone = forms.ChoiceField(label=_("Time zone"), choices=[(zone, zone) for zone in time_zones()])
+    retry_statuses = SimpleArrayField(  # as above
+        forms.IntegerField(validators=[validate_retry_status]),
+        label=_("When it answers"),
+        required=False,
+        help_text=_("With commas between. A provider that cannot be reached is always tried again."),
+    )
 
     class Meta:
         model = Organization
-        fields = ("name", "time_zone", "default_markup_percent", "on_limiter_outage", "on_client_gone")
+        fields = ("name", "time_zone", "default_markup_percent", "on_limiter_outage", "on_client_gone", *RETRYING)
         labels = {
             "default_markup_percent": _("Default markup, in percent"),
             "on_limiter_outage": _("While limits cannot be checked"),
             "on_client_gone": _("When a client hangs up in the middle of an answer"),
+            "retries": _("Tries again when a provider fails"),
+            "retry_wait_ms": _("First wait, in milliseconds"),
+            "retry_most_wait_ms": _("Longest wait, in milliseconds"),
+        }
+        help_texts = {
+            "retries": _("0 to 5; 0: a call is sent once, with each of its keys."),
+            "retry_wait_ms": _("Each wait is twice as long as the one before."),
+            "retry_most_wait_ms": _("A provider that asks for a longer one is not tried again."),
         }

@@ -3,14 +3,14 @@
 from decimal import Decimal
 from typing import Self
 
-from django.core.validators import MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from apps.accounts.models import BaseInvitation, Organization, User
+from apps.accounts.models import MOST_RETRIES, BaseInvitation, Organization, User
 from apps.customers.limit_fields import LIMITS, AccessFields, LimitFields
 from apps.kit.models import IdentifiedModel
 
@@ -37,6 +37,9 @@ class Customer(LimitFields, AccessFields, IdentifiedModel):
         validators=[MinValueValidator(-100)],
     )
     shortens_output = models.BooleanField(_("shorten answers that would not fit under a cap"), default=False)
+    retries = models.PositiveSmallIntegerField(  # None: as many as the organization's
+        _("retries"), null=True, blank=True, validators=[MaxValueValidator(MOST_RETRIES)]
+    )
     suspended_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
@@ -53,6 +56,9 @@ class Customer(LimitFields, AccessFields, IdentifiedModel):
             models.CheckConstraint(
                 condition=Q(markup_percent=None) | Q(markup_percent__gte=-100),
                 name="customer_markup_leaves_a_price",
+            ),
+            models.CheckConstraint(
+                condition=Q(retries=None) | Q(retries__lte=MOST_RETRIES), name="customer_retries_are_few"
             ),
         ]
 

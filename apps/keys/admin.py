@@ -29,9 +29,9 @@ class ProviderKeyAdmin(ReadOnlyAdmin):
 
 @admin.register(CustomerProviderKey)
 class CustomerProviderKeyAdmin(ReadOnlyAdmin):
-    list_display = ["customer", "provider", "provider_key"]
+    list_display = ["customer", "provider", "provider_key", "weight", "position"]
     list_select_related = ["customer", "provider_key"]
-    fields = ["organization", "customer", "provider", "provider_key"]
+    fields = ["organization", "customer", "provider", "provider_key", "weight", "position"]
 
 
 @admin.register(ProxyKey)

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Self
 
 from django.core.exceptions import ValidationError
-from django.core.validators import MaxValueValidator, RegexValidator
+from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
@@ -68,7 +68,7 @@ class ProviderKey(IdentifiedModel):
 
 
 class CustomerProviderKey(models.Model):
-    """A provider key that a customer's calls to a provider are sent with: one a provider, or several.
+    """A provider key that a customer's calls to a provider are sent with: one of them, or of several.
 
     Foreign keys in migration 0002 see to it that customer and key belong to the same `organization`.
     """
@@ -77,13 +77,15 @@ class CustomerProviderKey(models.Model):
     customer = models.ForeignKey(Customer, models.CASCADE, related_name="provider_key_links")
     provider = models.CharField(max_length=40)  # the key's own, beside it for the constraint
     provider_key = models.ForeignKey(ProviderKey, models.RESTRICT, related_name="customer_links")
-    weight = models.PositiveSmallIntegerField(default=1, validators=[MaxValueValidator(100)])  # 0: a spare
+    weight = models.PositiveSmallIntegerField(default=1)  # its share of the calls, among keys of the same position
+    position = models.PositiveSmallIntegerField(default=0)  # lower ones are tried first
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["customer", "provider_key"], name="provider_key_of_customer_once"),
-            models.CheckConstraint(condition=Q(weight__lte=100), name="provider_key_weight_in_percent"),
+            models.UniqueConstraint(fields=["customer", "provider_key"], name="provider_key_linked_once"),
+            models.CheckConstraint(condition=Q(weight__range=(1, 1000)), name="provider_key_link_has_a_share"),
         ]
+        indexes = [models.Index(fields=["customer", "provider", "position"], name="provider_key_links_in_order")]
 
     def __str__(self) -> str:
         return f"{self.customer} → {self.provider_key}"

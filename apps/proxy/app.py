@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable
 
 from apps.proxy.admission import Admission
 from apps.proxy.asgi import Receive, Scope, Send
+from apps.proxy.attempts import Circuits
 from apps.proxy.call import Call
-from apps.proxy.circuit import Circuits
 from apps.proxy.grant import GrantSource
 from apps.proxy.leaving import READ_ON, Patience
 from apps.proxy.made import Makers
@@ -55,7 +55,7 @@ class Proxy:
         self.patience = patience
         self.max_body = max_body
         self.max_upload = max_body if max_upload is None else max_upload
-        self.circuits = Circuits()
+        self.circuits: Circuits = {}
         self._open_spool = open_spool
         self._elsewhere = elsewhere
         self.spool: Spool

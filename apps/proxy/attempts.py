@@ -1,142 +1,138 @@
-"""Sending a call until it is answered: with the next key where one fails, and again after a while.
+"""A call that may be sent more than once: with other keys of the same provider, and again after a wait.
 
-Only what cannot have cost anything is tried again: no connection, or an answer that is an error, before any of it
-went to the client. A connection that broke after the call was sent may have, and is not. However many attempts
-there were, it is one call, charged once; they stand on its record.
+Only until an answer begins: an attempt that fails is one that the provider refused (401, 403, 429, 5xx) or
+never saw. One that was sent and not answered may have cost money, and is not made again.
 """
 
 import asyncio
-import random
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable
+from random import random
+from typing import NamedTuple
 
-from apps.proxy.circuit import Circuits
-from apps.proxy.grant import Route
-from apps.proxy.retries import FAILED, REFUSED, Retries, retry_after_s
+from apps.proxy.asgi import ClientGone, Send, is_gone
+from apps.proxy.circuit import Circuit
+from apps.proxy.retrying import Policy, retry_after_s, takes_another_key, wait_s
+from apps.proxy.route import Plan, Route, Share
 from apps.proxy.stops import provider_failed
 from apps.proxy.upstream import ConnectFailed, Exchange, OriginBusy, UpstreamError
 from apps.usage.record import Attempt
 
-Send = Callable[[Route], Awaitable[Exchange]]
-Answer = Exchange | ConnectFailed | OriginBusy
+TOO_MANY = 429
 
-NEVER_BEGUN = (ConnectFailed, OriginBusy)
+Circuits = dict[bytes, Circuit]  # of a process, by provider key
+SendWith = Callable[[Route], Awaitable[Exchange]]
 
 
-def in_turn(routes: Sequence[Route]) -> list[Route]:
-    """The routes in the order in which a call tries them: by chance, as often first as their weights say.
+def ordered(shares: Iterable[Share], circuits: Circuits, now: float, chance: Callable[[], float]) -> list[Route]:
+    """The keys to try, in order: by position, and by lot among those of the same one.
 
-    Those of weight 0 are spare: they come last. Efraimidis and Spirakis (2006): each draws a number to the power
-    of one over its weight, and the largest goes first.
+    Keys whose circuit is open are left out; where all are, the one that is so for the shortest time is tried.
+    chance: from 0 up to, not including, 1.
     """
-    return sorted(
-        routes,
-        key=lambda route: random.random() ** (1 / route.weight) if route.weight else -random.random(),  # noqa: S311
-        reverse=True,
-    )
+    drawn = sorted(shares, key=lambda share: (share.position, -(chance() ** (1 / share.weight))))
+    routes = [share.route for share in drawn]
+    known = [(route, circuits.get(route.provider_key_id)) for route in routes]
+    admitted = [route for route, circuit in known if circuit is None or circuit.admits(now)]
+    if admitted:
+        return admitted
+    return [min(routes, key=lambda route: circuits[route.provider_key_id].closes_at(now))]
+
+
+class Failure(NamedTuple):
+    """How an attempt failed: the answer, or why there is none."""
+
+    route: Route
+    answer: Exchange | None
+    error: UpstreamError | None
+    told_s: float = 0.0  # to wait
+
+    def is_worth_another(self, policy: Policy) -> bool:
+        """Whether the same may go better later."""
+        return self.answer is None or self.answer.status in policy.statuses
+
+    def close(self) -> None:
+        if self.answer is not None:
+            self.answer.close()
+
+    def give(self) -> Exchange:
+        """The last word: the answer as it is, or the error raised."""
+        if self.answer is None:
+            assert self.error is not None
+            raise self.error
+        return self.answer
 
 
 class Attempts:
-    """Of one call.
+    """Of one call. `routes`: the keys that are tried, in order."""
 
-    routes: the ways to its provider, in the order in which they are tried.
-    is_wanted: whether the client is still there.
-    """
-
-    def __init__(
-        self, routes: Sequence[Route], retries: Retries, circuits: Circuits, is_wanted: Callable[[], bool]
-    ) -> None:
-        self._routes = routes
-        self._retries = retries
+    def __init__(self, plan: Plan, circuits: Circuits) -> None:
+        self._policy = plan.policy
         self._circuits = circuits
-        self._is_wanted = is_wanted
-        self.route = routes[0]  # of the last one
+        self.routes = ordered(plan.shares, circuits, time.monotonic(), random)
         self.made: list[Attempt] = []
 
     def __repr__(self) -> str:
-        return f"<Attempts: {len(self.made)}, over {len(self._routes)} keys>"
+        return f"<Attempts: {len(self.made)} made, with {len(self.routes)} keys>"
 
-    async def send(self, send: Send) -> Exchange:
-        """Try until there is an answer that stands: a good one, or the last. Raises the last one's UpstreamError."""
-        rounds = 0
+    async def run(self, send_with: SendWith, client: Send) -> Exchange:
+        """The first answer that is no failure, or the last failure: its answer, or its UpstreamError raised."""
+        routes, retry = self.routes, 0
         while True:
-            rounds += 1
-            answer = await self._each_key(send)
-            pause_s = self._pause_s(answer, rounds)
-            if pause_s is None:
-                break
-            _give_up(answer)
-            await asyncio.sleep(pause_s)
-        if isinstance(answer, Exchange):
-            return answer
-        raise answer
+            failures: list[Failure] = []
+            for route in routes:
+                if failures:
+                    failures[-1].close()
+                result = await self._attempt(send_with, route, client)
+                if isinstance(result, Exchange):
+                    return result
+                failures.append(result)
+            again = [failure for failure in failures if failure.is_worth_another(self._policy)]
+            told_s = min((failure.told_s for failure in again), default=None)
+            wait = None if told_s is None else wait_s(self._policy, retry, told_s, random())  # noqa: S311 (no secret)
+            if wait is None:
+                return failures[-1].give()
+            failures[-1].close()
+            await asyncio.sleep(wait)
+            routes = [failure.route for failure in again if failure.told_s <= wait]
+            retry += 1
 
-    async def _each_key(self, send: Send) -> Answer:
-        """With one key after the other, until one is answered well; else the answer to the last."""
-        answer: Answer | None = None
-        for route in self._usable():
-            if answer is not None:
-                if not self._is_wanted():
-                    break
-                _give_up(answer)
-            answer = await self._try(route, send)
-            if _is_final(answer):
-                break
-        assert answer is not None  # one is always usable
-        return answer
-
-    def _usable(self) -> Iterator[Route]:
-        """Those whose circuit lets the call through; where none does, the first all the same."""
-        if len(self._routes) == 1:
-            yield self._routes[0]
-            return
-        has_any = False
-        for route in self._routes:
-            if self._circuits.lets_through(route.provider_key_id, time.monotonic()):
-                has_any = True
-                yield route
-        if not has_any:
-            yield self._routes[0]
-
-    async def _try(self, route: Route, send: Send) -> Answer:
-        began = time.perf_counter()
-        self.route = route
-        answer: Answer
+    async def _attempt(self, send_with: SendWith, route: Route, client: Send) -> Exchange | Failure:
+        if self.made and is_gone(client):
+            raise ClientGone
+        circuit = self._circuits.setdefault(route.provider_key_id, Circuit())
+        began = time.monotonic()
+        circuit.begin(began)
         try:
-            answer = await send(route)
-        except NEVER_BEGUN as error:
-            answer = error
-        except UpstreamError as error:
-            self._note(route, error, began)
+            answer = await send_with(route)
+        except (ConnectFailed, OriginBusy) as error:
+            circuit.fail(time.monotonic())
+            self._note(route, 0, provider_failed(error).code, began)
+            return Failure(route, None, error)
+        except BaseException as error:
+            circuit.forget()
+            self._note(route, 0, provider_failed(error).code if isinstance(error, UpstreamError) else "", began)
             raise
-        self._note(route, answer, began)
-        return answer
+        self._note(route, answer.status, "", began)
+        if not takes_another_key(answer.status):
+            circuit.succeed()
+            return answer
+        told_s = retry_after_s(answer.headers, time.time())
+        if answer.status == TOO_MANY:
+            circuit.rest(time.monotonic(), told_s)
+        else:
+            circuit.fail(time.monotonic())
+        return Failure(route, answer, None, told_s)
 
-    def _note(self, route: Route, answer: Exchange | UpstreamError, began: float) -> None:
-        status, code = (answer.status, "") if isinstance(answer, Exchange) else (0, provider_failed(answer).code)
-        took_ms = round((time.perf_counter() - began) * 1000)
-        self.made.append(Attempt(route.provider_key_id, status, code, took_ms))
-        if len(self._routes) == 1:
-            return
-        if isinstance(answer, Exchange) and status not in FAILED | REFUSED:
-            self._circuits.succeeded(route.provider_key_id)
-            return
-        wait_s = retry_after_s(answer.headers) if isinstance(answer, Exchange) else None
-        self._circuits.failed(route.provider_key_id, time.monotonic(), status=status, wait_s=wait_s)
-
-    def _pause_s(self, answer: Answer, rounds: int) -> float | None:
-        """How long to wait before all is tried again; None: it is not."""
-        is_curable = not isinstance(answer, Exchange) or answer.status in FAILED
-        if rounds > self._retries.number or not is_curable or not self._is_wanted():
-            return None
-        return self._retries.wait_s(rounds, retry_after_s(answer.headers) if isinstance(answer, Exchange) else None)
+    def _note(self, route: Route, status: int, error_code: str, began: float) -> None:
+        took_ms = round((time.monotonic() - began) * 1000)
+        self.made.append(Attempt(route.provider_key_id, status, error_code, took_ms))
 
 
-def _is_final(answer: Answer) -> bool:
-    """Whether no other key could do better."""
-    return isinstance(answer, Exchange) and answer.status not in FAILED | REFUSED
-
-
-def _give_up(answer: Answer) -> None:
-    if isinstance(answer, Exchange):
-        answer.close()
+def told_of(attempts: Attempts, first_key_id: bytes | None) -> tuple[bytes | None, list[Attempt]]:
+    """What an outcome tells: the key that served, where it isn't the first, and all attempts, where there were some."""
+    made = attempts.made
+    if len(made) < 2:
+        return None, []
+    last_key_id = made[-1].provider_key_id
+    return (None if last_key_id == first_key_id else last_key_id), made

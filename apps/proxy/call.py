@@ -8,7 +8,7 @@ outcome (that of a process which dies comes from the shipper). Knows no Django.
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -35,9 +35,9 @@ from apps.proxy.asgi import (
     parts_of_body,
     whole_body,
 )
-from apps.proxy.attempts import Attempts, in_turn
+from apps.proxy.attempts import Attempts, told_of
 from apps.proxy.decoding import decoded
-from apps.proxy.grant import UNKNOWN, Grant, GrantsUnavailable, PricesUnavailable, Route
+from apps.proxy.grant import UNKNOWN, Grant, GrantsUnavailable, PricesUnavailable
 from apps.proxy.headers import (
     ACCEPT_IDENTITY,
     ERROR_LIMIT,
@@ -56,13 +56,14 @@ from apps.proxy.protocols.compatible import SPEAK_OPENAI, named_provider
 from apps.proxy.protocols.errors import BadBody
 from apps.proxy.protocols.routes import WIRES
 from apps.proxy.renaming import RenamingMeter, without_length
-from apps.proxy.retries import asks_for_retries, retries_of
+from apps.proxy.retrying import Policy, asked_for, says_of_retries
+from apps.proxy.route import Plan, Route, Share
 from apps.proxy.scrub import scrub
 from apps.proxy.shortening import can_be_shortened, shortened
 from apps.proxy.stops import Stop
 from apps.proxy.upload import Upload, form_of, length_of
 from apps.proxy.upstream import Exchange, UpstreamError
-from apps.usage.record import CANCELLED, ESTIMATED, FAILED, NONE, SERVED, Attempt, Intent, Outcome, encode
+from apps.usage.record import CANCELLED, ESTIMATED, FAILED, NONE, SERVED, Intent, Outcome, encode
 from apps.usage.spool import SpoolUnavailable
 
 if TYPE_CHECKING:
@@ -102,7 +103,6 @@ class Call:
         self.grant: Grant
         self.scopes: Scopes  # whose limits it is under
         self.route: Route
-        self.pool: Sequence[Route] = ()  # where there are several ways, all of them, in the order they are tried
         self.attempts: Attempts | None = None  # where there may be several
         self.is_known = False  # whose call it is: `grant` is there, and the call is recorded, however it ends
         self.ask = Ask(model=self.operation.model, is_streamed=self.operation.is_streamed)
@@ -138,9 +138,16 @@ class Call:
             await self.authenticate()
             await self.understand()
             await self.admit()
-            await self.relay(await self.forward())
+            sent = self.forward(self.route) if self.attempts is None else self.attempts.run(self.forward, self.send)
+            await self.relay(await sent)
         except Stop as stop:
             await self.refuse(stop)
+        except BodyTooLarge:
+            await self.refuse(stops.body_too_large(self.proxy.max_body))
+        except BadBody as error:  # of a form that turned out to be none after it had begun to go out
+            await self.refuse(stops.bad_body(error))
+        except UpstreamError as error:  # before an answer began
+            await self.refuse(stops.provider_failed(error))
         except ClientGone:
             pass
         except Exception:
@@ -200,9 +207,9 @@ class Call:
         route = grant.routes.get(self.provider)
         if route is None:
             raise stops.no_provider(self.alias.name if self.alias else self.provider)
-        if grant.pools and self.provider in grant.pools:
-            self.pool = in_turn(grant.pools[self.provider])
-            route = self.pool[0]
+        if (grant.plans or self.head.extra) and self.body is not None and (plan := self.plan_for(route)):
+            self.attempts = Attempts(plan, self.proxy.circuits)
+            route = self.attempts.routes[0]
         self.route = route
         self.provider_key_id = route.provider_key_id
         if route.wire != self.wire.name:
@@ -221,6 +228,15 @@ class Call:
                 self.price = price.at(self.began_at)
             if self.price is None and self.scopes.has_cap:
                 raise stops.unpriced(alias_name or self.ask.model or self.operation.name)
+
+    def plan_for(self, route: Route) -> Plan | None:
+        """How it is tried, where that is more than once: as the operator wants it, or as its own headers ask."""
+        plan, extra = self.grant.plans.get(self.provider), self.head.extra
+        if not extra or not says_of_retries(extra):
+            return plan
+        plan = plan or Plan((Share(route),), Policy())
+        plan = plan._replace(policy=asked_for(plan.policy, extra))
+        return plan if plan.policy.retries or len(plan.shares) > 1 else None
 
     def take_alias(self, alias: Alias) -> None:
         """Make it a call to the provider and the model that the alias stands for."""
@@ -336,9 +352,12 @@ class Call:
 
     # There and back
 
-    async def forward(self) -> Exchange:
-        """Send the call to the provider; returns when its answer begins."""
-        route, wire, operation = self.route, self.wire, self.operation
+    async def forward(self, route: Route) -> Exchange:
+        """Send the call to the provider; returns when its answer begins.
+
+        Raises UpstreamError, BodyTooLarge, BadBody.
+        """
+        self.route, wire, operation = route, self.wire, self.operation
         body: bytes | AsyncIterator[bytes]
         if self.upload is not None:
             if self.model is not None:
@@ -351,33 +370,6 @@ class Call:
             body = wire.prepare(operation, self.body, self.ask, route.provider, self.model)
         else:
             body = self.body
-        try:
-            if isinstance(body, bytes) and (self.pool or self.may_be_tried_again()):
-                return await self.send_until_answered(body)
-            return await self.send_once(route, body)
-        except BodyTooLarge:
-            raise stops.body_too_large(self.proxy.max_body) from None
-        except BadBody as error:  # of a form that turned out to be none after it had begun to go out
-            raise stops.bad_body(error) from None
-        except UpstreamError as error:
-            raise stops.provider_failed(error) from error
-
-    def may_be_tried_again(self) -> bool:
-        return bool(self.grant.retries) or (bool(self.head.extra) and asks_for_retries(self.head.extra))
-
-    async def send_until_answered(self, body: bytes) -> Exchange:
-        """With one key after the other, and again, as the operator or the call itself wants it."""
-        retries = retries_of(self.head.extra, self.grant.retries)
-        pool = self.pool or (self.route,)
-        self.attempts = attempts = Attempts(pool, retries, self.proxy.circuits, lambda: not is_gone(self.send))
-        try:
-            return await attempts.send(lambda route: self.send_once(route, body))
-        finally:
-            self.route = attempts.route
-
-    async def send_once(self, route: Route, body: bytes | AsyncIterator[bytes]) -> Exchange:
-        """Raises UpstreamError, BodyTooLarge."""
-        wire, operation = self.wire, self.operation
         query = wire.query(operation, self.query)
         target = route.base_path + wire.target(operation) + (b"?" + query if query else b"")
         headers = wire.sign(self.head.forward, route.secret)
@@ -574,15 +566,8 @@ class Call:
             usage.units,
             usage.service_tier,
             usage.provider_cost,
-            *self.told_of_attempts(),
+            *(told_of(self.attempts, self.provider_key_id) if self.attempts else ()),
         )
-
-    def told_of_attempts(self) -> tuple[bytes | None, list[Attempt]]:
-        """The key that served in the end, where it is another than was meant; all attempts, where there were more."""
-        if self.attempts is None:
-            return None, []
-        key_id, made = self.route.provider_key_id, self.attempts.made
-        return (None if key_id == self.provider_key_id else key_id), (made if len(made) > 1 else [])
 
     def rated(self, result: int, usage: Usage) -> Rated | None:
         """What the call costs: nothing where nothing was used; None where the price is not known."""

@@ -1,55 +1,73 @@
-"""Which provider keys calls are better not sent with for a while: those that have just failed, again and again.
+"""Whether a provider key is worth trying: a state machine a key, in each process. Pure; the clock is an argument.
 
-A key's circuit is closed (calls go), open (none goes until a time), or half open (one call tries). Asked only where
-there is another key to go to. Of this process alone: what one process finds out, the others find out in a few calls.
-Pure: the clock is an argument.
+CLOSED ── `FAILURES` in a row ──▶ OPEN ── after `OPEN_S` ──▶ HALF_OPEN ── one call tries ──▶ CLOSED, or OPEN again
+
+A key that the provider told to wait (429 with Retry-After) rests that long, whatever else is known of it.
 """
 
-from dataclasses import dataclass
+from enum import StrEnum
 
-FAILURES = 5  # in a row that open it
+FAILURES = 5  # one after the other: no connection, 5xx, 401, 403
 OPEN_S = 30.0
-MOST_WAIT_S = 300.0  # that a provider can ask for
-LIMITED = 429
-REFUSED = frozenset((401, 403))  # of the key: by these it opens at once
+MOST_REST_S = 300.0  # that a provider can have us wait
 
 
-@dataclass(slots=True)
-class _Key:
-    failures: int = 0  # in a row
-    opens_again_at: float = 0.0  # until then no call is sent with it
-    is_tried: bool = False  # one call is under way that finds out
+class State(StrEnum):
+    CLOSED = "closed"  # calls go through
+    OPEN = "open"  # none does
+    HALF_OPEN = "half-open"  # one does, to see
 
 
-class Circuits:
-    """Of all provider keys, by their id. A key that nothing is known of is closed."""
+class Circuit:
+    """Of one key. `now` is on the monotonic clock, in seconds, and never goes back."""
+
+    __slots__ = ("_failures", "_is_trying", "_open_until", "_rests_until")
 
     def __init__(self) -> None:
-        self._keys: dict[bytes, _Key] = {}
+        self._failures = 0  # since the last success
+        self._open_until = 0.0
+        self._rests_until = 0.0
+        self._is_trying = False  # the one call of HALF_OPEN is under way
 
     def __repr__(self) -> str:
-        return f"<Circuits: {len(self._keys)} keys that failed lately>"
+        return f"<Circuit: {self._failures} failures, until {max(self._open_until, self._rests_until):.1f}>"
 
-    def lets_through(self, key_id: bytes, now: float) -> bool:
-        """Whether a call may be sent with the key. Once its time is up, one call may, until it is known how it went."""
-        key = self._keys.get(key_id)
-        if key is None or not key.opens_again_at:
-            return True
-        if now < key.opens_again_at or key.is_tried:
-            return False
-        key.is_tried = True
-        return True
+    def state(self, now: float) -> State:
+        if now < self._rests_until or now < self._open_until:
+            return State.OPEN
+        return State.HALF_OPEN if self._failures >= FAILURES else State.CLOSED
 
-    def succeeded(self, key_id: bytes) -> None:
-        """The key is good."""
-        self._keys.pop(key_id, None)
+    def admits(self, now: float) -> bool:
+        """Whether a call may be sent with the key."""
+        state = self.state(now)
+        return state is State.CLOSED or (state is State.HALF_OPEN and not self._is_trying)
 
-    def failed(self, key_id: bytes, now: float, *, status: int = 0, wait_s: float | None = None) -> None:
-        """A call with it failed. status: the provider's; 0: it could not be reached. wait_s: its Retry-After."""
-        key = self._keys.setdefault(key_id, _Key())
-        key.failures += 1
-        was_tried, key.is_tried = key.is_tried, False
-        if status == LIMITED:  # the key is good, and used up for a while
-            key.opens_again_at = now + min(wait_s, MOST_WAIT_S) if wait_s else key.opens_again_at
-        elif status in REFUSED or was_tried or key.failures >= FAILURES:
-            key.opens_again_at = now + OPEN_S
+    def closes_at(self, now: float) -> float:
+        """When a call may be tried; `now` where one may now."""
+        return max(now, self._open_until, self._rests_until)
+
+    # What is seen of calls
+
+    def begin(self, now: float) -> None:
+        """A call is sent. Every one ends in exactly one of those below."""
+        self._is_trying = self.state(now) is State.HALF_OPEN
+
+    def succeed(self) -> None:
+        """The provider took the key."""
+        self._failures, self._is_trying = 0, False
+
+    def fail(self, now: float) -> None:
+        """It didn't, or there is no provider."""
+        self._failures += 1
+        self._is_trying = False
+        if self._failures >= FAILURES:
+            self._open_until = now + OPEN_S
+
+    def rest(self, now: float, for_s: float) -> None:
+        """It takes the key, but not now; 0: it didn't say for how long."""
+        self._is_trying = False
+        self._rests_until = max(self._rests_until, now + min(for_s, MOST_REST_S))
+
+    def forget(self) -> None:
+        """The call was given up: nothing is known."""
+        self._is_trying = False

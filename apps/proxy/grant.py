@@ -3,13 +3,13 @@
 `grants.py` loads these from the database and forgets them when something in them changes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from types import MappingProxyType
-from typing import NamedTuple, Protocol
+from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from apps.limits.access import Access
@@ -17,7 +17,7 @@ from apps.limits.scopes import LimitBook, Periods, periods_of
 from apps.limits.terms import LimitName
 from apps.pricing.rating import Price
 from apps.proxy.aliases import Alias
-from apps.proxy.upstream import Origin
+from apps.proxy.route import Plan, Route
 
 
 class LimiterOutage(StrEnum):
@@ -36,23 +36,7 @@ class Bar(StrEnum):
     SUSPENDED = "customer_suspended"
 
 
-class Route(NamedTuple):
-    """The way to a provider with the operator's key."""
-
-    provider: str
-    provider_key_id: bytes
-    wire: str
-    origin: Origin
-    base_path: bytes  # before the wire's own path, such as b"/openai"; never ends in a slash
-    secret: bytes
-    weight: int = 1  # how often it is the first of several, beside the others' weights; 0: a spare
-    deployments: Mapping[str, str] = MappingProxyType({})  # models by the names that Azure has for them
-
-    def __repr__(self) -> str:
-        return f"<Route to {self.provider} at {self.origin}>"
-
-
-NO_POOLS: Mapping[str, Sequence[Route]] = MappingProxyType({})
+NO_PLANS: Mapping[str, Plan] = MappingProxyType({})
 NO_ALIASES: Mapping[str, Alias] = MappingProxyType({})
 
 
@@ -72,9 +56,8 @@ class Grant:
         "markup_percent",
         "on_limiter_outage",
         "organization_id",
-        "pools",
+        "plans",
         "proxy_key_id",
-        "retries",
         "routes",
         "shortens_output",
     )
@@ -96,8 +79,7 @@ class Grant:
         routes: Mapping[str, Route],
         loaded_at: float,
         drains: bool = True,
-        pools: Mapping[str, Sequence[Route]] = NO_POOLS,
-        retries: int = 0,
+        plans: Mapping[str, Plan] = NO_PLANS,
         aliases: Mapping[str, Alias] = NO_ALIASES,
     ) -> None:
         self.organization_id = organization_id
@@ -114,8 +96,7 @@ class Grant:
         self.on_limiter_outage = on_limiter_outage
         self.routes = routes  # by provider
         self.drains = drains  # an answer whose client has gone is read on, to learn what it costs
-        self.pools = pools  # all ways to a provider, where there are several
-        self.retries = retries  # of a call that fails, unless it says something else itself
+        self.plans = plans  # by provider; none for those that are tried once, with one key
         self.loaded_at = loaded_at  # on the monotonic clock
 
     def __repr__(self) -> str:

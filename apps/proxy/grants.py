@@ -37,10 +37,11 @@ from apps.proxy.grant import (
     GrantsUnavailable,
     LimiterOutage,
     PricesUnavailable,
-    Route,
     Unknown,
 )
 from apps.proxy.listening import DatabaseListener, RedisListener
+from apps.proxy.retrying import Policy
+from apps.proxy.route import Plan, Route, Share
 from apps.proxy.upstream import Origin
 
 logger = logging.getLogger(__name__)
@@ -230,8 +231,7 @@ def load_grant(digest: bytes) -> Grant | None:
     key = ProxyKey.objects.select_related("customer__organization").filter(key_hash=digest).first()
     if key is None:
         return None
-    organization = key.customer.organization
-    pools = _pools_of(key.customer)
+    organization, shares = key.customer.organization, _shares_of(key.customer)
     ends = [end.timestamp() for end in (key.revoked_at, key.expires_at) if end is not None]
     return Grant(
         organization_id=organization.pk.bytes,
@@ -248,11 +248,10 @@ def load_grant(digest: bytes) -> Grant | None:
         calendar=Calendar(ZoneInfo(organization.time_zone)),
         markup_percent=key.customer.effective_markup_percent,
         on_limiter_outage=LimiterOutage(organization.on_limiter_outage),
-        routes={provider: routes[0] for provider, routes in pools.items()},
+        routes={provider: several[0].route for provider, several in shares.items()},
+        plans=_plans_of(key.customer, shares),
         loaded_at=loaded_at,
         drains=organization.on_client_gone == organization.ClientGone.READ_ON,
-        pools={provider: routes for provider, routes in pools.items() if len(routes) > 1},
-        retries=organization.max_retries,
     )
 
 
@@ -280,17 +279,31 @@ def _aliases_of(organization: Organization) -> dict[str, Alias]:
     }
 
 
-def _pools_of(customer: Customer) -> dict[str, list[Route]]:
-    """The ways to each provider."""
+def _shares_of(customer: Customer) -> dict[str, tuple[Share, ...]]:
+    """The customer's keys that work, by provider, those that are tried first in front."""
     links = customer.provider_key_links.select_related("provider_key__organization")
-    pools: dict[str, list[Route]] = {}
-    for link in links.filter(provider_key__disabled_at=None).order_by("-weight", "pk"):
-        if (route := _route_of(link.provider_key, link.weight)) is not None:
-            pools.setdefault(route.provider, []).append(route)
-    return pools
+    shares: dict[str, tuple[Share, ...]] = {}
+    for link in links.filter(provider_key__disabled_at=None).order_by("position", "-weight", "pk"):
+        if route := _route_of(link.provider_key):
+            shares[route.provider] = (*shares.get(route.provider, ()), Share(route, link.weight, link.position))
+    return shares
 
 
-def _route_of(key: ProviderKey, weight: int) -> Route | None:
+def _plans_of(customer: Customer, shares: dict[str, tuple[Share, ...]]) -> dict[str, Plan]:
+    """How calls are tried, for the providers where there is more than one way to."""
+    organization = customer.organization
+    policy = Policy(
+        organization.retries if customer.retries is None else customer.retries,
+        frozenset(organization.retry_statuses),
+        organization.retry_wait_ms / 1000,
+        organization.retry_most_wait_ms / 1000,
+    )
+    return {
+        provider: Plan(several, policy) for provider, several in shares.items() if policy.retries or len(several) > 1
+    }
+
+
+def _route_of(key: ProviderKey) -> Route | None:
     """The way to the key's provider; None, loudly, where the vault doesn't open."""
     try:
         secret = open_provider_key(key, opened_by="proxy")
@@ -301,7 +314,7 @@ def _route_of(key: ProviderKey, weight: int) -> Route | None:
     wire = wire_of(key.provider)
     if wire == "azure":  # the portal shows the address with or without it
         base_path = base_path.removesuffix(b"/openai/v1").removesuffix(b"/openai")
-    return Route(key.provider, key.pk.bytes, wire, origin, base_path, secret.encode(), weight, key.deployments)
+    return Route(key.provider, key.pk.bytes, wire, origin, base_path, secret.encode(), key.deployments)
 
 
 def _close_connection(together: Barrier) -> None:

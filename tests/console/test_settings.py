@@ -9,7 +9,16 @@ def test_what_becomes_of_answers_without_a_client_is_the_organizations_choice(cl
     client.force_login(cast.olivia)
     page = "/console/settings/"
     assert "When a client hangs up" in client.get(page).content.decode()
-    fields = {"name": "Acme", "time_zone": "UTC", "default_markup_percent": "0", "on_limiter_outage": "refuse_capped"}
+    fields = {
+        "name": "Acme",
+        "time_zone": "UTC",
+        "default_markup_percent": "0",
+        "on_limiter_outage": "refuse_capped",
+        "retries": "0",
+        "retry_statuses": "429,500,502,503,504,529",
+        "retry_wait_ms": "500",
+        "retry_most_wait_ms": "10000",
+    }
     client.post(page, fields | {"on_client_gone": "cut_off"})
     assert reread(cast.acme).on_client_gone == "cut_off"
     (event,) = cast.acme.audit_events.filter(action="organization.update")

@@ -11,7 +11,7 @@ from apps.customers import services as customers
 from apps.customers.models import Customer
 from apps.keys import token
 from apps.keys.models import CustomerProviderKey, ProviderKey, ProxyKey
-from apps.keys.services import provider_keys
+from apps.keys.services import links, provider_keys
 from apps.keys.services.proxy_keys import mint_proxy_key, revoke_proxy_key
 from apps.keys.services.rotation import rotate_vault
 from tests.cast import Cast, a_link, a_model_alias, a_provider_key, a_proxy_key
@@ -103,11 +103,11 @@ def test_a_rotation_of_the_vault_is_told_to_nobody(cast: Cast, heard: Heard, set
 def test_links_concern_their_customer(cast: Cast, heard: Heard):
     first, second = a_provider_key(cast.acme), a_provider_key(cast.acme)
     heard()
-    provider_keys.assign_provider_key(cast.globex, first, by=None)
+    links.assign_provider_key(cast.globex, first, by=None)
     assert heard() == [f"customer:{cast.globex.pk}"]
     CustomerProviderKey.objects.filter(customer=cast.globex).update(provider_key=second)
     assert heard() == [f"customer:{cast.globex.pk}"]
-    provider_keys.unassign_provider_key(cast.globex, "openai", by=None)
+    links.unassign_provider_key(cast.globex, "openai", by=None)
     assert heard() == [f"customer:{cast.globex.pk}"]
 
 

@@ -1,63 +1,54 @@
-"""When a key's circuit opens, for how long, and who finds out that it is well again."""
+"""A key's circuit: when it opens, who tries it, and when it closes again."""
 
 import pytest
 
-from apps.proxy.circuit import FAILURES, MOST_WAIT_S, OPEN_S, Circuits
+from apps.proxy.circuit import FAILURES, MOST_REST_S, OPEN_S, Circuit, State
 
-KEY, OTHER = b"k" * 16, b"o" * 16
-
-
-@pytest.fixture
-def circuits() -> Circuits:
-    return Circuits()
-
-
-OPENS = [  # statuses of calls in a row, whether it is open then
-    pytest.param([500] * (FAILURES - 1), False, id="a few failures"),
-    pytest.param([500] * FAILURES, True, id="many"),
-    pytest.param([0] * FAILURES, True, id="not reached"),
-    pytest.param([500, 0, 503, 502, 500], True, id="of all kinds"),
-    pytest.param([401], True, id="a key that is refused"),
-    pytest.param([403], True, id="or forbidden"),
-    pytest.param([429] * FAILURES, False, id="used up, nobody says for how long"),
+FAIL, OK, BEGIN, FORGET = "fail", "ok", "begin", "forget"
+STORIES = [  # what happens (second, what), then at which second the circuit is what, and whether it admits a call
+    pytest.param([], [(0, State.CLOSED, True)], id="new"),
+    pytest.param([(0, FAIL)] * (FAILURES - 1), [(0, State.CLOSED, True)], id="one-failure-short"),
+    pytest.param(
+        [(0, FAIL)] * FAILURES,
+        [(0, State.OPEN, False), (OPEN_S - 0.01, State.OPEN, False), (OPEN_S, State.HALF_OPEN, True)],
+        id="opens",
+    ),
+    pytest.param([*[(0, FAIL)] * (FAILURES - 1), (1, OK), (2, FAIL)], [(2, State.CLOSED, True)], id="in-a-row-only"),
+    pytest.param(
+        [*[(0, FAIL)] * FAILURES, (OPEN_S, BEGIN)], [(OPEN_S, State.HALF_OPEN, False)], id="one-trial-at-a-time"
+    ),
+    pytest.param([*[(0, FAIL)] * FAILURES, (OPEN_S, BEGIN), (31, OK)], [(31, State.CLOSED, True)], id="closes"),
+    pytest.param(
+        [*[(0, FAIL)] * FAILURES, (30, BEGIN), (31, FAIL)],
+        [(60.9, State.OPEN, False), (61, State.HALF_OPEN, True)],
+        id="opens-again-at-the-first-failure",
+    ),
+    pytest.param(
+        [*[(0, FAIL)] * FAILURES, (30, BEGIN), (31, FORGET)], [(31, State.HALF_OPEN, True)], id="a-trial-given-up"
+    ),
+    pytest.param([(0, 7.0)], [(6.9, State.OPEN, False), (7, State.CLOSED, True)], id="rests-as-long-as-told"),
+    pytest.param([(0, 0.0)], [(0, State.CLOSED, True)], id="told-no-time"),
+    pytest.param([(0, 7.0), (1, 2.0)], [(6.9, State.OPEN, False)], id="the-longer-rest-holds"),
+    pytest.param(
+        [(0, 1e6)], [(MOST_REST_S - 1, State.OPEN, False), (MOST_REST_S, State.CLOSED, True)], id="not-for-ever"
+    ),
+    pytest.param([(0, 7.0), (1, OK)], [(2, State.OPEN, False)], id="an-older-calls-success-ends-no-rest"),
 ]
 
 
-@pytest.mark.parametrize(("statuses", "is_open"), OPENS)
-def test_a_circuit_opens_by_failures_in_a_row(circuits: Circuits, statuses: list[int], is_open: bool):
-    for status in statuses:
-        circuits.failed(KEY, 100.0, status=status)
-    assert circuits.lets_through(KEY, 100.0) is not is_open
-    assert circuits.lets_through(OTHER, 100.0)
-
-
-def test_a_success_in_between_makes_all_forgotten(circuits: Circuits):
-    for _ in range(3):
-        for _ in range(FAILURES - 1):
-            circuits.failed(KEY, 100.0, status=500)
-        circuits.succeeded(KEY)
-    assert circuits.lets_through(KEY, 100.0)
-
-
-def test_once_its_time_is_up_one_call_finds_out(circuits: Circuits):
-    circuits.failed(KEY, 100.0, status=401)
-    assert not circuits.lets_through(KEY, 100.0 + OPEN_S - 0.001)
-    assert [circuits.lets_through(KEY, 100.0 + OPEN_S) for _ in range(3)] == [True, False, False]
-    circuits.failed(KEY, 200.0, status=500)  # not well yet
-    assert not circuits.lets_through(KEY, 200.0 + OPEN_S - 0.001)
-    assert circuits.lets_through(KEY, 200.0 + OPEN_S)
-    circuits.succeeded(KEY)
-    assert [circuits.lets_through(KEY, 300.0) for _ in range(3)] == [True, True, True]
-
-
-WAITS = [  # what Retry-After says, and how long no call goes
-    (2.5, 2.5),
-    (10_000.0, MOST_WAIT_S),
-]
-
-
-@pytest.mark.parametrize(("asked_s", "waits_s"), WAITS)
-def test_a_key_that_is_used_up_rests_as_long_as_its_provider_asks(circuits: Circuits, asked_s: float, waits_s: float):
-    circuits.failed(KEY, 100.0, status=429, wait_s=asked_s)
-    assert not circuits.lets_through(KEY, 100.0 + waits_s - 0.001)
-    assert circuits.lets_through(KEY, 100.0 + waits_s)
+@pytest.mark.parametrize(("story", "expected"), STORIES)
+def test_the_states_of_a_circuit(story, expected):
+    circuit = Circuit()
+    for at, what in story:
+        match what:
+            case "fail":
+                circuit.fail(at)
+            case "ok":
+                circuit.succeed()
+            case "begin":
+                circuit.begin(at)
+            case "forget":
+                circuit.forget()
+            case seconds:
+                circuit.rest(at, seconds)
+    assert [(at, circuit.state(at), circuit.admits(at)) for at, _, _ in expected] == expected

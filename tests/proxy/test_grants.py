@@ -11,16 +11,22 @@ from django.conf import settings
 from django.db import OperationalError, connections
 from django.utils import timezone
 
+from apps.accounts.services import update_organization
 from apps.customers.services import suspend_customer, update_customer
+from apps.keys.services.aliases import delete_model_alias
+from apps.keys.services.links import KeyShare, assign_provider_keys
+from apps.keys.services.provider_keys import disable_provider_key
 from apps.keys.services.proxy_keys import limit_proxy_key, mint_proxy_key, revoke_proxy_key, rotate_proxy_key
 from apps.keys.token import digest, mint
 from apps.limits.services import remove_end_user_limits, set_end_user_limits
 from apps.limits.terms import Scope
 from apps.pricing.services import set_price
 from apps.proxy import grants as module
+from apps.proxy.aliases import Alias, parameters_of
 from apps.proxy.grant import UNKNOWN, Bar, Grant, GrantsUnavailable, PricesUnavailable
 from apps.proxy.grants import Grants
-from tests.cast import a_link
+from apps.proxy.retrying import Policy
+from tests.cast import a_link, a_model_alias, a_provider_key
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.django_db(transaction=True)]
 
@@ -242,3 +248,45 @@ async def test_the_last_known_price_stands_while_the_database_is_away(grants, ca
 
 def failing(*_args):
     raise OperationalError("the database is away")
+
+
+async def test_without_retries_and_with_one_key_there_is_no_plan(grants, key, cast):
+    _, plain = key
+    await sync_to_async(a_link)(cast.globex, "openai")
+    grant = await load(grants, plain)
+    assert grant.plans == {}
+    assert grant.aliases == {}
+
+
+async def test_keys_that_work_take_turns_as_the_operator_says(grants, key, cast):
+    _, plain = key
+    keys = [await sync_to_async(a_provider_key)(cast.acme, secret=f"sk-of-number-{n}") for n in range(4)]
+    shares = [KeyShare(keys[0], 1, 1), KeyShare(keys[1], 2), KeyShare(keys[2], 5), KeyShare(keys[3])]
+    await sync_to_async(assign_provider_keys)(cast.globex, "openai", shares, by=None)
+    await sync_to_async(disable_provider_key)(keys[3], by=None, at=timezone.now())
+    await sync_to_async(update_organization)(cast.acme, by=None, retries=2, retry_statuses=[503], retry_wait_ms=100)
+    grant = await load(grants, plain)
+    plan = grant.plans["openai"]
+    assert [(share.route.secret, share.weight, share.position) for share in plan.shares] == [
+        (b"sk-of-number-2", 5, 0),
+        (b"sk-of-number-1", 2, 0),
+        (b"sk-of-number-0", 1, 1),
+    ]
+    assert grant.routes["openai"] is plan.shares[0].route
+    assert plan.policy == Policy(2, frozenset({503}), 0.1, 10.0)
+    await sync_to_async(update_customer)(cast.globex, by=None, retries=0)
+    await forgotten(grants, plain)
+    assert (await load(grants, plain)).plans["openai"].policy.retries == 0
+
+
+async def test_names_for_models_are_the_organizations_own(grants, key, cast):
+    _, plain = key
+    await sync_to_async(a_model_alias)(cast.evil_corp, "theirs")
+    alias = await sync_to_async(a_model_alias)(cast.acme, "house", forced_parameters={"top_p": 1})
+    nothing, forced = parameters_of({}), parameters_of({"top_p": 1})
+    assert (await load(grants, plain)).aliases == {
+        "house": Alias("house", "openai", "openai", "gpt-4o", nothing, forced)
+    }
+    await sync_to_async(delete_model_alias)(alias, by=None)
+    await forgotten(grants, plain)
+    assert (await load(grants, plain)).aliases == {}

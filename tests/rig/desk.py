@@ -29,7 +29,8 @@ def add_tenant(*, name: str, sandbox: str, **limits: Any) -> dict[str, str]:
     from apps.accounts.people import create_person
     from apps.accounts.services import create_organization
     from apps.customers.services import add_customer
-    from apps.keys.services.provider_keys import add_provider_key, assign_provider_key
+    from apps.keys.services.links import assign_provider_key
+    from apps.keys.services.provider_keys import add_provider_key
     from apps.pricing.models import ModelPrice
 
     owner = create_person(f"owner@{name}.example", is_verified=True)
@@ -73,7 +74,7 @@ def add_neighbour(*, customer: str) -> dict[str, str]:
     """Another customer of the same operator, with the same provider keys."""
     from apps.customers.models import Customer
     from apps.customers.services import add_customer
-    from apps.keys.services.provider_keys import assign_provider_key
+    from apps.keys.services.links import assign_provider_key
 
     first = Customer.objects.get(pk=UUID(customer))
     other = add_customer(first.organization, name=f"neighbour of {first.pk}", by=None)
@@ -85,7 +86,8 @@ def add_neighbour(*, customer: str) -> dict[str, str]:
 def add_provider(*, customer: str, provider: str, base_url: str, deployments: dict[str, str] | None = None) -> str:
     """A provider key for another provider, for the customer's calls."""
     from apps.customers.models import Customer
-    from apps.keys.services.provider_keys import add_provider_key, assign_provider_key
+    from apps.keys.services.links import assign_provider_key
+    from apps.keys.services.provider_keys import add_provider_key
 
     owner = Customer.objects.get(pk=UUID(customer))
     key = add_provider_key(
@@ -147,6 +149,45 @@ def set_price(
     return row.pk
 
 
+def give_keys(*, customer: str, keys: list[dict[str, Any]]) -> list[str]:
+    """OpenAI keys that take turns: of each `base_url`, `secret`, maybe weight and position. Gives their ids."""
+    from apps.customers.models import Customer
+    from apps.keys.services.links import KeyShare, assign_provider_keys
+    from apps.keys.services.provider_keys import add_provider_key
+
+    owner = Customer.objects.get(pk=UUID(customer))
+    shares = []
+    for said in keys:
+        key = add_provider_key(
+            owner.organization,
+            provider="openai",
+            name=said["secret"],
+            secret=said["secret"],
+            base_url=said["base_url"],
+            by=None,
+        )
+        shares.append(KeyShare(key, said.get("weight", 1), said.get("position", 0)))
+    assign_provider_keys(owner, "openai", shares, by=None)
+    return [str(share.key.pk) for share in shares]
+
+
+def standing(*, customer: str) -> dict[str, str]:
+    """What counts against each of the customer's limits now, calls under way among it."""
+    from apps.customers.models import Customer
+    from apps.usage.standing import standings_of
+
+    standings = standings_of(Customer.objects.get(pk=UUID(customer)), at=datetime.now(UTC)) or []
+    return {state.name.value: str(state.used + state.held) for each in standings for state in each.states}
+
+
+def set_up(*, organization: str, **settings: Any) -> None:
+    """Change the operator's settings."""
+    from apps.accounts.models import Organization
+    from apps.accounts.services import update_organization
+
+    update_organization(Organization.objects.get(pk=UUID(organization)), by=None, **settings)
+
+
 def limit_end_user(*, customer: str, end_user: str | None = None, **limits: Any) -> str:
     """Limits of one end user, or of all who have none of their own."""
     from apps.customers.models import Customer
@@ -168,31 +209,6 @@ def _limits(said: dict[str, Any]) -> dict[str, Any]:
     return {
         name: Decimal(value) if name.endswith("_cap") and value is not None else value for name, value in said.items()
     }
-
-
-def add_pool(*, customer: str, addresses: dict[str, int]) -> list[str]:
-    """Several keys for OpenAI, each with its own address and weight, in the place of the one. Returns their ids."""
-    from apps.customers.models import Customer
-    from apps.keys.services.provider_keys import add_provider_key, set_provider_keys
-
-    owner = Customer.objects.get(pk=UUID(customer))
-    weights = {}
-    for number, (address, weight) in enumerate(addresses.items()):
-        secret = f"sk-pool-{number}-{owner.organization.slug}"
-        key = add_provider_key(
-            owner.organization, provider="openai", name=f"pool {number}", secret=secret, base_url=address, by=None
-        )
-        weights[key] = weight
-    set_provider_keys(owner, "openai", weights, by=None)
-    return [str(key.pk) for key in weights]
-
-
-def set_retries(*, organization: str, number: int) -> None:
-    """How often the organization's calls are tried again."""
-    from apps.accounts.models import Organization
-    from apps.accounts.services import update_organization
-
-    update_organization(Organization.objects.get(pk=UUID(organization)), by=None, max_retries=number)
 
 
 def revoke(*, key_id: str) -> float:
@@ -244,8 +260,9 @@ ACTIONS = {
         limit_customer,
         limit_end_user,
         set_charges,
-        add_pool,
-        set_retries,
+        give_keys,
+        standing,
+        set_up,
         revoke,
         suspend,
         roll_up,

@@ -17,7 +17,7 @@ from apps.accounts.models import Role
 from apps.console.forms import AddCustomerForm, CustomerForm, CustomerKeysForm, CustomerMemberForm
 from apps.customers.services import invite_customer_member, resume_customer, suspend_customer, update_customer
 from apps.keys.services.customers import add_customer_with_keys
-from apps.keys.services.provider_keys import assign_provider_key, unassign_provider_key
+from apps.keys.services.links import assign_provider_keys
 from apps.kit.errors import Refused
 from apps.usage.faces import RequestRow, bars, chosen_period, named_groups, named_standings
 from apps.usage.limit_faces import set_limits
@@ -94,7 +94,7 @@ def customer_detail(request: OperatorRequest, customer_id: UUID) -> HttpResponse
         "keys": named_groups(grouped_by(scope, "key", limit=TOP), key_names),
         "standings": named_standings(standings_of(customer, at=now)),
         "set_limits": set_limits(customer),
-        "links": customer.provider_key_links.select_related("provider_key").order_by("provider"),
+        "links": customer.provider_key_links.select_related("provider_key").order_by("provider", "position"),
         "proxy_keys": customer.proxy_keys.order_by("-created_at")[:20],
         "now": now,
         "members": customer.members.select_related("user").order_by("created_at"),
@@ -164,12 +164,8 @@ def customer_keys(request: OperatorRequest, customer_id: UUID) -> HttpResponse:
     customer = get_object_or_404(request.organization.customers, pk=customer_id)
     form = CustomerKeysForm(request.POST or None, customer=customer)
     if request.method == "POST" and form.is_valid():
-        for provider in form.changed_data:
-            key = form.cleaned_data[provider]
-            if key is None:
-                unassign_provider_key(customer, provider, by=request.user)
-            else:
-                assign_provider_key(customer, key, by=request.user)
+        for provider, shares in form.changed_shares().items():
+            assign_provider_keys(customer, provider, shares, by=request.user)
         messages.success(request, _("Saved. It holds from now on."))
         return redirect("console:customer-detail", customer_id)
     return render(request, "console/customers/keys.html", {"section": "customers", "form": form, "customer": customer})

@@ -10,7 +10,7 @@ from apps.customers.models import Customer
 from apps.customers.services import add_customer, invite_customer_member
 from apps.keys.errors import ProviderKeyRefused
 from apps.keys.models import ProviderKey
-from apps.keys.services.provider_keys import assign_provider_key
+from apps.keys.services.links import assign_provider_key
 
 
 @transaction.atomic

@@ -111,7 +111,7 @@ def _page(request: PortalRequest, form: NewKeyForm, new: ProxyKey | None = None,
         "new": new,
         "plain": plain,
         "snippets": snippets_for(settings.PUBLIC_URL, plain),
-        "providers": request.customer.provider_key_links.values_list("provider", flat=True),
+        "providers": request.customer.provider_key_links.values_list("provider", flat=True).distinct(),
         "now": now,
     }
     return render(request, "portal/developer.html", context)
