@@ -38,6 +38,18 @@ def refusal_of(*arguments: str) -> str:
 ADD_PROVIDER_KEY = ("add_provider_key", "--organization", "acme", "--provider", "openai", "--name", "main")
 
 
+def test_a_provider_key_with_the_deployments_of_an_azure_resource(cast: Cast, monkeypatch):
+    monkeypatch.setenv("OUR_KEY", SECRET)
+    azure = ("add_provider_key", "--organization", "acme", "--provider", "azure", "--name", "main")
+    where = ("--secret-env", "OUR_KEY", "--base-url", "https://acme.openai.azure.com/")
+    answer_of(*azure, *where, "--deployment", "prod-4o=gpt-4o", "--deployment", "ears=whisper-1")
+    key = cast.acme.provider_keys.get()
+    assert (key.base_url, key.deployments) == (
+        "https://acme.openai.azure.com",
+        {"prod-4o": "gpt-4o", "ears": "whisper-1"},
+    )
+
+
 def test_a_provider_key_from_the_environment(cast: Cast, monkeypatch):
     monkeypatch.setenv("OUR_KEY", SECRET)
     answer = answer_of(*ADD_PROVIDER_KEY, "--secret-env", "OUR_KEY")
