@@ -14,6 +14,8 @@ from apps.proxy.admission import Admission  # noqa: E402
 from apps.proxy.app import Proxy  # noqa: E402
 from apps.proxy.grants import Grants  # noqa: E402
 from apps.proxy.handover import Handover  # noqa: E402
+from apps.proxy.leaving import Patience  # noqa: E402
+from apps.proxy.made import Makers  # noqa: E402
 from apps.proxy.spent import SpentInDatabase  # noqa: E402
 from apps.proxy.upstream import Origin, Pool  # noqa: E402
 from apps.usage.spool import Spool  # noqa: E402
@@ -22,17 +24,21 @@ from apps.usage.spool import Spool  # noqa: E402
 def build() -> Proxy:
     """The proxy with the parts that the settings name. Nothing is opened or connected before it starts."""
     pool = Pool(first_byte_timeout=settings.PROXY_FIRST_BYTE_TIMEOUT, idle_timeout=settings.PROXY_IDLE_TIMEOUT)
+    limiter = Limiter(settings.REDIS_URL, spent=SpentInDatabase())
     return Proxy(
         grants=Grants(
             redis_url=settings.REDIS_URL,
             max_age_s=settings.GRANT_MAX_AGE,
             max_age_capped_s=settings.GRANT_MAX_AGE_CAPPED,
         ),
-        admission=Admission(Limiter(settings.REDIS_URL, spent=SpentInDatabase())),
+        admission=Admission(limiter),
         pool=pool,
         open_spool=lambda: Spool.open(settings.SPOOL_DIRECTORY),
         elsewhere=Handover(pool, Origin.parse(settings.WEB_ORIGIN) if settings.WEB_ORIGIN else None),
         max_body=settings.PROXY_MAX_BODY,
+        max_upload=settings.PROXY_MAX_UPLOAD,
+        patience=Patience(settings.PROXY_DRAIN_SECONDS, settings.PROXY_DRAIN_BYTES),
+        makers=Makers(limiter.pipe, settings.PROXY_OBJECTS_KEPT),
     )
 
 

@@ -247,6 +247,10 @@ WEB_ORIGIN = env.str("TOLLGATE_WEB_ORIGIN", default="")  # where the proxy's por
 GRANT_MAX_AGE_CAPPED = env.int("TOLLGATE_GRANT_MAX_AGE_CAPPED", default=120)
 GRANT_MAX_AGE = env.int("TOLLGATE_GRANT_MAX_AGE", default=900)
 PROXY_MAX_BODY = env.int("TOLLGATE_MAX_BODY", default=25 * 1024 * 1024)
+PROXY_MAX_UPLOAD = env.int("TOLLGATE_MAX_UPLOAD", default=64 * 1024 * 1024)
+PROXY_OBJECTS_KEPT = env.int("TOLLGATE_OBJECTS_KEPT", default=30 * 86_400)  # who made a response or conversation
+PROXY_DRAIN_SECONDS = env.float("TOLLGATE_DRAIN_SECONDS", default=300.0)  # of answers whose client has gone
+PROXY_DRAIN_BYTES = env.int("TOLLGATE_DRAIN_BYTES", default=8 * 1024 * 1024)
 PROXY_FIRST_BYTE_TIMEOUT = env.float("TOLLGATE_FIRST_BYTE_TIMEOUT", default=600.0)
 PROXY_IDLE_TIMEOUT = env.float("TOLLGATE_IDLE_TIMEOUT", default=300.0)
 SANDBOX_URL = env.str("TOLLGATE_SANDBOX_URL", default="")

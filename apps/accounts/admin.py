@@ -27,7 +27,16 @@ class UserAdmin(admin.ModelAdmin):
 class OrganizationAdmin(ReadOnlyAdmin):
     list_display = ["name", "slug", "time_zone", "created_at"]
     search_fields = ["name", "slug"]
-    fields = ["id", "name", "slug", "time_zone", "default_markup_percent", "on_limiter_outage", "created_at"]
+    fields = [
+        "id",
+        "name",
+        "slug",
+        "time_zone",
+        "default_markup_percent",
+        "on_limiter_outage",
+        "on_client_gone",
+        "created_at",
+    ]
 
 
 @admin.register(Member)

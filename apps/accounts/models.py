@@ -86,6 +86,10 @@ class Organization(IdentifiedModel):
         SERVE_ALL = "serve_all", _("Serve everybody")
         REFUSE_ALL = "refuse_all", _("Refuse everybody")
 
+    class ClientGone(models.TextChoices):
+        READ_ON = "read_on", _("Read it on, to learn its cost")
+        CUT_OFF = "cut_off", _("Cut it off at once, and estimate its cost")
+
     name = models.CharField(_("name"), max_length=120)
     slug = models.SlugField(max_length=63, unique=True)
     time_zone = models.CharField(_("time zone"), max_length=64, default="UTC", validators=[validate_time_zone])
@@ -93,6 +97,7 @@ class Organization(IdentifiedModel):
         _("default markup"), max_digits=9, decimal_places=4, default=0, validators=[MinValueValidator(-100)]
     )
     on_limiter_outage = models.CharField(max_length=20, choices=LimiterOutage, default=LimiterOutage.REFUSE_CAPPED)
+    on_client_gone = models.CharField(max_length=20, choices=ClientGone, default=ClientGone.READ_ON)
     max_retries = models.PositiveSmallIntegerField(  # of a call that the provider fails, before the client hears of it
         _("retries"), default=0, validators=[MaxValueValidator(MOST_RETRIES)]
     )

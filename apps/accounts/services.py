@@ -19,7 +19,7 @@ from apps.kit.after_commit import after_commit
 from apps.kit.locks import lock_name
 from apps.kit.slugs import free_slug
 
-SETTINGS = ("name", "time_zone", "default_markup_percent", "on_limiter_outage", "max_retries")
+SETTINGS = ("name", "time_zone", "default_markup_percent", "on_limiter_outage", "on_client_gone", "max_retries")
 
 
 @transaction.atomic

@@ -83,6 +83,39 @@ class CustomerKeysForm(forms.Form):
             )
 
 
+class DeploymentsField(forms.CharField):
+    """A line each: the deployment's name, "=", and the model that it runs."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            label=_("Deployments"),
+            required=False,
+            widget=forms.Textarea(attrs={"rows": 4, "placeholder": "prod-4o = gpt-4o"}),
+            help_text=_("Of Azure: a line each, its name = the model. Prices are found by the model."),
+            **kwargs,
+        )
+
+    def clean(self, value: Any) -> dict[str, str]:
+        deployments: dict[str, str] = {}
+        for line in filter(None, map(str.strip, super().clean(value).splitlines())):
+            name, equals, model = (part.strip() for part in line.partition("="))
+            if not (name and equals and model) or name in deployments:
+                raise forms.ValidationError(_("Not a deployment and its model, or one twice: %s") % line)
+            deployments[name] = model
+        return deployments
+
+    def prepare_value(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return "\n".join(f"{name} = {model}" for name, model in value.items())
+        return value
+
+
+class DeploymentsForm(forms.Form):
+    """Which model each deployment of an Azure resource runs."""
+
+    deployments = DeploymentsField()
+
+
 class ProviderKeyForm(forms.Form):
     """A provider's secret, for the vault."""
 
@@ -99,8 +132,11 @@ class ProviderKeyForm(forms.Form):
         help_text=_("Encrypted at once, never shown again."),
     )
     base_url = forms.CharField(
-        label=_("Base URL"), required=False, help_text=_("Empty: the provider's own. Needed for your own models.")
+        label=_("Base URL"),
+        required=False,
+        help_text=_("Empty: the provider's own. Needed for Azure and your own."),
     )
+    deployments = DeploymentsField()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -185,8 +221,9 @@ class OrganizationForm(forms.ModelForm):
 
     class Meta:
         model = Organization
-        fields = ("name", "time_zone", "default_markup_percent", "on_limiter_outage")
+        fields = ("name", "time_zone", "default_markup_percent", "on_limiter_outage", "on_client_gone")
         labels = {
             "default_markup_percent": _("Default markup, in percent"),
             "on_limiter_outage": _("While limits cannot be checked"),
+            "on_client_gone": _("When a client hangs up in the middle of an answer"),
         }

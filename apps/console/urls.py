@@ -46,6 +46,11 @@ urlpatterns = [
     path("provider-keys/", provider_keys.provider_keys, name="provider-keys"),
     path("provider-keys/add/", provider_keys.provider_key_add, name="provider-key-add"),
     path("provider-keys/<uuid:key_id>/replace/", provider_keys.provider_key_replace, name="provider-key-replace"),
+    path(
+        "provider-keys/<uuid:key_id>/deployments/",
+        provider_keys.provider_key_deployments,
+        name="provider-key-deployments",
+    ),
     path("provider-keys/<uuid:key_id>/disable/", provider_keys.provider_key_disable, name="provider-key-disable"),
     path("provider-keys/<uuid:key_id>/enable/", provider_keys.provider_key_enable, name="provider-key-enable"),
     path("provider-keys/<uuid:key_id>/delete/", provider_keys.provider_key_delete, name="provider-key-delete"),

@@ -17,6 +17,7 @@ class ProviderKeyAdmin(ReadOnlyAdmin):
         "provider",
         "name",
         "base_url",
+        "deployments",
         "last_four",
         "kek_id",
         "last_opened_on",

@@ -25,7 +25,7 @@ def check_provider_key(provider: str, secret: str, *, base_url: str = "") -> Che
     """
     url = base_url_of(provider, base_url.strip().rstrip("/"))
     if not url:
-        return Check(False, f"“{provider}” is a provider of your own: give the base URL its calls go to.")
+        return Check(False, f"Give the base URL that calls to {label_of(provider)} go to.")
     path, headers = _question(provider, secret.strip())
     try:
         answer = requests.get(
@@ -48,6 +48,8 @@ def _question(provider: str, secret: str) -> tuple[str, dict[str, str]]:
         return "/v1/models", {"x-api-key": secret, "anthropic-version": ANTHROPIC_VERSION}
     if wire == "gemini":
         return "/v1beta/models", {"x-goog-api-key": secret}
+    if wire == "azure":
+        return "/openai/v1/models", {"api-key": secret}
     return "/models", {"Authorization": f"Bearer {secret}"}
 
 

@@ -44,6 +44,7 @@ class ProviderKey(IdentifiedModel):
     provider = models.CharField(max_length=40, validators=[provider_slug])  # see providers.py, or one's own
     name = models.CharField(_("name"), max_length=80)
     base_url = models.CharField(_("base URL"), max_length=500, blank=True)  # "": the provider's own
+    deployments = models.JSONField(_("deployments"), default=dict, blank=True)  # Azure's names, and the models they run
     ciphertext = models.BinaryField(editable=False)  # nonce + AES-256-GCM of the secret under the row's data key
     wrapped_key = models.BinaryField(editable=False)  # nonce + AES-256-GCM of the data key under a KEK
     kek_id = models.CharField(max_length=40, editable=False)

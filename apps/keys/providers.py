@@ -7,12 +7,15 @@ any other) has a slug of its own, speaks OpenAI's protocol, and always carries i
 from dataclasses import dataclass
 from typing import Literal
 
-Wire = Literal["openai", "anthropic", "gemini"]
+Wire = Literal["openai", "azure", "anthropic", "gemini"]
 
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """`base_url` ends where the protocol's own paths begin: OpenAI's after the version, the others before."""
+    """`base_url` ends where the protocol's own paths begin: OpenAI's after the version, the others before.
+
+    "": every customer of the provider has a host of its own there.
+    """
 
     slug: str
     label: str
@@ -37,6 +40,7 @@ _ALL = (
         "https://generativelanguage.googleapis.com",
         "https://aistudio.google.com/apikey",
     ),
+    Provider("azure", "Azure OpenAI", "azure", "", "https://portal.azure.com"),
     Provider("mistral", "Mistral", "openai", "https://api.mistral.ai/v1", "https://console.mistral.ai/api-keys"),
     Provider("groq", "Groq", "openai", "https://api.groq.com/openai/v1", "https://console.groq.com/keys"),
     Provider(

@@ -10,6 +10,9 @@ from apps.pricing.matching import matches
 from apps.pricing.models import ModelPrice
 from apps.pricing.rating import Price
 
+# Who sells another's models at the other's list prices: what the book doesn't have of it is looked up there.
+LISTED_BY = {"azure": "openai"}
+
 
 def find_price(organization_id: UUID, provider: str, model: str, at: datetime) -> Price | None:
     """What `provider` charges the organization for `model` at `at`; None where the book doesn't know.
@@ -23,6 +26,18 @@ def find_price(organization_id: UUID, provider: str, model: str, at: datetime) -
 
 def find_row(organization_id: UUID, provider: str, model: str, at: datetime) -> ModelPrice | None:
     """As find_price, the row of the book."""
+    row = _find_row(organization_id, provider, model, at)
+    if row is None and (maker := LISTED_BY.get(provider)) is not None:
+        return _find_row(None, maker, model, at)
+    return row
+
+
+def sources_of(provider: str) -> list[str]:
+    """The providers whose prices `find_price` goes by."""
+    return [provider, LISTED_BY[provider]] if provider in LISTED_BY else [provider]
+
+
+def _find_row(organization_id: UUID | None, provider: str, model: str, at: datetime) -> ModelPrice | None:
     name = model.removeprefix("models/").lower()
     rows = ModelPrice.objects.filter(
         Q(organization=organization_id) | Q(organization=None), provider=provider, effective_from__lte=at

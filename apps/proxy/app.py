@@ -13,6 +13,8 @@ from apps.proxy.asgi import Receive, Scope, Send
 from apps.proxy.call import Call
 from apps.proxy.circuit import Circuits
 from apps.proxy.grant import GrantSource
+from apps.proxy.leaving import READ_ON, Patience
+from apps.proxy.made import Makers
 from apps.proxy.protocols import routes
 from apps.proxy.upstream import Pool
 from apps.usage.spool import Spool
@@ -28,6 +30,9 @@ class Proxy:
     open_spool: called when the server starts, since each process has a spool of its own.
     elsewhere: the application for paths that are no provider's.
     max_body: bytes that a request's body may have.
+    patience: how much of an answer is read on for nobody, where the organization has it so.
+    makers: who made what is kept at providers; None: nothing that is kept there is within reach.
+    max_upload: the same of a form with files: sound, images.
     """
 
     def __init__(
@@ -39,11 +44,17 @@ class Proxy:
         open_spool: Callable[[], Spool],
         elsewhere: App,
         max_body: int,
+        max_upload: int | None = None,
+        makers: Makers | None = None,
+        patience: Patience = READ_ON,
     ) -> None:
         self.grants = grants
         self.admission = admission
         self.pool = pool
+        self.makers = makers
+        self.patience = patience
         self.max_body = max_body
+        self.max_upload = max_body if max_upload is None else max_upload
         self.circuits = Circuits()
         self._open_spool = open_spool
         self._elsewhere = elsewhere

@@ -46,16 +46,21 @@ from apps.proxy.headers import (
     take_key,
     with_body,
 )
+from apps.proxy.leaving import Drain, tell_when_gone
+from apps.proxy.made import MakersUnknown
 from apps.proxy.memo import MEMO, Memo
 from apps.proxy.meter import EMPTY, Meter, Usage
 from apps.proxy.narrowing import NO_POLICY, policy_of
-from apps.proxy.protocols.base import Ask, BadBody, Match
-from apps.proxy.protocols.compatible import named_provider
+from apps.proxy.protocols.base import Ask, Match
+from apps.proxy.protocols.compatible import SPEAK_OPENAI, named_provider
+from apps.proxy.protocols.errors import BadBody
+from apps.proxy.protocols.routes import WIRES
 from apps.proxy.renaming import RenamingMeter, without_length
 from apps.proxy.retries import asks_for_retries, retries_of
 from apps.proxy.scrub import scrub
 from apps.proxy.shortening import can_be_shortened, shortened
 from apps.proxy.stops import Stop
+from apps.proxy.upload import Upload, form_of, length_of
 from apps.proxy.upstream import Exchange, UpstreamError
 from apps.usage.record import CANCELLED, ESTIMATED, FAILED, NONE, SERVED, Attempt, Intent, Outcome, encode
 from apps.usage.spool import SpoolUnavailable
@@ -101,9 +106,11 @@ class Call:
         self.attempts: Attempts | None = None  # where there may be several
         self.is_known = False  # whose call it is: `grant` is there, and the call is recorded, however it ends
         self.ask = Ask(model=self.operation.model, is_streamed=self.operation.is_streamed)
-        self.body: bytes | None = None  # None: passed on as it comes, unread
+        self.body: bytes | None = None  # None: passed on as it comes
+        self.upload: Upload | None = None  # the form that it is, where its fields are read
         self.alias: Alias | None = None  # the organization's own name for the model, where the client said that
         self.model: str | None = None  # what the provider calls it, where the client said "provider/model"
+        self.deployed: str | None = None  # the model that it is the name of, where Azure has names of its own
         self.provider_key_id: bytes | None = None
         self.price: Price | None = None
         self.hold: Hold | None = None
@@ -111,10 +118,13 @@ class Call:
         self.is_intended = False
 
         # Known of the answer
+        self.exchange: Exchange | None = None
+        self.drain: Drain | None = None  # the client has gone
         self.meter: Meter | None = None
         self.status = 0  # given to the client; 0: nothing yet
         self.first_token_ms: int | None = None
         self.provider_request_id: str | None = None
+        self.made: str | None = None  # the id of what the provider keeps of it
         self.is_recorded = False
         self.outcome: Outcome
 
@@ -176,10 +186,13 @@ class Call:
         grant = self.grant
         if self.operation.is_deferred:
             raise stops.deferred()
-        if self.scope["method"] != "POST" and self.operation.name.partition(".")[0] in STORED:
+        is_theirs = self.operation.object_id and self.proxy.makers is not None
+        if self.scope["method"] != "POST" and self.operation.name.partition(".")[0] in STORED and not is_theirs:
             raise stops.not_theirs()
         if self.head.is_json or self.operation.needs_json:
             await self.read_body()
+        elif self.operation.takes_form:
+            await self.read_form()
         if grant.aliases and (alias := grant.aliases.get(self.ask.model)):
             self.take_alias(alias)
         elif self.may_name_provider and (named := named_provider(self.ask.model, grant.routes)):
@@ -192,27 +205,53 @@ class Call:
             route = self.pool[0]
         self.route = route
         self.provider_key_id = route.provider_key_id
+        if route.wire != self.wire.name:
+            self.wire = WIRES[route.wire]
         model, alias_name = self.model or self.ask.model, self.alias.name if self.alias else None
+        if route.deployments:
+            self.deployed = route.deployments.get(model)
+            model = self.deployed or model
         if not grant.access.is_open and not grant.access.allows_model(self.provider, model, alias_name):
             raise stops.model_not_allowed(alias_name or model or self.operation.name)
+        if self.ask.refers_to or self.operation.object_id:
+            await self.check_makers()
         self.find_limits()
         if self.operation.is_charged:
-            if self.ask.model and (price := await self.price_of(self.model or self.ask.model)):
+            if self.ask.model and (price := await self.price_of(model)):
                 self.price = price.at(self.began_at)
             if self.price is None and self.scopes.has_cap:
                 raise stops.unpriced(alias_name or self.ask.model or self.operation.name)
 
     def take_alias(self, alias: Alias) -> None:
         """Make it a call to the provider and the model that the alias stands for."""
-        is_offered = self.may_name_provider and alias.wire == self.wire.name
+        is_offered = self.may_name_provider and alias.wire in SPEAK_OPENAI
         if alias.provider != self.provider and not is_offered:
             raise stops.other_protocol(alias.name, alias.wire)
         self.alias, self.provider = alias, alias.provider
+        if self.upload is not None:
+            if alias.forced:
+                raise stops.bad_body(BadBody(f"“{alias.name}” sets what a form cannot be given.", "model"))
+            self.model = alias.model
+            return
         try:
             self.operation, self.body = rewritten(alias, self.wire, self.operation, self.body or b"{}")
             self.ask = self.wire.read(self.operation, self.body)
         except BadBody as error:
             raise stops.bad_body(error) from None
+
+    async def check_makers(self) -> None:
+        """What the call names of what is kept at the provider must be this customer's own."""
+        named = [*self.ask.refers_to, *([(None, self.operation.object_id)] if self.operation.object_id else [])]
+        grant, makers = self.grant, self.proxy.makers
+        for param, object_id in named:
+            if makers is None:
+                raise stops.not_theirs()
+            try:
+                maker = await makers.of(grant.organization_id, self.provider, object_id)
+            except MakersUnknown:
+                raise stops.away("Whose this is cannot be looked up at the moment.") from None
+            if maker != grant.customer_id:
+                raise stops.not_made_by_them(param, object_id)
 
     def find_limits(self) -> None:
         """Whose limits the call is under: its customer's, key's and end user's, and the one it asks for itself."""
@@ -226,6 +265,20 @@ class Call:
                 self.ask = self.wire.read(self.operation, self.body)
         except BodyTooLarge:
             raise stops.body_too_large(self.proxy.max_body) from None
+        except BadBody as error:
+            raise stops.bad_body(error) from None
+        self.context = self.context.with_end_user(self.ask.end_user)
+
+    async def read_form(self) -> None:
+        """The fields of a form with files; the files themselves pass by, where nothing that we go by is after them."""
+        wire, headers, most = self.wire, self.scope["headers"], self.proxy.max_upload
+        try:
+            form = form_of(headers, wire.form_fields, wire.most_files(self.operation))
+            self.upload = Upload(self.receive, form, length_of(headers), most)
+            await self.upload.read(to_its_end=wire.most_files(self.operation) > 1)
+            self.ask = wire.read_form(self.operation, form, self.upload.size)
+        except BodyTooLarge:
+            raise stops.body_too_large(most) from None
         except BadBody as error:
             raise stops.bad_body(error) from None
         self.context = self.context.with_end_user(self.ask.end_user)
@@ -270,7 +323,7 @@ class Call:
     def demand(self) -> Demand:
         ask, body = self.ask, self.body
         if body is None:
-            return Demand(0, lambda: None, ask.max_output_tokens, ask.n)
+            return Demand(0, lambda: ask.input_bound, ask.max_output_tokens, ask.n, units=ask.units)
         return Demand(
             len(body),
             lambda: None if ask.finds_input else self.wire.input_bound(self.operation, body),
@@ -287,7 +340,12 @@ class Call:
         """Send the call to the provider; returns when its answer begins."""
         route, wire, operation = self.route, self.wire, self.operation
         body: bytes | AsyncIterator[bytes]
-        if self.body is None:
+        if self.upload is not None:
+            if self.model is not None:
+                self.upload.rename_model(self.model)
+                self.ask.model = self.model
+            body = self.upload.parts()
+        elif self.body is None:
             body = parts_of_body(self.receive, self.proxy.max_body)
         elif self.head.is_json and self.body:
             body = wire.prepare(operation, self.body, self.ask, route.provider, self.model)
@@ -299,6 +357,8 @@ class Call:
             return await self.send_once(route, body)
         except BodyTooLarge:
             raise stops.body_too_large(self.proxy.max_body) from None
+        except BadBody as error:  # of a form that turned out to be none after it had begun to go out
+            raise stops.bad_body(error) from None
         except UpstreamError as error:
             raise stops.provider_failed(error) from error
 
@@ -319,8 +379,10 @@ class Call:
         """Raises UpstreamError, BodyTooLarge."""
         wire, operation = self.wire, self.operation
         query = wire.query(operation, self.query)
-        target = route.base_path + operation.path + (b"?" + query if query else b"")
+        target = route.base_path + wire.target(operation) + (b"?" + query if query else b"")
         headers = wire.sign(self.head.forward, route.secret)
+        if self.upload is not None and (length := self.upload.length) is not None:
+            headers.append((b"content-length", b"%d" % length))
         if self.ask.hides_usage or self.alias:  # what we take something out of, or put in, can't be compressed
             headers.append(ACCEPT_IDENTITY)
         else:
@@ -330,6 +392,8 @@ class Call:
     async def relay(self, exchange: Exchange) -> None:
         """Pass the answer on as it comes, but for its end: that waits until the outcome is durable."""
         reach("after_first_byte")
+        self.exchange = exchange
+        tell_when_gone(self.send, self.client_left)
         answer = read_response(exchange.headers)
         self.provider_request_id = answer.request_id
         if self.alias is None:
@@ -345,6 +409,12 @@ class Call:
             else:
                 await self.relay_body(exchange, answer, meter)
         except UpstreamError as error:
+            if self.is_recorded:  # the answer was whole, but for what ends its transport
+                await self.finish(b"")
+                return
+            if self.drain is not None and self.drain.is_over:  # by us, and nobody is there to be told
+                await self.record(CANCELLED, status=exchange.status)
+                return
             stop = stops.provider_failed(error)
             if not self.status:
                 raise stop from error
@@ -353,6 +423,14 @@ class Call:
                 await self.finish(self.wire.error_event(self.operation, stop.status, stop.code, stop.message))
         finally:
             exchange.close()
+            tell_when_gone(self.send, None)
+            if self.drain is not None:
+                self.drain.end()
+
+    def client_left(self) -> None:
+        """Called when the client has closed its connection before the end of its answer."""
+        if self.exchange is not None:
+            self.drain = Drain(self.exchange, self.proxy.patience if self.grant.drains else None)
 
     async def relay_stream(self, exchange: Exchange, answer: ResponseHead, meter: Meter) -> None:
         """Each part goes out as it comes in; the one that ends the stream after the outcome is durable."""
@@ -362,6 +440,8 @@ class Call:
                 self.first_token_ms = self.elapsed_ms()
             part = meter.feed(chunk)
             reach("mid_stream")
+            if self.drain is not None:
+                self.drain.take(len(chunk))
             if meter.is_final and not self.is_recorded:
                 reach("after_usage_seen")
                 await self.record(SERVED)
@@ -380,6 +460,8 @@ class Call:
                 await self.start(exchange.status, answer.forward)
                 await self.send({"type": "http.response.body", "body": held, "more_body": True})
             held = meter.feed(chunk)
+            if self.drain is not None:
+                self.drain.take(len(chunk))
         held += meter.feed(b"")
         await self.record(SERVED, status=exchange.status)
         await self.start(exchange.status, answer.forward)
@@ -452,7 +534,7 @@ class Call:
             self.provider_key_id,
             self.provider,
             self.operation.name,
-            self.model or self.ask.model,
+            self.deployed or self.model or self.ask.model,
             self.ask.is_streamed,
             grant.markup_percent,
             context.end_user,
@@ -469,6 +551,8 @@ class Call:
         usage = self.meter.finish() if self.meter is not None else NOTHING_USED
         if result == SERVED and is_gone(self.send):
             result = CANCELLED
+        if self.operation.makes_object and usage.request_id and status < 400:
+            self.made = usage.request_id
         if result == FAILED and not self.status and usage.source == ESTIMATED:
             usage = usage._replace(tokens=EMPTY, source=NONE)  # nobody saw it, and nobody told of it
         rated = self.rated(result, usage)
@@ -513,11 +597,20 @@ class Call:
         """Make the outcome durable: before the client sees anything that it could take for the end."""
         reach("before_record")
         try:
-            await self.write_outcome(result, stop, status)
+            durable = self.write_outcome(result, stop, status)
+            if self.made is not None:
+                await self.note_maker(self.made)
+            await durable
         finally:
             reach("before_settle")
             self.settle()
             reach("after_settle")
+
+    async def note_maker(self, made: str) -> None:
+        """Before the client sees the end of the answer, and may go on from it."""
+        if self.proxy.makers is not None:
+            grant = self.grant
+            await self.proxy.makers.note(grant.organization_id, self.provider, made, grant.customer_id)
 
     def write_outcome(self, result: int, stop: Stop | None = None, status: int = 0) -> "asyncio.Future[None]":
         """Hand the outcome to the spool. The future is done when it is durable."""

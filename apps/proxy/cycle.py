@@ -5,6 +5,7 @@ anything. Ours are a provider's that llhttp has read, or our own, so one look at
 """
 
 from asyncio import AbstractEventLoop
+from collections.abc import Callable
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
@@ -18,7 +19,16 @@ class Cycle(RequestResponseCycle):
 
     loop: AbstractEventLoop  # given by who makes it: asking for the running one is a system call on Python 3.11
     is_bodiless = False
+    on_gone: Callable[[], None] | None = None  # called once, if the client goes before the end of its answer
     _head = b""  # of the answer, until it goes out: with the body's first part where that comes in the same turn
+
+    def leave(self) -> None:
+        """The client is gone: nothing that is sent reaches anybody."""
+        self.disconnected = True
+        self.message_event.set()
+        if self.on_gone is not None and not self.response_complete:
+            on_gone, self.on_gone = self.on_gone, None
+            on_gone()
 
     async def send(self, message: Any) -> None:
         """Write a part of the answer; waits while the client takes nothing."""

@@ -46,12 +46,14 @@ class Route(NamedTuple):
     base_path: bytes  # before the wire's own path, such as b"/openai"; never ends in a slash
     secret: bytes
     weight: int = 1  # how often it is the first of several, beside the others' weights; 0: a spare
+    deployments: Mapping[str, str] = MappingProxyType({})  # models by the names that Azure has for them
 
     def __repr__(self) -> str:
         return f"<Route to {self.provider} at {self.origin}>"
 
 
 NO_POOLS: Mapping[str, Sequence[Route]] = MappingProxyType({})
+NO_ALIASES: Mapping[str, Alias] = MappingProxyType({})
 
 
 class Grant:
@@ -64,6 +66,7 @@ class Grant:
         "book",
         "calendar",
         "customer_id",
+        "drains",
         "ends_at",
         "loaded_at",
         "markup_percent",
@@ -86,15 +89,16 @@ class Grant:
         ends_at: float | None,
         book: LimitBook,
         access: Access,
-        aliases: Mapping[str, Alias],
         shortens_output: bool,
         calendar: "Calendar",
         markup_percent: Decimal,
         on_limiter_outage: LimiterOutage,
         routes: Mapping[str, Route],
         loaded_at: float,
+        drains: bool = True,
         pools: Mapping[str, Sequence[Route]] = NO_POOLS,
         retries: int = 0,
+        aliases: Mapping[str, Alias] = NO_ALIASES,
     ) -> None:
         self.organization_id = organization_id
         self.customer_id = customer_id
@@ -109,6 +113,7 @@ class Grant:
         self.markup_percent = markup_percent
         self.on_limiter_outage = on_limiter_outage
         self.routes = routes  # by provider
+        self.drains = drains  # an answer whose client has gone is read on, to learn what it costs
         self.pools = pools  # all ways to a provider, where there are several
         self.retries = retries  # of a call that fails, unless it says something else itself
         self.loaded_at = loaded_at  # on the monotonic clock

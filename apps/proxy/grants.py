@@ -250,6 +250,7 @@ def load_grant(digest: bytes) -> Grant | None:
         on_limiter_outage=LimiterOutage(organization.on_limiter_outage),
         routes={provider: routes[0] for provider, routes in pools.items()},
         loaded_at=loaded_at,
+        drains=organization.on_client_gone == organization.ClientGone.READ_ON,
         pools={provider: routes for provider, routes in pools.items() if len(routes) > 1},
         retries=organization.max_retries,
     )
@@ -298,7 +299,9 @@ def _route_of(key: ProviderKey, weight: int) -> Route | None:
         return None
     origin, base_path = Origin.split(base_url_of(key.provider, key.base_url))
     wire = wire_of(key.provider)
-    return Route(key.provider, key.pk.bytes, wire, origin, base_path, secret.encode(), weight)
+    if wire == "azure":  # the portal shows the address with or without it
+        base_path = base_path.removesuffix(b"/openai/v1").removesuffix(b"/openai")
+    return Route(key.provider, key.pk.bytes, wire, origin, base_path, secret.encode(), weight, key.deployments)
 
 
 def _close_connection(together: Barrier) -> None:

@@ -70,7 +70,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._idle_patience = self._sweeps(self.timeout_keep_alive)
         self._known_host: bytes | None = None  # the last one that was found valid
         self._memo = Memo()
-        self._running: RequestResponseCycle | None = None  # the request that is being answered
+        self._running: Cycle | None = None  # the request that is being answered
 
         self._unsent = 0  # bytes of answers when writing was paused, or when that was last looked at
 
@@ -94,8 +94,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._running is not None and not self._running.response_complete:
-            self._running.disconnected = True  # uvicorn tells only the last of a pipeline
-            self._running.message_event.set()
+            self._running.leave()  # uvicorn tells only the last of a pipeline
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -135,8 +134,7 @@ class GuardedProtocol(HttpToolsProtocol):
             if not is_begun or running is not self.cycle:  # an earlier one: its answer may not be disturbed
                 self._let_finish()
                 return
-            running.disconnected = True
-            running.message_event.set()
+            running.leave()
             self.flow.resume_writing()
         self.stage = DEAF
         if is_begun and self.cycle.response_started:
@@ -225,6 +223,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self.pipeline.appendleft((self.cycle, self.app))
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: "ASGI3Application") -> None:
+        assert isinstance(cycle, Cycle)
         self._running = cycle
         super()._start_asgi_task(cycle, app)
 

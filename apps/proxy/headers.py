@@ -46,10 +46,11 @@ _REQUEST = _rules(
         # Another organization, project or quota than the key's own; an answer without its usage; another method;
         # what one customer sends twice must not be taken for what another sends.
         "openai-organization openai-project anthropic-organization-id anthropic-workspace-id x-goog-user-project "
+        "ocp-apim-subscription-key "
         "x-goog-fieldmask x-http-method-override x-http-method x-method-override idempotency-key x-idempotency-key",
     }
 )
-_REQUEST_PREFIXES = (b"x-forwarded-", b"cf-", b"x-envoy-", b"x-amzn-", b"x-client-", b"x-b3-", b"sec-")
+_REQUEST_PREFIXES = (b"x-forwarded-", b"cf-", b"x-envoy-", b"x-amzn-", b"x-client-", b"x-b3-", b"sec-", b"x-ms-")
 HELICONE, TOLLGATE = b"helicone-", b"tollgate-"
 OURS = (HELICONE, TOLLGATE)
 
@@ -67,7 +68,7 @@ _RESPONSE = _rules(
 )
 _RESPONSE_PREFIXES = (
     b"x-ratelimit-", b"ratelimit", b"anthropic-ratelimit-", b"anthropic-fast-", b"cf-", b"x-amz", b"x-goog-",
-    b"x-envoy-", b"helicone-", b"tollgate-",
+    b"x-envoy-", b"helicone-", b"tollgate-", b"x-ms-", b"azureml-", b"apim-",
 )  # fmt: skip
 
 

@@ -72,6 +72,9 @@ class Meter:
         self.is_stream = answer.content_type.startswith(b"text/event-stream") or (
             ask.is_streamed and not is_json and not self._is_error
         )
+        if operation.object_id:  # what was made before: its usage was charged then
+            self._answer = Opaque()
+            return
         try:
             self._decode = decoder(answer.content_encoding)
         except CannotDecode:
@@ -79,7 +82,7 @@ class Meter:
             return
         if self.is_stream:
             self._answer = Stream(self._reader, is_edited=ask.hides_usage and self._decode is None)
-        elif is_json or operation.is_generation or operation.is_embedding:
+        elif is_json or operation.is_generation or operation.is_embedding or _is_transcript(answer, operation):
             self._answer = Plain(self._reader)
         else:
             self._answer = Opaque()
@@ -130,6 +133,9 @@ class Meter:
         body. What was told of the input stands, and so does more output than the text has.
         """
         operation = self._operation
+        if operation.is_media and told is None and self._passed and not self._is_error:
+            tokens = self._reader.assume(self._passed, self._answer.written_bytes())
+            return tokens, REPORTED if self._reader.is_settled else ESTIMATED
         if self._is_error or not (operation.is_generation or operation.is_embedding):
             return (EMPTY, NONE) if told is None else (told, REPORTED)
         went_in = -(-self._ask.input_bytes // BYTES_A_TOKEN)
@@ -295,6 +301,11 @@ class Opaque:
 
     def written_bytes(self) -> int:
         return 0
+
+
+def _is_transcript(answer: ResponseHead, operation: Operation) -> bool:
+    """Whether the answer is words without JSON around them: plain, or subtitles."""
+    return operation.is_media and answer.content_type.startswith((b"text/", b"application/x-subrip"))
 
 
 def _clean(told: str) -> str:

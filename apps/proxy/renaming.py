@@ -122,7 +122,8 @@ class RenamingMeter(Meter):
     def __init__(self, wire: Wire, operation: Operation, ask: Ask, answer: ResponseHead, alias: str) -> None:
         super().__init__(wire, operation, ask, answer)
         self._renamer: Renamer | None = None
-        if answer.content_encoding in (b"", b"identity"):
+        is_text = self.is_stream or answer.content_type.startswith(b"application/json")
+        if is_text and answer.content_encoding in (b"", b"identity"):
             self._renamer = Renamer(wire.model_key, wire.model_places, alias, is_events=self.is_stream)
 
     def feed(self, chunk: bytes) -> bytes:

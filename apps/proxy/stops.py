@@ -7,7 +7,6 @@ its SDK turns into its own exception.
 from collections.abc import Mapping, Sequence
 
 from apps.proxy.grant import Bar
-from apps.proxy.protocols.base import BadBody
 from apps.proxy.upstream import (
     BadResponse,
     ConnectFailed,
@@ -94,6 +93,12 @@ def not_theirs() -> Stop:
     )
 
 
+def not_made_by_them(param: str | None, object_id: str) -> Stop:
+    """As the provider says it of what isn't there: nobody is told of what others have."""
+    code = "previous_response_not_found" if param == "previous_response_id" else "not_found"
+    return Stop(404 if param is None else 400, code, f"There is no “{object_id[:80]}” of this account.", param=param)
+
+
 def no_provider(provider: str) -> Stop:
     return Stop(403, "provider_not_enabled", f"No provider key is set up for “{provider}”. Ask to have it enabled.")
 
@@ -108,10 +113,6 @@ def other_protocol(model: str, wire: str) -> Stop:
         "model_of_other_protocol",
         f"The model “{model}” is not called at this address: it speaks {PROTOCOLS[wire]}. Use the SDK for that.",
     )
-
-
-def bad_body(error: BadBody) -> Stop:
-    return Stop(error.status, "invalid_body", error.message, param=error.param)
 
 
 def network_not_allowed() -> Stop:

@@ -76,7 +76,10 @@ async def _answer(scope: Scope, receive: Receive, send: Send) -> None:
         query=dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)),
         headers={name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]},
     )
-    call.body = await _read(receive)
+    try:
+        call.body = await _read(receive)
+    except ClientLeft:  # in the middle of its request: nobody has asked for anything
+        return
     wire = _wire_of(call)
     try:
         answer = _handle(call, wire)
@@ -92,6 +95,8 @@ async def _read(receive: Receive) -> bytes:
     pieces = []
     while True:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientLeft
         pieces.append(message.get("body", b""))
         if not message.get("more_body", False):
             return b"".join(pieces)
@@ -116,8 +121,8 @@ def _handle(call: Call, wire: Wire) -> Answer:
     handler = wire.find(call.method, call.path)
     if handler is None:
         raise Refusal(404, f"Invalid URL ({call.method} {call.path})", code="unknown_url")
-    if call.method == "POST":
-        call.json = _parse(call.body)
+    if call.method == "POST" and not call.headers.get("content-type", "").startswith("multipart/"):
+        call.json = _parse(call.body) if call.body else {}
     call.behaviour = behaviour_of(wire.model(call), "\n".join(_prose(call)))
     _refuse_if_asked(call)
     try:
@@ -185,7 +190,7 @@ class _Delivery:
             LEDGER.write(self._call, self._answer, self._wire.name, sent=self._sent, end=end)
 
     async def _whole(self) -> None:
-        body = msgspec.json.encode(self._answer.body)
+        body = msgspec.json.encode(self._answer.body) if self._answer.raw is None else self._answer.raw
         if self._zip and len(body) >= GZIP_FROM:
             self._answer.headers["content-encoding"] = "gzip"
             body = self._zip.compress(body) + self._zip.flush()

@@ -48,9 +48,10 @@ class Call:
 
 @dataclass
 class Answer:
-    """Either `body`, or `frames`: the pieces of a stream as they go out, one after the other."""
+    """Either `body` (or `raw`), or `frames`: the pieces of a stream as they go out, one after the other."""
 
     body: Json | list[Any] | None = None
+    raw: bytes | None = None  # in the place of a JSON body
     frames: list[bytes] = field(default_factory=list)
     status: int = 200
     content_type: str = "application/json"

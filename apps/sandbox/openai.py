@@ -6,7 +6,7 @@ import struct
 import time
 from typing import Any
 
-from apps.sandbox import openai_chat, openai_responses
+from apps.sandbox import openai_azure, openai_chat, openai_kept, openai_media, openai_responses
 from apps.sandbox.call import EVENTS, Answer, Call, Json, Refusal, optional_count, required
 from apps.sandbox.language import count_tokens, vector, write
 from apps.sandbox.openai_chat import usage_of
@@ -28,6 +28,10 @@ class OpenAI(Wire):
     name = "openai"
 
     def find(self, method: str, path: str) -> Handler | None:
+        if path.startswith("/openai/"):
+            rest = path.removeprefix("/openai").removeprefix("/v1").removeprefix("/deployments/")
+            known = self.find(method, "/v1/" + (rest.removeprefix("/") if rest[0] == "/" else rest.partition("/")[2]))
+            return openai_azure.deployed(known) if known else None
         match method, path.removeprefix("/v1/"):
             case "POST", "chat/completions":
                 return openai_chat.complete
@@ -37,11 +41,19 @@ class OpenAI(Wire):
                 return complete
             case "POST", "embeddings":
                 return embed
+            case "POST", "audio/speech":
+                return openai_media.speak
+            case "POST", "audio/transcriptions" | "audio/translations":
+                return openai_media.hear
+            case "POST", "images/generations" | "images/edits" | "images/variations":
+                return openai_media.draw
+            case "POST", "moderations":
+                return openai_media.moderate
             case "GET", "models":
                 return list_models
             case "GET", rest if rest.startswith("models/"):
                 return show_model
-        return None
+        return openai_kept.find(method, path.removeprefix("/v1/"))
 
     def key(self, call: Call) -> str:
         scheme, _, key = call.headers.get("authorization", "").partition(" ")

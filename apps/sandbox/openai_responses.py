@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from apps.sandbox import openai_kept
 from apps.sandbox.call import EVENTS, Answer, Call, Json, Refusal, optional_count, required
 from apps.sandbox.language import count_tokens, fill, texts_in, write
 from apps.sandbox.openai_chat import A_MESSAGE, cached_in, chosen_tool, thought_in
@@ -18,6 +19,10 @@ def respond(call: Call) -> Answer:
     """`POST /v1/responses`."""
     body = call.json
     model, given = required(body, "model", str), required(body, "input", (str, list))
+    if previous := body.get("previous_response_id"):
+        openai_kept.look_up(previous, "previous_response_id")
+    if conversation := body.get("conversation"):
+        openai_kept.look_up(conversation if isinstance(conversation, str) else conversation["id"], "conversation")
     item, pieces, is_cut = _item(call, given)
     usage = _usage(call, given, _written(item, pieces))
     response = _response(body, model) | {
@@ -27,6 +32,8 @@ def respond(call: Call) -> Answer:
         "output": [*_searches(call), item],
         "usage": None if call.behaviour.hides_usage else usage,
     }
+    if body.get("store", True):
+        openai_kept.keep(response)
     if body.get("stream"):
         frames = _frames(response, item, pieces)
         return Answer(frames=frames, content_type=EVENTS, model=model, usage=usage)

@@ -19,7 +19,7 @@ from django.db.models import Q
 from apps.accounts import audit
 from apps.accounts.models import Organization
 from apps.kit.locks import lock_name
-from apps.pricing.book import find_price
+from apps.pricing.book import find_price, sources_of
 from apps.pricing.models import ModelPrice
 from apps.pricing.rating import Price, Tokens, rate
 from apps.usage.measures import IS_ROLLED_UP, ROLLUPS, Rollup
@@ -114,7 +114,8 @@ def _price_book() -> PriceOf:
 
     @cache
     def changes(organization_id: UUID, provider: str) -> list[datetime]:
-        rows = ModelPrice.objects.filter(Q(organization=None) | Q(organization=organization_id), provider=provider)
+        owners = Q(organization=None) | Q(organization=organization_id)
+        rows = ModelPrice.objects.filter(owners, provider__in=sources_of(provider))
         return sorted(set(rows.values_list("effective_from", flat=True)))
 
     @cache

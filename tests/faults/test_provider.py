@@ -21,7 +21,7 @@ from tests.faults.size import size
 from tests.faults.verify import open_holds
 from tests.proxy.upstream.provider import Peer, Provider
 from tests.rig.calls import chat
-from tests.rig.client import Seen, call
+from tests.rig.client import Seen, call, connect
 from tests.rig.desk import MARKUP, RATES
 from tests.rig.installation import Installation, Tenant
 from tests.rig.processes import listen, port_of
@@ -322,3 +322,33 @@ async def test_a_body_whose_packing_is_broken_passes_as_it_came(scene, encoding:
     assert (record["result"], record["usage_source"]) == (Result.SERVED, UsageSource.ESTIMATED)
     assert record["price"] > 0
     await breaking.assert_all_is_well()
+
+
+async def test_an_endless_stream_ends_when_the_client_has_enough(scene):
+    ended = asyncio.Event()
+
+    async def fault(peer: Peer) -> None:
+        peer.write(chunked(end=False))
+        try:
+            while True:
+                peer.write(b"%x\r\n%b\r\n" % (len(EVENTS[0]), EVENTS[0]))
+                await peer.writer.drain()
+                await asyncio.sleep(0)
+        finally:
+            ended.set()
+
+    endless = await scene(fault)
+    connection = await connect(endless.port)
+    ask = chat(endless.tenant.key, is_streamed=True, max_tokens=4000)
+    calling = asyncio.create_task(connection.call(ask))
+    await asyncio.sleep(0.3)
+    others = await asyncio.gather(*(endless.call(words="good") for _ in range(8)))
+    assert [one.body for one in others] == [ANSWER] * 8
+    connection.close()
+    seen = await calling
+    assert seen.body.startswith(EVENTS[0] * 100)
+    await asyncio.wait_for(ended.wait(), 60)
+    record = await endless.record(seen)
+    assert (record["result"], record["usage_source"]) == (Result.CANCELLED, UsageSource.ESTIMATED)
+    assert record["output_tokens"] >= 100 * len(WORDS) // 4
+    await endless.assert_all_is_well()

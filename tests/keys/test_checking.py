@@ -94,4 +94,4 @@ def test_what_cannot_be_reached_is_told_without_the_secret(url):
 
 
 def test_a_provider_that_nobody_knows_has_to_be_told_where_it_is():
-    assert check_provider_key("vllm", SECRET).message.endswith("give the base URL its calls go to.")
+    assert check_provider_key("vllm", SECRET).message == "Give the base URL that calls to vllm go to."

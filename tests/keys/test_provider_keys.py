@@ -102,7 +102,7 @@ def test_what_could_not_be_a_base_url_is_refused(cast: Cast, url):
 
 
 def test_a_provider_that_nobody_knows_needs_its_base_url(cast: Cast):
-    with pytest.raises(ProviderKeyRefused, match="“vllm” is a provider of your own"):
+    with pytest.raises(ProviderKeyRefused, match="the base URL that calls to vllm go to"):
         a_provider_key(cast.acme, "vllm")
 
 
@@ -284,3 +284,34 @@ def test_assignments_at_once_leave_one_link(cast: Cast):
     outcomes = at_once(6, lambda: services.assign_provider_key(cast.globex, next(keys), by=None))
     assert outcomes == [None] * 6
     assert cast.globex.provider_key_links.count() == 1
+
+
+# Azure's deployments
+
+AZURE = {"provider": "azure", "name": "main", "secret": CANARY, "base_url": "https://acme.openai.azure.com"}
+
+
+def test_an_azure_key_has_deployments_and_their_change_is_audited(cast: Cast):
+    key = services.add_provider_key(cast.acme, **AZURE, deployments={" prod-4o ": "gpt-4o"}, by=cast.olivia)
+    assert reread(key).deployments == {"prod-4o": "gpt-4o"}
+    services.set_deployments(key, {"prod-4o": "gpt-4.1"}, by=cast.olivia)
+    services.set_deployments(key, {"prod-4o": "gpt-4.1"}, by=cast.olivia)  # nothing changes
+    assert reread(key).deployments == {"prod-4o": "gpt-4.1"}
+    (event,) = events(cast.acme, "provider_key.set_deployments")
+    assert event.changes == {"deployments": [{"prod-4o": "gpt-4o"}, {"prod-4o": "gpt-4.1"}]}
+
+
+def test_an_azure_key_needs_the_resources_address(cast: Cast):
+    with pytest.raises(ProviderKeyRefused, match="the base URL that calls to Azure OpenAI go to"):
+        services.add_provider_key(cast.acme, **{**AZURE, "base_url": ""}, by=None)
+
+
+@pytest.mark.parametrize("deployments", [{"": "gpt-4o"}, {"a b": "gpt-4o"}, {"a/b": "gpt-4o"}, {"a": ""}, {"a": "x y"}])
+def test_what_is_no_deployment_is_refused(cast: Cast, deployments):
+    with pytest.raises(ProviderKeyRefused, match="is not a deployment"):
+        services.add_provider_key(cast.acme, **AZURE, deployments=deployments, by=None)
+
+
+def test_only_azure_has_deployments(cast: Cast):
+    with pytest.raises(ProviderKeyRefused, match="OpenAI has no deployments"):
+        services.set_deployments(a_provider_key(cast.acme), {"a": "gpt-4o"}, by=None)

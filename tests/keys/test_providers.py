@@ -11,7 +11,7 @@ from apps.keys.providers import PROVIDERS, base_url_of, label_of, wire_of
 @pytest.mark.parametrize("provider", PROVIDERS.values(), ids=PROVIDERS)
 def test_a_provider_is_priced_reached_safely_and_told_where_to_get_a_key(provider):
     assert provider.slug in {one.id for one in priced}
-    for url in (provider.base_url, provider.keys_url):
+    for url in filter(None, (provider.base_url, provider.keys_url)):
         parts = urlsplit(url)
         assert (parts.scheme, parts.query, parts.fragment) == ("https", "", "")
     assert not provider.base_url.endswith("/")
@@ -19,7 +19,7 @@ def test_a_provider_is_priced_reached_safely_and_told_where_to_get_a_key(provide
 
 @pytest.mark.parametrize(
     ("slug", "wire"),
-    [("openai", "openai"), ("anthropic", "anthropic"), ("google", "gemini"), ("vllm", "openai")],
+    [("openai", "openai"), ("anthropic", "anthropic"), ("google", "gemini"), ("azure", "azure"), ("vllm", "openai")],
 )
 def test_each_provider_speaks_a_protocol(slug, wire):
     assert wire_of(slug) == wire

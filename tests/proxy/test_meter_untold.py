@@ -130,7 +130,7 @@ NOTHING = [
     pytest.param(answers.CHAT, JSON, b"<html>Bad Gateway</html>", id="not-json"),
     pytest.param(answers.CHAT, b"text/html", b"<html>hello</html>", id="html"),
     pytest.param(answers.EMBEDDINGS, JSON, b"", id="no-embedding"),
-    pytest.param(answers.IMAGES, JSON, encode({"data": [{"text": HELLO}]}), id="not-text"),
+    pytest.param(answers.SOMETHING, JSON, encode({"data": [{"text": HELLO}]}), id="not-text"),
     pytest.param(answers.CHAT, EVENTS, b'data: {"usage": {"prompt_tokens": "many"}}\n\n', id="usage-that-is-none"),
 ]
 

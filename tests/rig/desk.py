@@ -61,6 +61,46 @@ def add_tenant(*, name: str, sandbox: str, **limits: Any) -> dict[str, str]:
     return {"organization": str(organization.pk), "customer": str(customer.pk), **minted}
 
 
+def update_organization(*, organization: str, **changes: Any) -> None:
+    """Change the organization's settings."""
+    from apps.accounts.models import Organization
+    from apps.accounts.services import update_organization as update
+
+    update(Organization.objects.get(pk=UUID(organization)), by=None, **changes)
+
+
+def add_neighbour(*, customer: str) -> dict[str, str]:
+    """Another customer of the same operator, with the same provider keys."""
+    from apps.customers.models import Customer
+    from apps.customers.services import add_customer
+    from apps.keys.services.provider_keys import assign_provider_key
+
+    first = Customer.objects.get(pk=UUID(customer))
+    other = add_customer(first.organization, name=f"neighbour of {first.pk}", by=None)
+    for link in first.provider_key_links.select_related("provider_key"):
+        assign_provider_key(other, link.provider_key, by=None)
+    return {"organization": str(first.organization_id), "customer": str(other.pk), **mint(customer=str(other.pk))}
+
+
+def add_provider(*, customer: str, provider: str, base_url: str, deployments: dict[str, str] | None = None) -> str:
+    """A provider key for another provider, for the customer's calls."""
+    from apps.customers.models import Customer
+    from apps.keys.services.provider_keys import add_provider_key, assign_provider_key
+
+    owner = Customer.objects.get(pk=UUID(customer))
+    key = add_provider_key(
+        owner.organization,
+        provider=provider,
+        name="sandbox",
+        secret=f"sk-sandbox-{provider}",
+        base_url=base_url,
+        deployments=deployments,
+        by=None,
+    )
+    assign_provider_key(owner, key, by=None)
+    return str(key.pk)
+
+
 def mint(*, customer: str, **limits: Any) -> dict[str, str]:
     """A proxy key for the customer."""
     from apps.customers.models import Customer
@@ -86,6 +126,25 @@ def set_charges(*, organization: str, provider: str, units: dict[str, str], serv
 
     rows = ModelPrice.objects.filter(organization=UUID(organization), provider=provider)
     rows.update(units=units, services=services)
+
+
+def set_price(
+    *, organization: str | None, model: str, provider: str = "openai", rates: dict[str, str], units: dict[str, str]
+) -> int:
+    """The operator's own price for a model; without one the list price."""
+    from apps.pricing.models import ModelPrice
+
+    row = ModelPrice.objects.create(
+        organization_id=organization and UUID(organization),
+        provider=provider,
+        model=model,
+        match={"equals": model},
+        rates=rates,
+        units=units,
+        effective_from=datetime(2020, 1, 1, tzinfo=UTC),
+        source="operator",
+    )
+    return row.pk
 
 
 def limit_end_user(*, customer: str, end_user: str | None = None, **limits: Any) -> str:
@@ -176,8 +235,12 @@ ACTIONS = {
     action.__name__: action
     for action in (
         add_tenant,
+        add_neighbour,
+        update_organization,
+        add_provider,
         mint,
         sell,
+        set_price,
         limit_customer,
         limit_end_user,
         set_charges,

@@ -16,7 +16,7 @@ def address(installation: Installation):
         yield f"http://127.0.0.1:{port_of(listener)}/v1"
 
 
-@pytest.mark.parametrize("path", ["/files", "/responses/resp_1", "/conversations/conv_1", "/batches", "/vector_stores"])
+@pytest.mark.parametrize("path", ["/files", "/chat/completions", "/conversations", "/batches", "/vector_stores"])
 def test_stored_objects_of_all_customers_are_in_nobodys_reach(installation: Installation, address: str, path: str):
     refused = pytest.raises(openai.PermissionDeniedError, match="belong to the operator's account")
     with openai.OpenAI(api_key=installation.tenant().key, base_url=address, max_retries=0) as client, refused:

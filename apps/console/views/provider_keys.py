@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST
 
 from apps.accounts.access import OperatorRequest, operator_page
 from apps.accounts.models import Role
-from apps.console.forms import ProviderKeyForm, SecretForm
+from apps.console.forms import DeploymentsForm, ProviderKeyForm, SecretForm
 from apps.keys.providers import label_of
 from apps.keys.services.provider_keys import (
     add_provider_key,
@@ -22,6 +22,7 @@ from apps.keys.services.provider_keys import (
     disable_provider_key,
     enable_provider_key,
     replace_provider_key,
+    set_deployments,
 )
 from apps.kit.errors import Refused
 
@@ -67,6 +68,23 @@ def provider_key_replace(request: OperatorRequest, key_id: UUID) -> HttpResponse
             messages.success(request, _("The secret was replaced."))
             return redirect("console:provider-keys")
     return render(request, "console/provider_keys/replace.html", {"section": "provider-keys", "form": form, "key": key})
+
+
+@operator_page(Role.ADMIN)
+def provider_key_deployments(request: OperatorRequest, key_id: UUID) -> HttpResponse:
+    """Which model each deployment of an Azure resource runs."""
+    key = get_object_or_404(request.organization.provider_keys, pk=key_id)
+    form = DeploymentsForm(request.POST or None, initial={"deployments": key.deployments})
+    if request.method == "POST" and form.is_valid():
+        try:
+            set_deployments(key, form.cleaned_data["deployments"], by=request.user)
+        except Refused as refusal:
+            form.add_error("deployments", str(refusal))
+        else:
+            messages.success(request, _("The deployments are changed."))
+            return redirect("console:provider-keys")
+    context = {"section": "provider-keys", "form": form, "key": key}
+    return render(request, "console/provider_keys/deployments.html", context)
 
 
 @require_POST

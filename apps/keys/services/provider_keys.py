@@ -13,10 +13,12 @@ from apps.customers.models import Customer
 from apps.customers.services import notify_grants
 from apps.keys.errors import ProviderKeyInUse, ProviderKeyRefused
 from apps.keys.models import CustomerProviderKey, ProviderKey
-from apps.keys.providers import PROVIDERS
+from apps.keys.providers import base_url_of, label_of, wire_of
 from apps.keys.vault import place_of, vault
 from apps.kit.notify import notify
 
+DEPLOYMENT = re.compile(r"[A-Za-z0-9._-]{1,64}")
+MODEL = re.compile(r"[!-~]{1,128}")
 SECRET = re.compile(r"[\x21-\x7e]{1,4096}")  # what can stand in a header: no spaces, no line ends
 SHORTEST_TO_SHOW_FOUR_OF = 12
 MOST_WEIGHT = 100
@@ -24,11 +26,19 @@ MOST_WEIGHT = 100
 
 @transaction.atomic
 def add_provider_key(
-    organization: Organization, *, provider: str, name: str, secret: str, base_url: str = "", by: User | None
+    organization: Organization,
+    *,
+    provider: str,
+    name: str,
+    secret: str,
+    base_url: str = "",
+    deployments: Mapping[str, str] | None = None,
+    by: User | None,
 ) -> ProviderKey:
     """Put a provider's secret into the vault.
 
     provider: a slug of providers.py, or one's own, which needs a `base_url`; that goes before the provider's.
+    deployments: of Azure, the model that each runs, by its name.
     secret: without the white space around it; it is never to be had again but by the proxy.
     Raises ValidationError, ProviderKeyRefused.
     """
@@ -37,14 +47,16 @@ def add_provider_key(
         provider=provider,
         name=name.strip(),
         base_url=_clean_base_url(base_url),
+        deployments=_clean_deployments(provider, deployments or {}),
         created_by=by,
     )
-    if not base_url and provider not in PROVIDERS:
-        raise ProviderKeyRefused(f"“{provider}” is a provider of your own: give the base URL its calls go to.")
+    if not base_url_of(provider, key.base_url):
+        raise ProviderKeyRefused(f"Give the base URL that calls to {label_of(provider)} go to.")
     _seal(key, secret)
     key.full_clean()
     key.save(force_insert=True)
-    changes = audit.difference({}, audit.fields_of(key, ("provider", "name", "base_url")))
+    told = ("provider", "name", "base_url", *(("deployments",) if key.deployments else ()))
+    changes = audit.difference({}, audit.fields_of(key, told))
     audit.record(organization, "provider_key.add", key, actor=by, changes=changes)
     return key
 
@@ -58,6 +70,17 @@ def replace_provider_key(key: ProviderKey, *, secret: str, by: User | None) -> P
     key.last_opened_on = None
     key.save(update_fields=["ciphertext", "wrapped_key", "kek_id", "last_four", "last_opened_on"])
     _changed(key, "provider_key.replace", {"last_four": (old, key.last_four)}, by=by)
+    return key
+
+
+@transaction.atomic
+def set_deployments(key: ProviderKey, deployments: Mapping[str, str], *, by: User | None) -> ProviderKey:
+    """Say which model each of an Azure resource's deployments runs. Raises ProviderKeyRefused."""
+    key = _lock(key)
+    old, key.deployments = key.deployments, _clean_deployments(key.provider, deployments)
+    if key.deployments != old:
+        key.save(update_fields=["deployments"])
+        _changed(key, "provider_key.set_deployments", {"deployments": (old, key.deployments)}, by=by)
     return key
 
 
@@ -151,6 +174,17 @@ def _seal(key: ProviderKey, secret: str) -> None:
     sealed = vault().seal(secret, place_of(key))
     key.ciphertext, key.wrapped_key, key.kek_id = sealed.ciphertext, sealed.wrapped_key, sealed.kek_id
     key.last_four = secret[-4:] if len(secret) >= SHORTEST_TO_SHOW_FOUR_OF else ""
+
+
+def _clean_deployments(provider: str, deployments: Mapping[str, str]) -> dict[str, str]:
+    """Without white space. Raises ProviderKeyRefused for names that are none, or a provider that has none."""
+    if deployments and wire_of(provider) != "azure":
+        raise ProviderKeyRefused(f"{label_of(provider)} has no deployments.")
+    clean = {name.strip(): model.strip() for name, model in deployments.items()}
+    for name, model in clean.items():
+        if not DEPLOYMENT.fullmatch(name) or not MODEL.fullmatch(model):
+            raise ProviderKeyRefused(f"“{name[:80]} = {model[:80]}” is not a deployment and its model.")
+    return clean
 
 
 def _clean_base_url(url: str) -> str:

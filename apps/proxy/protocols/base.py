@@ -13,6 +13,9 @@ import msgspec
 from apps.pricing.rating import Tokens, Units
 from apps.proxy.sse import Event
 
+from .errors import BadBody
+from .form import Form
+
 Headers = list[tuple[bytes, bytes]]
 Told = Mapping[str, object]
 Limit = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]  # that a client sets
@@ -21,16 +24,6 @@ Count = Annotated[int, msgspec.Meta(le=2**48)]  # that a provider tells: no more
 
 _PLACES, _MOST_COST = Decimal("1e-12"), Decimal(1_000_000)
 TOP = (b"",)  # the object that an answer or an event is
-
-
-class BadBody(Exception):
-    """The request's body cannot be what the client means; `param` names the field at fault, where one is."""
-
-    def __init__(self, message: str, param: str | None = None, status: int = 400) -> None:
-        super().__init__(message)
-        self.message = message
-        self.param = param
-        self.status = status
 
 
 class Operation(msgspec.Struct, frozen=True, gc=False):
@@ -42,9 +35,13 @@ class Operation(msgspec.Struct, frozen=True, gc=False):
     is_charged: bool = True  # the usage in its answer costs money
     is_generation: bool = False  # the model writes text: tokens that no answer tells can be estimated by it
     is_embedding: bool = False  # the model only reads: they can be estimated by what was sent
+    takes_form: bool = False  # the body is a form with files, whose fields we have to read
+    is_media: bool = False  # sound or images: what no answer tells is charged by what was sent
     is_deferred: bool = False  # makes costs that its own answer doesn't tell: batches, fine-tuning, videos
     is_streamed: bool = False  # the path says that the answer is streamed; else the body may
     model: str = ""  # the path says which
+    makes_object: bool = False  # its answer's id names something that the provider keeps
+    object_id: str = ""  # of such a thing: the path names it
 
 
 class Ask(msgspec.Struct, gc=False):
@@ -56,12 +53,16 @@ class Ask(msgspec.Struct, gc=False):
     max_output_tokens: int | None = None  # of one answer; None: not said
     n: int = 1  # answers at most
     input_bytes: int = 0
+    input_bound: int | None = None  # tokens that go in at most, of a body that isn't read; None: nobody knows
+    units: Units = ()  # the most that it can be charged by the piece: for its tools, or for what it makes
+    seconds: int = 0  # of the sound that was sent, about
+    format: str = ""  # of the answer, as asked for
+    refers_to: tuple[tuple[str, str], ...] = ()  # things that the provider keeps: the field, and the id in it
     has_stream_options: bool = False
     has_usage: bool = False  # the client itself asked for usage in the stream
     hides_usage: bool = False  # we asked for usage in the client's place, and take it out again
     provider: str = ""  # who answers; set by `prepare`
     service_tier: str = ""  # that it asks for; "auto": any may be given
-    units: Units = ()  # the most that it can be charged by the piece
     finds_input: bool = False  # its tools do, of a size that no body tells
 
 
@@ -111,6 +112,14 @@ class Reader(ABC):
     def read_excerpt(self, raw: bytes) -> None:
         """Read usage out of an answer or event that was too long to be kept: its ends, without its middle."""
 
+    def assume(self, passed: int, written: int) -> Tokens:
+        """What a call with sound or images has used, by what was sent, where its answer doesn't tell.
+
+        May set `units`, and `is_settled` where that is just what the provider charges.
+        passed: bytes of the answer. written: those of them that are text.
+        """
+        return Tokens()
+
     @abstractmethod
     def text_bytes(self, raw: bytes) -> int:
         """UTF-8 bytes of what the model wrote, in events or an answer, complete or not."""
@@ -126,6 +135,16 @@ class Wire(ABC):
     @abstractmethod
     def read(self, operation: Operation, body: bytes) -> Ask:
         """What `body` asks for. Raises BadBody."""
+
+    form_fields: frozenset[str] = frozenset()  # that `read_form` goes by
+
+    def most_files(self, operation: Operation) -> int:
+        """How many files a form may have."""
+        return 1
+
+    def read_form(self, operation: Operation, form: Form, size: int) -> Ask:
+        """What a form asks for; `size` bytes with its files. Raises BadBody."""
+        raise BadBody("This operation takes no forms.")
 
     @abstractmethod
     def prepare(self, operation: Operation, body: bytes, ask: Ask, provider: str, model: str | None = None) -> bytes:
@@ -157,6 +176,10 @@ class Wire(ABC):
     @abstractmethod
     def error_event(self, operation: Operation, status: int, code: str, message: str) -> bytes:
         """What ends a stream that cannot go on."""
+
+    def target(self, operation: Operation) -> bytes:
+        """The path to send to, after the provider's base path."""
+        return operation.path
 
     def query(self, operation: Operation, query: bytes) -> bytes:
         """The query to send, of the client's (which no longer holds a key)."""

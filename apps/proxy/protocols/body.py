@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from .base import BadBody
+from .errors import BadBody
 
 MOST_COLONS = 100_000  # of a body whose keys are looked at: each key has one, and takes memory
 MOST_MODEL = 256  # characters of a model's name

@@ -6,6 +6,8 @@ from apps.keys.providers import wire_of
 
 from .base import Dialect
 
+SPEAK_OPENAI = frozenset(("openai", "azure"))  # the wires that OpenAI's own paths lead to
+
 _PLAIN = Dialect()
 
 _DIALECTS = {
@@ -28,6 +30,6 @@ def named_provider(model: str, providers: Container[str]) -> tuple[str, str] | N
     for) and speaks OpenAI's protocol: many models have a slash in their own name.
     """
     provider, slash, rest = model.partition("/")
-    if slash and rest and provider in providers and wire_of(provider) == "openai":
+    if slash and rest and provider in providers and wire_of(provider) in SPEAK_OPENAI:
         return provider, rest
     return None

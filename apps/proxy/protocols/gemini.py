@@ -12,7 +12,8 @@ from apps.proxy.sse import Event
 
 from . import body as bodies
 from . import media
-from .base import Ask, BadBody, Count, Headers, Limit, Operation, Reader, Told, Wire, take
+from .base import Ask, Count, Headers, Limit, Operation, Reader, Told, Wire, take
+from .errors import BadBody
 from .tools import grounding_bound_of
 
 TEMPLATE_TOKENS = 1024

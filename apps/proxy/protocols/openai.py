@@ -1,13 +1,17 @@
 """OpenAI's protocol: chat completions, responses, completions, embeddings, and whatever else is under /v1."""
 
 import re
+from collections.abc import Iterator
 
 import msgspec
 
 from . import body as bodies
-from . import media
-from .base import TOP, Ask, BadBody, Headers, Limit, Operation, Told, Wire
+from . import media, openai_media
+from .base import TOP, Ask, Headers, Limit, Operation, Told, Wire
 from .compatible import dialect_of
+from .errors import BadBody
+from .form import Form
+from .openai_media_reader import MediaReader
 from .openai_reader import OpenAIReader
 from .tools import bound_of
 
@@ -18,7 +22,7 @@ COMPLETION_TOKENS = 16  # of the old completions, where the body says no other n
 # Things that cost input tokens and whose size the body doesn't tell.
 _REFERENCE = re.compile(
     rb'"(?:web_search|(?:file|input_file|file_id|previous_response_id|conversation|video_url'
-    rb'|file_search|mcp|code_interpreter)")'
+    rb'|file_search|mcp|code_interpreter|data_sources)")'
 )
 _IMAGE = re.compile(rb'"(?:image_url|input_image)"')
 
@@ -36,6 +40,10 @@ class _StreamOptions(msgspec.Struct, gc=False):
     include_usage: bool | None = None
 
 
+class _Named(msgspec.Struct, gc=False):
+    id: str | None = None
+
+
 class _Body(msgspec.Struct, gc=False):
     """The fields that matter to us, of all operations."""
 
@@ -49,6 +57,8 @@ class _Body(msgspec.Struct, gc=False):
     best_of: Limit | None = None
     prompt: msgspec.Raw = _ABSENT
     background: bool | None = None
+    previous_response_id: str | None = None
+    conversation: str | _Named | None = None
     service_tier: str | None = None
     tools: msgspec.Raw = _ABSENT
     max_tool_calls: Limit | None = None
@@ -79,6 +89,8 @@ class OpenAI(Wire):
     # Requests
 
     def read(self, operation: Operation, body: bytes) -> Ask:
+        if operation.is_media:
+            return openai_media.read_json(operation, body)
         try:
             said = _decode(body)
         except msgspec.DecodeError as error:
@@ -101,10 +113,20 @@ class OpenAI(Wire):
             units=units,
             finds_input=bool(units),
         )
+        if said.previous_response_id or said.conversation:
+            ask.refers_to = tuple(_kept_things(said))
         if said.stream and said.stream_options is not _ABSENT:
             ask.has_stream_options = True
             ask.has_usage = _asks_for_usage(bytes(said.stream_options))
         return ask
+
+    form_fields = openai_media.FORM_FIELDS
+
+    def most_files(self, operation: Operation) -> int:
+        return openai_media.MOST_FILES if operation.name.startswith(openai_media.IMAGES) else 1
+
+    def read_form(self, operation: Operation, form: Form, size: int) -> Ask:
+        return openai_media.read_form(operation, form, size)
 
     def prepare(self, operation: Operation, body: bytes, ask: Ask, provider: str, model: str | None = None) -> bytes:
         ask.provider = provider
@@ -134,6 +156,8 @@ class OpenAI(Wire):
     # Answers
 
     def reader(self, operation: Operation, ask: Ask) -> OpenAIReader:
+        if operation.is_media:
+            return MediaReader(operation, ask)
         return OpenAIReader(operation, ask)
 
     def error(self, status: int, code: str, message: str, param: str | None = None, limit: Told | None = None) -> bytes:
@@ -171,6 +195,15 @@ def _answers(operation: Operation, said: _Body) -> int:
         if prompts and bytes(prompts[0])[:1] in (b'"', b"["):  # else it is one prompt, in tokens
             answers *= len(prompts)
     return answers
+
+
+def _kept_things(said: _Body) -> Iterator[tuple[str, str]]:
+    """What the body names of what the provider keeps."""
+    if said.previous_response_id:
+        yield "previous_response_id", said.previous_response_id
+    conversation = said.conversation.id if isinstance(said.conversation, _Named) else said.conversation
+    if said.conversation:
+        yield "conversation", conversation or ""
 
 
 def _asks_for_usage(options: bytes) -> bool:

@@ -83,6 +83,7 @@ class OpenAIReader(Reader):
 
     def __init__(self, operation: Operation, ask: Ask) -> None:
         super().__init__(operation, ask)
+        self.endings = ENDINGS
         self._dialect = dialect_of(ask.provider)
         self._is_response = operation.name == "responses"
         self._tools = ToolCalls(ask.units) if self._is_response else None
@@ -107,7 +108,7 @@ class OpenAIReader(Reader):
         except msgspec.DecodeError:
             return False
         is_usage_only = self._take(answer)
-        if answer.type in ENDINGS:
+        if answer.type in self.endings:
             self._end()
         return is_usage_only and self.ask.hides_usage
 

@@ -8,29 +8,41 @@ import re
 
 from apps.keys.providers import wire_of
 
+from . import azure
 from .anthropic import Anthropic
+from .azure import Azure
 from .base import Headers, Match, Operation, Wire
 from .gemini import Gemini
 from .openai import OpenAI
 
-OPENAI, ANTHROPIC, GEMINI = OpenAI(), Anthropic(), Gemini()
-WIRES: dict[str, Wire] = {wire.name: wire for wire in (OPENAI, ANTHROPIC, GEMINI)}
+OPENAI, AZURE, ANTHROPIC, GEMINI = OpenAI(), Azure(), Anthropic(), Gemini()
+WIRES: dict[str, Wire] = {wire.name: wire for wire in (OPENAI, AZURE, ANTHROPIC, GEMINI)}
 
-PREFIXES = (b"/v1/", b"/v1beta/", b"/v1alpha/", b"/anthropic/", b"/p/")
+PREFIXES = (b"/v1/", b"/v1beta/", b"/v1alpha/", b"/anthropic/", azure.PREFIX, b"/p/")
 TOLLGATE = b"/v1/tollgate/"  # our own API under the address that SDKs have
 
 _PLAIN = re.compile(rb"/(?:[A-Za-z0-9._~:@!$&'()*+,;=-]+/)*[A-Za-z0-9._~:@!$&'()*+,;=-]*")
 _GEMINI_CALL = re.compile(rb"/(?:v1|v1beta|v1alpha)/(?:models|tunedModels)/([A-Za-z0-9._~-]+):([A-Za-z]+)")
 _PROVIDER = re.compile(rb"/p/([a-z0-9][a-z0-9-]{0,39})(/.+)")
+_KEPT = re.compile(rb"/(?:responses|conversations)/([A-Za-z0-9._-]+)(?:/[A-Za-z0-9._/-]+)?")
+_VERBS = frozenset((b"compact", b"input_tokens"))  # in the place of an id
 _GEMINI_KEY = b"x-goog-api-key"
 _ANTHROPIC_VERSION = b"anthropic-version"
 
 _OPENAI = {
     b"/chat/completions": Operation("chat.completions", b"/chat/completions", needs_json=True, is_generation=True),
-    b"/responses": Operation("responses", b"/responses", needs_json=True, is_generation=True),
+    b"/responses": Operation("responses", b"/responses", needs_json=True, is_generation=True, makes_object=True),
     b"/responses/compact": Operation("responses.compact", b"/responses/compact", needs_json=True, is_generation=True),
     b"/completions": Operation("completions", b"/completions", needs_json=True, is_generation=True),
     b"/embeddings": Operation("embeddings", b"/embeddings", needs_json=True, is_embedding=True),
+    b"/moderations": Operation("moderations", b"/moderations", needs_json=True, is_charged=False),
+    b"/audio/speech": Operation("audio.speech", b"/audio/speech", needs_json=True, is_media=True),
+    b"/images/generations": Operation("images.generations", b"/images/generations", needs_json=True, is_media=True),
+} | {
+    b"/" + name.replace(".", "/").encode(): Operation(
+        name, b"/" + name.replace(".", "/").encode(), takes_form=True, is_media=True
+    )
+    for name in ("audio.transcriptions", "audio.translations", "images.edits", "images.variations")
 }
 _ANTHROPIC = {
     b"/v1/messages": Operation("messages", b"/v1/messages", needs_json=True, is_generation=True),
@@ -47,7 +59,7 @@ _OPENAI_DEFERRED = (
     b"/batches", b"/fine_tuning", b"/videos", b"/realtime", b"/live", b"/chatkit", b"/evals", b"/threads",
     b"/containers",
 )  # fmt: skip
-_OPENAI_FREE_POSTS = (b"/files", b"/uploads", b"/vector_stores", b"/conversations", b"/responses/", b"/moderations")
+_OPENAI_FREE_POSTS = (b"/files", b"/uploads", b"/vector_stores", b"/conversations", b"/responses/")
 _ANTHROPIC_DEFERRED = (b"/v1/messages/batches",)
 _ANTHROPIC_FREE_POSTS = (b"/v1/files", b"/v1/skills")
 _GEMINI_GENERATIONS = frozenset(("generateContent", "streamGenerateContent"))
@@ -74,6 +86,8 @@ def find(method: str, raw_path: bytes, headers: Headers) -> Match | None:
         return None
     if raw_path.startswith(b"/p/"):
         return _of_provider(method, raw_path)
+    if raw_path.startswith(azure.PREFIX):
+        return _azure(method, raw_path)
     wire = wire_for(raw_path, headers)
     if wire is GEMINI:
         return _gemini(method, raw_path)
@@ -88,6 +102,8 @@ def wire_for(raw_path: bytes, headers: Headers) -> Wire:
         return GEMINI
     if raw_path.startswith((b"/anthropic/", b"/v1/messages")):
         return ANTHROPIC
+    if raw_path.startswith(azure.PREFIX):
+        return AZURE
     if match := _PROVIDER.match(raw_path):
         return WIRES[wire_of(match[1].decode())]
     names = {name for name, _ in headers}
@@ -109,6 +125,8 @@ def _of_provider(method: str, raw_path: bytes) -> Match | None:
         return _anthropic(method, path)
     if wire == "gemini":
         return _gemini(method, path)
+    if wire == "azure":
+        return _azure(method, path if path.startswith(azure.PREFIX) else azure.V1 + path.removeprefix(b"/v1"))
     return _openai(method, path[3:] if path.startswith(b"/v1/") else path, provider)
 
 
@@ -124,8 +142,20 @@ def _openai(method: str, path: bytes, provider: str, *, may_name_provider: bool 
             path,
             is_charged=is_post and not path.startswith(_OPENAI_FREE_POSTS),
             is_deferred=is_post and path.startswith(_OPENAI_DEFERRED),
+            makes_object=is_post and path == b"/conversations",
+            object_id=_kept_thing(path),
         )
     return Match(OPENAI, operation, provider, may_name_provider)
+
+
+def _azure(method: str, path: bytes) -> Match | None:
+    """What we know, and the list of models: at an operator's own resource anything else could be."""
+    if method == "GET" and path in (azure.PREFIX + b"models", azure.V1 + b"/models"):
+        return Match(AZURE, Operation("models", path, is_charged=False), "azure")
+    operation = azure.find_operation(path, _OPENAI) if method == "POST" else None
+    if operation is None and (object_id := _kept_thing(path.removeprefix(azure.V1).removeprefix(b"/openai"))):
+        operation = Operation(_name_of(path[7:]), path, is_charged=False, object_id=object_id)
+    return None if operation is None else Match(AZURE, operation, "azure")
 
 
 def _anthropic(method: str, path: bytes) -> Match | None:
@@ -161,6 +191,12 @@ def _gemini(method: str, path: bytes) -> Match | None:
         model=match[1].decode(),
     )
     return Match(GEMINI, operation, "google")
+
+
+def _kept_thing(path: bytes) -> str:
+    """The id of the response or conversation that a path is about; "": of none."""
+    match = _KEPT.fullmatch(path)
+    return match[1].decode() if match and match[1] not in _VERBS else ""
 
 
 def _name_of(path: bytes) -> str:

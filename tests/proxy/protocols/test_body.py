@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.proxy.protocols.base import BadBody
 from apps.proxy.protocols.body import (
     MOST_COLONS,
     Span,
@@ -21,6 +20,7 @@ from apps.proxy.protocols.body import (
     utf8_length,
     with_first,
 )
+from apps.proxy.protocols.errors import BadBody
 
 TWICE = [
     pytest.param(b'{"max_tokens":1,"max_tokens":100000}', id="two-values"),

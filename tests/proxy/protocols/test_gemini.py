@@ -4,7 +4,8 @@ import msgspec
 import pytest
 
 from apps.proxy.protocols import routes
-from apps.proxy.protocols.base import Ask, BadBody
+from apps.proxy.protocols.base import Ask
+from apps.proxy.protocols.errors import BadBody
 
 from . import answers
 

@@ -8,7 +8,8 @@ import pytest
 
 from apps.pricing.rating import Units
 from apps.proxy.meter import MOST_PLAIN
-from apps.proxy.protocols.base import Ask, BadBody
+from apps.proxy.protocols.base import Ask
+from apps.proxy.protocols.errors import BadBody
 
 from . import answers
 from .answers import EVENTS, GENERATE, MESSAGES, RESPONSES, STREAM_GENERATE, encode, events, in_two, metered

@@ -18,7 +18,14 @@ class Command(OrganizationCommand):
         parser.add_argument("--provider", required=True, metavar="SLUG", help="such as openai, or one's own")
         parser.add_argument("--name", required=True)
         parser.add_argument("--secret-env", metavar="VAR", help="the environment variable with the secret")
-        parser.add_argument("--base-url", default="", metavar="URL", help="needed for a provider of one's own")
+        parser.add_argument("--base-url", default="", metavar="URL", help="needed for Azure, or one's own")
+        parser.add_argument(
+            "--deployment",
+            action="append",
+            default=[],
+            metavar="NAME=MODEL",
+            help="of Azure: the model that a deployment runs; once for each",
+        )
         parser.add_argument("--check", action="store_true", help="ask the provider first whether it is good")
 
     def run(self, **options: Any) -> dict[str, object]:
@@ -34,6 +41,7 @@ class Command(OrganizationCommand):
             name=options["name"],
             secret=secret,
             base_url=options["base_url"],
+            deployments={name: model for name, _, model in (each.partition("=") for each in options["deployment"])},
             by=None,
         )
         return {

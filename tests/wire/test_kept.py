@@ -1,0 +1,113 @@
+"""Responses and conversations that the provider keeps are in reach of the customer who made them, and of no other."""
+
+from decimal import Decimal
+from typing import Any
+
+import openai
+import pytest
+
+from tests.rig.desk import MODELS
+from tests.rig.installation import Installation, Tenant
+from tests.wire.conftest import Proxied
+
+MODEL = MODELS["openai"]
+
+
+def client(proxied: Proxied, tenant: Tenant) -> openai.OpenAI:
+    return openai.OpenAI(base_url=f"{proxied.url}/v1", api_key=tenant.key, max_retries=0)
+
+
+@pytest.fixture(scope="module")
+def neighbour(proxied: Proxied, installation: Installation) -> Tenant:
+    return Tenant(**installation.desk("add_neighbour", customer=proxied.tenant.customer))
+
+
+@pytest.fixture(scope="module")
+def to(proxied: Proxied) -> openai.OpenAI:
+    return client(proxied, proxied.tenant)
+
+
+@pytest.fixture(scope="module")
+def stranger(proxied: Proxied, neighbour: Tenant) -> openai.OpenAI:
+    return client(proxied, neighbour)
+
+
+def streamed(to: openai.OpenAI, **more: Any) -> Any:
+    return list(to.responses.create(model=MODEL, input="Hello.", stream=True, **more))[-1].response
+
+
+def test_a_response_is_gone_on_from_read_and_deleted_by_its_maker(to):
+    for first in (to.responses.create(model=MODEL, input="Hello."), streamed(to)):
+        second = to.responses.create(model=MODEL, input="And?", previous_response_id=first.id)
+        assert second.previous_response_id == first.id
+        assert to.responses.retrieve(first.id).output_text == first.output_text
+        assert list(to.responses.input_items.list(first.id)) == []
+        with pytest.raises(openai.BadRequestError, match="Cannot cancel"):  # the provider's own word
+            to.responses.cancel(first.id)
+        to.responses.delete(first.id)
+        with pytest.raises(openai.NotFoundError):
+            to.responses.retrieve(first.id)
+
+
+def test_another_customer_of_the_operator_is_told_that_there_is_none(installation, to, stranger):
+    response, conversation = to.responses.create(model=MODEL, input="Hello."), to.conversations.create()
+    before = len(installation.provider_calls())
+    for call in (
+        lambda: stranger.responses.retrieve(response.id),
+        lambda: stranger.responses.retrieve("resp_" + "0" * 40),
+        lambda: stranger.responses.input_items.list(response.id),
+        lambda: stranger.responses.cancel(response.id),
+        lambda: stranger.responses.delete(response.id),
+        lambda: stranger.conversations.retrieve(conversation.id),
+        lambda: stranger.conversations.update(conversation.id, metadata={}),
+        lambda: stranger.conversations.items.list(conversation.id),
+        lambda: stranger.conversations.delete(conversation.id),
+    ):
+        with pytest.raises(openai.NotFoundError, match="of this account"):
+            call()
+    with pytest.raises(openai.BadRequestError) as caught:
+        stranger.responses.create(model=MODEL, input="And?", previous_response_id=response.id)
+    assert (caught.value.code, caught.value.param) == ("previous_response_not_found", "previous_response_id")
+    for named in (conversation.id, {"id": conversation.id}, {}):
+        with pytest.raises(openai.BadRequestError) as caught:
+            stranger.responses.create(model=MODEL, input="And?", conversation=named)
+        assert caught.value.param == "conversation"
+    with pytest.raises(openai.BadRequestError):
+        stranger.post(
+            "/responses/input_tokens", cast_to=object, body={"model": MODEL, "previous_response_id": response.id}
+        )
+    assert len(installation.provider_calls()) == before
+    assert to.responses.retrieve(response.id).id == response.id
+
+
+def test_a_conversation_is_its_makers(to):
+    made = to.conversations.create(metadata={"a": "b"})
+    assert to.conversations.retrieve(made.id).metadata == {"a": "b"}
+    assert to.responses.create(model=MODEL, input="Hello.", conversation=made.id).output_text
+    assert streamed(to, conversation={"id": made.id}).output_text
+    assert to.conversations.delete(made.id).deleted
+
+
+def test_of_another_provider_the_same_id_is_another_thing(proxied, to):
+    made = to.responses.create(model=MODEL, input="Hello.")
+    with pytest.raises((openai.NotFoundError, openai.PermissionDeniedError)):
+        client(proxied, proxied.tenant).with_options(base_url=f"{proxied.url}/p/groq").responses.retrieve(made.id)
+
+
+def test_what_is_read_again_is_not_charged_again(proxied, to, installation):
+    made = to.responses.create(model=MODEL, input="Hello.", user="reader")
+    to.responses.retrieve(made.id)
+    installation.run("rollup")
+    rows = installation.rows(
+        "SELECT status, cost, input_tokens, output_tokens FROM usage_request WHERE customer_id = %s"
+        " ORDER BY started_at DESC LIMIT 2",
+        proxied.tenant.customer,
+    )
+    assert rows[0] == {"status": 200, "cost": Decimal(0), "input_tokens": 0, "output_tokens": 0}
+    assert (rows[1]["input_tokens"], rows[1]["output_tokens"]) == (made.usage.input_tokens, made.usage.output_tokens)
+
+
+def test_background_is_refused_since_its_usage_would_come_later(to):
+    with pytest.raises(openai.BadRequestError) as caught:
+        to.responses.create(model=MODEL, input="Hello.", background=True)
+    assert caught.value.param == "background"
