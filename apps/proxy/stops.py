@@ -7,6 +7,7 @@ its SDK turns into its own exception.
 from collections.abc import Mapping, Sequence
 
 from apps.proxy.grant import Bar
+from apps.proxy.protocols.errors import BadBody
 from apps.proxy.upstream import (
     BadResponse,
     ConnectFailed,
@@ -121,6 +122,10 @@ def network_not_allowed() -> Stop:
 
 def body_too_large(most: int) -> Stop:
     return Stop(413, "request_too_large", f"The request's body is larger than {most:,} bytes.")
+
+
+def bad_body(error: BadBody) -> Stop:
+    return Stop(error.status, "invalid_body", error.message, param=error.param)
 
 
 def unpriced(model: str) -> Stop:
