@@ -49,7 +49,8 @@ def _find_row(organization_id: UUID | None, provider: str, model: str, at: datet
 
 def next_change(organization_id: UUID, provider: str, after: datetime) -> datetime | None:
     """When the next of the provider's prices that are known by now begins to hold."""
-    rows = ModelPrice.objects.filter(Q(organization=organization_id) | Q(organization=None), provider=provider)
+    owners = Q(organization=organization_id) | Q(organization=None)
+    rows = ModelPrice.objects.filter(owners, provider__in=sources_of(provider))
     later = rows.filter(effective_from__gt=after).order_by("effective_from")
     return later.values_list("effective_from", flat=True).first()
 

@@ -348,7 +348,7 @@ class Call:
     def demand(self) -> Demand:
         ask, body = self.ask, self.body
         if body is None:
-            return Demand(0, lambda: ask.input_bound, ask.max_output_tokens, ask.n, units=ask.units)
+            return Demand(0, lambda: ask.input_bound, ask.max_output_tokens, ask.n, False, ask.units, ask.service_tier)
         return Demand(
             len(body),
             lambda: None if ask.finds_input else self.wire.input_bound(self.operation, body),

@@ -138,7 +138,7 @@ class MediaReader(OpenAIReader):
         name = self.ask.units[0][0] if self.ask.units else "image"
         if quality and size:
             name = media.unit_of(quality, size, is_by_tokens=True)
-        self.units = {name: number}
+        self.units = {**self._told_units, name: number}
 
     def _assume_speech(self, passed: int, *, by_tokens: bool) -> Tokens:
         characters = self.ask.units[0][1] if self.ask.units else 0

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 import msgspec
+from msgspec.structs import astuple
 
 from apps.pricing.rating import Units
 
@@ -15,12 +16,8 @@ from .base import MOST_TOOL_CALLS, Count, Limit, take
 
 MOST_IMAGES = 5  # the same, of images
 
-# Most tools are functions of the client's own. A name with an escape in it may be any.
-_CHARGED = re.compile(
-    rb'\\u|"(?:web_search|x_search|file_search|collections_search|attachment_search|code_interpreter|code_execution'
-    rb"|image_generation|google_?[sS]earch|google_?[mM]aps)"
-)
 _TOOLS = ("web_search_preview", "web_search", "x_search", "file_search", "attachment_search")  # by how they begin
+_FREE = frozenset(("function", "custom", "mcp", ""))
 _OTHER_NAMES = {"collections_search": "file_search", "code_execution": "code_interpreter"}
 _DRAWN = "image_out:"
 _TERM = re.compile(r"[a-z0-9_-]{1,20}")
@@ -28,6 +25,9 @@ _TERM = re.compile(r"[a-z0-9_-]{1,20}")
 _SEARCHED = re.compile(rb'"action"\s*:\s*\{\s*"type"\s*:\s*"search"')
 _FILE_SEARCHED = re.compile(rb'"type"\s*:\s*"file_search_call"')
 _CONTAINER = re.compile(rb'"container_id"\s*:\s*"([^"\\]+)"')
+
+
+_ABSENT = msgspec.Raw()
 
 
 class _Container(msgspec.Struct, gc=False):
@@ -43,6 +43,21 @@ class _Tool(msgspec.Struct, gc=False):
     quality: str | None = None
     size: str | None = None
     model: str | None = None  # that draws
+
+
+class _Typed(msgspec.Struct, gc=False):
+    type: str = ""
+
+
+class _GeminiTool(msgspec.Struct, gc=False):
+    """One that grounds an answer, in either spelling that Google takes."""
+
+    search: msgspec.Raw = msgspec.field(default=_ABSENT, name="googleSearch")
+    search_snake: msgspec.Raw = msgspec.field(default=_ABSENT, name="google_search")
+    retrieval: msgspec.Raw = msgspec.field(default=_ABSENT, name="googleSearchRetrieval")
+    retrieval_snake: msgspec.Raw = msgspec.field(default=_ABSENT, name="google_search_retrieval")
+    maps: msgspec.Raw = msgspec.field(default=_ABSENT, name="googleMaps")
+    maps_snake: msgspec.Raw = msgspec.field(default=_ABSENT, name="google_maps")
 
 
 class _Action(msgspec.Struct, gc=False):
@@ -79,6 +94,8 @@ class _ToolUsage(msgspec.Struct, gc=False):
 
 
 _decode_tool_usage = msgspec.json.Decoder(_ToolUsage | None).decode
+_decode_grounding = msgspec.json.Decoder(list[_GeminiTool]).decode
+_decode_types = msgspec.json.Decoder(list[_Typed]).decode
 _decode_tools = msgspec.json.Decoder(list[_Tool]).decode
 _decode_item = msgspec.json.Decoder(Item).decode
 _decode_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -86,17 +103,25 @@ _decode_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 def bound_of(tools: msgspec.Raw, max_calls: int | None = None) -> Units:
     """The most that the tools of a request can charge. max_calls: of all tools together, as the request says."""
-    raw = bytes(tools)
-    if _CHARGED.search(raw) is None:
+    offered = _offered(tools)
+    if all(tool.type in _FREE for tool in offered):  # which is what nearly all are
         return ()
-    try:
-        offered = _decode_tools(raw)
-    except msgspec.DecodeError:
-        return ()  # the provider refuses them, too
     charges = [charge for tool in offered if (charge := _charge_of(tool, max_calls)) is not None]
     # Which model draws is told by the request only; the reader finds it among the units.
     drawing = [(f"{_DRAWN}{tool.model}", 0) for tool in offered if tool.type == "image_generation" and tool.model]
     return (*charges, *drawing)
+
+
+def _offered(tools: msgspec.Raw) -> list[_Tool]:
+    """Of tools that have something of another form than we know, what they are."""
+    try:
+        return _decode_tools(tools)
+    except msgspec.DecodeError:
+        pass
+    try:
+        return [_Tool(tool.type) for tool in _decode_types(tools)]
+    except msgspec.DecodeError:
+        return []  # the provider refuses them, too
 
 
 def _charge_of(tool: _Tool, max_calls: int | None) -> tuple[str, int] | None:
@@ -119,7 +144,11 @@ def image(quality: str | None, size: str | None) -> str:
 
 def grounding_bound_of(tools: msgspec.Raw) -> Units:
     """Of a Gemini request that may search: newer models charge each search, older ones the prompt."""
-    if _CHARGED.search(bytes(tools)) is None:
+    try:
+        offered = _decode_grounding(tools)
+    except msgspec.DecodeError:
+        return ()
+    if all(each is _ABSENT for tool in offered for each in astuple(tool)):
         return ()
     return ("web_search", MOST_TOOL_CALLS), ("grounded_prompt", 1), ("grounded_map", 1)
 
