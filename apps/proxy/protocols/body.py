@@ -18,6 +18,8 @@ _KEY = re.compile(rb'[ \t\r\n]*("[^"\\]*(?:\\.[^"\\]*)*")[ \t\r\n]*:[ \t\r\n]*')
 _END_OF_VALUE = re.compile(rb"[ \t\r\n]*[,}]")
 _STRING_OR_BRACE = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[{}]')
 
+_HIDDEN = re.compile(rb"\\u00[4-7]")  # a letter that nobody needs to escape
+
 _decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_string = msgspec.json.Decoder(str).decode
 _encode = msgspec.json.Encoder().encode
@@ -41,6 +43,11 @@ def check_unique(body: bytes) -> None:
     # Some providers, those in Go, don't tell "Model" from "model".
     if len({*map(str.lower, members)}) < len(members):
         raise BadBody("The body has two keys that differ only in their case: providers differ in which they take.")
+
+
+def hides_names(body: bytes) -> bool:
+    """Whether a name may stand in it in another form than plain bytes, such as "file\\u005fid"."""
+    return b"\\u00" in body and _HIDDEN.search(body) is not None
 
 
 def spans(body: bytes) -> dict[str, Span]:

@@ -13,6 +13,7 @@ from apps.proxy.protocols.body import (
     MOST_COLONS,
     Span,
     check_unique,
+    hides_names,
     last_object,
     model_name,
     replaced,
@@ -184,3 +185,15 @@ def test_the_last_object_of_that_name_is_found(raw, found):
 )
 def test_bytes_of_text_are_counted_as_they_are_meant(strings, length):
     assert utf8_length(strings) == length
+
+
+NAMES = [
+    pytest.param(b'{"file_id":"f"}', False, id="as everybody writes it"),
+    pytest.param(rb'{"file\u005fid":"f"}', True, id="with a letter escaped"),
+    pytest.param(rb'{"a":"caf\u00e9 \u003cb\u003e \u0027"}', False, id="what some SDKs escape in text"),
+]
+
+
+@pytest.mark.parametrize(("body", "hides"), NAMES)
+def test_names_cannot_be_hidden_by_escapes(body: bytes, hides: bool):
+    assert hides_names(body) is hides
