@@ -28,9 +28,9 @@ def an_hour(customer: Customer, hour: datetime, **fields: Any) -> HourlyUsage:
         "first_tokens": 3,
         "first_at": hour,
         "last_at": hour,
-    }
+    } | fields
     return HourlyUsage.objects.create(
-        organization=customer.organization, customer_id=customer.pk, hour=hour, **values | fields
+        organization=customer.organization, customer_id=customer.pk, hour=hour, **{"sold_as": values["model"]} | values
     )
 
 

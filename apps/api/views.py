@@ -45,7 +45,7 @@ class LiveUsage(APIView):
                 "month": {
                     "since": month.since.isoformat(),
                     **FiguresSerializer(totals(scope)).data,
-                    "models": GroupSerializer(grouped_by(scope, "model"), many=True).data,
+                    "models": GroupSerializer(grouped_by(scope, "sold_as"), many=True).data,
                 },
                 "limits": None if limits is None else LimitSerializer(limits, many=True).data,
             }

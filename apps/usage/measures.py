@@ -53,6 +53,7 @@ BY_ALL = Rollup(
         "proxy_key_id": "proxy_key_id",
         "provider": "provider",
         "model": "model_served",
+        "sold_as": "coalesce(alias, model_served)",
         "end_user": "end_user",
     },
     REQUESTS,

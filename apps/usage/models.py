@@ -230,6 +230,7 @@ class HourlyUsage(UsageMeasures):
     proxy_key_id = models.UUIDField()
     provider = models.TextField()
     model = models.TextField()  # as served
+    sold_as = models.TextField()  # the alias that the customer called it by, else as served: what customers see
     end_user = models.TextField(null=True)  # None: the requests that name no user
 
     class Meta:
@@ -242,6 +243,7 @@ class HourlyUsage(UsageMeasures):
                     "proxy_key_id",
                     "provider",
                     "model",
+                    "sold_as",
                     "end_user",
                 ],
                 name="hourly_usage_once",

@@ -32,6 +32,13 @@ def gina(client: Client, cast: Cast) -> Client:
 # Usage
 
 
+def test_the_customer_sees_the_names_it_bought_not_what_stands_behind(gina: Client, cast: Cast):
+    an_hour(cast.globex, NOW, model="gpt-4o-mini-2024-07-18", sold_as="house-model")
+    said = text_of(gina.get("/portal/"))
+    assert "house-model" in said
+    assert "gpt-4o-mini" not in said
+
+
 def test_the_customer_sees_what_it_pays(gina: Client, cast: Cast):
     key, _ = a_proxy_key(cast.globex, "production")
     an_hour(cast.globex, NOW, requests=10, cost=Decimal(2), price=Decimal(3), proxy_key_id=key.pk)

@@ -194,7 +194,13 @@ def test_batch_that_cannot_be_added_holds_up_no_other(cast, root):
     full = Request.objects.get(started_at=NOON + timedelta(hours=2))
     keys = {name: getattr(full, name) for name in ("organization_id", "customer_id", "proxy_key_id", "provider")}
     hour = HourlyUsage.objects.create(
-        hour=full.started_at, model=full.model_served, requests=2**63 - 1, first_at=NOON, last_at=NOON, **keys
+        hour=full.started_at,
+        model=full.model_served,
+        sold_as=full.model_served,
+        requests=2**63 - 1,
+        first_at=NOON,
+        last_at=NOON,
+        **keys,
     )
     assert roll_up() == 5
     assert Batch.objects.get(rolled_up_at=None).pk == full.batch_id

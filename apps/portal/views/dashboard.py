@@ -30,7 +30,7 @@ def dashboard(request: PortalRequest) -> HttpResponse:
         "totals": totals(scope),
         "requests_chart": bars(points, period.interval, lambda figures: figures.requests, False),
         "price_chart": bars(points, period.interval, lambda figures: figures.price, True),
-        "models": named_groups(grouped_by(scope, "model", limit=TOP)),
+        "models": named_groups(grouped_by(scope, "sold_as", limit=TOP)),
         "users": named_groups(grouped_by(scope, "user", limit=TOP)),
         "keys": named_groups(grouped_by(scope, "key", limit=TOP), dict(customer.proxy_keys.values_list("pk", "name"))),
         "standings": named_standings(standings_of(customer, at=now)),

@@ -11,11 +11,12 @@ from apps.accounts.models import Organization
 from apps.usage.models import HourlyUsage, PropertyName
 from apps.usage.queries.figures import Figures, Scope, figure_sums, summed
 
-Dimension = Literal["customer", "user", "model", "key", "provider"]
+Dimension = Literal["customer", "user", "model", "sold_as", "key", "provider"]
 COLUMNS: dict[Dimension, str] = {
     "customer": "customer_id",
     "user": "end_user",
-    "model": "model",
+    "model": "model",  # as the provider calls it: not for customers' eyes
+    "sold_as": "sold_as",
     "key": "proxy_key_id",
     "provider": "provider",
 }

@@ -123,3 +123,14 @@ def test_rates_leave_out_what_we_refused(cast, root, ship, scope):
     assert (figures.requests, figures.refused, figures.answered, figures.errors) == (4, 1, 3, 2)
     assert figures.error_rate == 2 / 3
     assert figures.average_latency_ms == 1200  # of the served and the failed one
+
+
+def test_what_is_sold_under_a_name_is_one_model_to_the_operator_and_another_to_its_customers(cast, root, ship, scope):
+    calls = [a_call(cast.initech, alias=name) for name in ("house-model", "house-model", "other-name")]
+    write_spool(root, [payload for call in calls for payload in call])
+    ship()
+    roll_up()
+    of_initech = replace(scope, customer_id=cast.initech.pk)
+    served = "gpt-4o-mini-2024-07-18"
+    assert counts(grouped_by(of_initech, "model")) == {served: 4}
+    assert counts(grouped_by(of_initech, "sold_as")) == {"house-model": 2, "other-name": 1, served: 1}
