@@ -327,13 +327,20 @@ def ceiling(
     input_tokens, output_tokens, units: bounds that the call cannot pass; output of all its answers together.
     service_tier: that it asks for; see Price.reachable.
     """
-    most = max(_at_most(each, input_tokens, output_tokens, units) for each in price.reachable(service_tier))
-    return with_markup(most, markup_percent)
+    if not service_tier:
+        most = _at_most(price, input_tokens, output_tokens, units)
+    else:
+        most = max(_at_most(each, input_tokens, output_tokens, units) for each in price.reachable(service_tier))
+    return with_markup(most, markup_percent) if markup_percent else most
 
 
 def _at_most(price: Price, input_tokens: int, output_tokens: int, units: Units) -> int:
-    reached = (price.base, *(tier.rates for tier in price.tiers if input_tokens > tier.above))
-    cost = max(
-        rates.request + input_tokens * rates.dearest_input + output_tokens * rates.dearest_output for rates in reached
-    )
+    cost = _of_tokens(price.base, input_tokens, output_tokens)
+    for tier in price.tiers:
+        if input_tokens > tier.above:
+            cost = max(cost, _of_tokens(tier.rates, input_tokens, output_tokens))
     return _rounded(cost + _of_units(units, price)) if units else cost
+
+
+def _of_tokens(rates: Rates, input_tokens: int, output_tokens: int) -> int:
+    return rates.request + input_tokens * rates.dearest_input + output_tokens * rates.dearest_output

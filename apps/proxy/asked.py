@@ -41,6 +41,9 @@ STORED = frozenset(  # kept in the operator's account at the provider, and so in
 )  # fmt: skip
 
 
+ASKS_FOR_RETRIES = b"helicone-retry-enabled"
+
+
 class Asked:
     """A call as far as it is asked. Each step leaves what the next ones need, and raises Stop where it ends."""
 
@@ -121,7 +124,8 @@ class Asked:
         route = grant.routes.get(self.provider)
         if route is None:
             raise stops.no_provider(self.alias.name if self.alias else self.provider)
-        if (grant.plans or self.head.extra) and self.body is not None and (plan := self.plan_for(route)):
+        may_be_repeated = self.body is not None and (grant.plans or ASKS_FOR_RETRIES in self.head.extra)
+        if may_be_repeated and (plan := self.plan_for(route)):
             self.attempts = Attempts(plan, self.proxy.circuits)
             route = self.attempts.routes[0]
         self.route = route

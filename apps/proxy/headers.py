@@ -11,6 +11,7 @@ from urllib.parse import unquote_to_bytes
 
 Headers = list[tuple[bytes, bytes]]
 
+MOST_LEARNT = 1_000  # names of headers that are remembered
 ERROR_LIMIT = 64 * 1024  # bytes of a provider's error that are read; what is longer is no message
 
 ACCEPT_IDENTITY = (b"accept-encoding", b"identity")
@@ -18,7 +19,7 @@ DECODABLE = frozenset((b"gzip", b"x-gzip", b"deflate", b"br", b"zstd", b"identit
 
 
 # What becomes of a header. Plain numbers: they are compared for every header of every call.
-FORWARD, DROP, KEY, CONTENT_TYPE, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, REQUEST_ID = range(8)
+FORWARD, DROP, KEY, CONTENT_TYPE, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, REQUEST_ID, CONNECTION = range(9)
 
 
 def _rules(listed: dict[int, str]) -> dict[bytes, int]:
@@ -61,9 +62,10 @@ _RESPONSE = _rules(
         CONTENT_ENCODING: "content-encoding",
         CONTENT_LENGTH: "content-length",
         REQUEST_ID: "x-request-id request-id x-goog-request-id",  # ours goes in its place; theirs is in the record
-        DROP: f"{HOP_BY_HOP} set-cookie set-cookie2 server via alt-svc strict-transport-security report-to "
-        "reporting-endpoints nel expect-ct openai-organization openai-project anthropic-organization-id "
-        "anthropic-workspace-id x-groq-region www-authenticate clear-site-data public-key-pins",
+        CONNECTION: "connection",
+        DROP: f"{HOP_BY_HOP.removeprefix('connection ')} set-cookie set-cookie2 server via alt-svc "
+        "strict-transport-security report-to reporting-endpoints nel expect-ct openai-organization openai-project "
+        "anthropic-organization-id anthropic-workspace-id x-groq-region www-authenticate clear-site-data public-key-pins",
     }
 )
 _RESPONSE_PREFIXES = (
@@ -154,6 +156,14 @@ def take_key(query: bytes) -> tuple[bytes, bytes]:
     return key, b"&".join(rest)
 
 
+def _learn(name: bytes) -> int:
+    """The rule for a header of an answer that isn't listed, remembered: a provider's answers have the same ones."""
+    rule = DROP if name.startswith(_RESPONSE_PREFIXES) else FORWARD
+    if len(_RESPONSE) < MOST_LEARNT:
+        _RESPONSE[name] = rule
+    return rule
+
+
 def read_response(headers: Headers) -> ResponseHead:
     """Sort an answer's headers."""
     content_type, encoding, request_id, named = b"", b"", None, b""
@@ -163,9 +173,10 @@ def read_response(headers: Headers) -> ResponseHead:
         name, value = header
         rule = _RESPONSE.get(name)
         if rule is None:
-            if not name.startswith(_RESPONSE_PREFIXES):
-                forward.append(header)
-        elif rule == FORWARD:
+            rule = _learn(name)
+        if rule == DROP:
+            continue
+        if rule == FORWARD:
             forward.append(header)
         elif rule == REQUEST_ID:
             request_id = value
@@ -179,7 +190,7 @@ def read_response(headers: Headers) -> ResponseHead:
         elif rule == CONTENT_ENCODING:
             encoding = value.strip().lower()
             forward.append(header)
-        elif name == b"connection" and value.lower() not in (b"keep-alive", b"close"):
+        elif rule == CONNECTION and value.lower() not in (b"keep-alive", b"close"):
             named = value.lower()
     if length is not None and not content_type.startswith(b"text/event-stream"):  # which may become shorter
         forward.append(length)

@@ -119,10 +119,10 @@ class Meter:
             source,
             _clean(reader.model)[:256],
             _clean(reader.request_id)[:200] if reader.request_id else None,
-            _clean(reader.error_code)[:80],
-            _clean(reader.error_message)[:500],
-            tuple(reader.units.items()),
-            _clean(reader.service_tier)[:40],
+            _clean(reader.error_code)[:80] if reader.error_code else "",
+            _clean(reader.error_message)[:500] if reader.error_message else "",
+            tuple(reader.units.items()) if reader.units else (),
+            _clean(reader.service_tier)[:40] if reader.service_tier else "",
             reader.provider_cost,
         )
 

@@ -24,7 +24,8 @@ _REFERENCE = re.compile(
     rb'"(?:web_search|(?:file|input_file|file_id|previous_response_id|conversation|video_url'
     rb'|file_search|mcp|code_interpreter|data_sources)")'
 )
-_IMAGE = re.compile(rb'"(?:image_url|input_image)"')
+_IMAGES = (b'"image_url"', b'"input_image"')
+_NOT_TEXT = re.compile(_REFERENCE.pattern + b"|" + b"|".join(_IMAGES))
 
 _ERROR_TYPES = {
     401: "invalid_request_error",
@@ -145,9 +146,9 @@ class OpenAI(Wire):
         return operation, bodies.with_model(body, model)
 
     def input_bound(self, operation: Operation, body: bytes) -> int | None:
-        if _REFERENCE.search(body):
-            return None
-        images = media.openai_bound(body) if _IMAGE.search(body) else 0
+        images: int | None = 0
+        if _NOT_TEXT.search(body):
+            images = None if _REFERENCE.search(body) else media.openai_bound(body)
         return None if images is None else len(body) + images + TEMPLATE_TOKENS  # no token is shorter than a byte
 
     def sign(self, headers: Headers, secret: bytes) -> Headers:

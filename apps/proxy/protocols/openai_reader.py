@@ -147,7 +147,8 @@ class OpenAIReader(Reader):
         inner = answer.response or answer
         self.model = inner.model or self.model
         self.request_id = inner.id or self.request_id
-        self._name_tier(inner.service_tier)
+        if inner.service_tier:
+            self._name_tier(inner.service_tier)
         if self._tools is not None:
             self._note_tools(answer, inner, self._tools)
         if inner.error or answer.type == "error":
@@ -186,7 +187,8 @@ class OpenAIReader(Reader):
 
     def _tell(self, usage: Usage) -> None:
         self._told_units = units_of(usage)
-        self._count()
+        if self._told_units or self._tools is not None:
+            self._count()
         self.provider_cost = cost_of(usage) or self.provider_cost
         tokens = tokens_of(usage, self._dialect)
         if tokens is None:
