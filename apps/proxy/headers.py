@@ -65,7 +65,8 @@ _RESPONSE = _rules(
         CONNECTION: "connection",
         DROP: f"{HOP_BY_HOP.removeprefix('connection ')} set-cookie set-cookie2 server via alt-svc "
         "strict-transport-security report-to reporting-endpoints nel expect-ct openai-organization openai-project "
-        "anthropic-organization-id anthropic-workspace-id x-groq-region www-authenticate clear-site-data public-key-pins",
+        "anthropic-organization-id anthropic-workspace-id x-groq-region www-authenticate clear-site-data "
+        "public-key-pins",
     }
 )
 _RESPONSE_PREFIXES = (
