@@ -84,7 +84,7 @@ async def test_spend_never_passes_a_cap(installation: Installation, port: int, r
 @pytest.mark.parametrize("round_", range(size(1, 20)))
 async def test_nested_caps_hold_each_and_all(installation: Installation, port: int, round_: int):
     """Customer, two keys, three end users, all with caps that are reached: none is passed, and each adds up (M4)."""
-    customer_cap, key_cap, user_cap = Decimal("1.00"), Decimal("0.60"), Decimal("0.30")
+    customer_cap, key_cap, user_cap = Decimal("1.00"), Decimal("0.40"), Decimal("0.12")
     tenant = installation.tenant(monthly_cap=str(customer_cap))
     keys = [installation.desk("mint", customer=tenant.customer, monthly_cap=str(key_cap)) for _ in range(2)]
     installation.desk("limit_end_user", customer=tenant.customer, monthly_cap=str(user_cap))
