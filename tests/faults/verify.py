@@ -1,6 +1,7 @@
 """The three records of an installation, gathered for the checker; and what every fault must leave behind."""
 
 import json
+import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -15,6 +16,8 @@ from tests.faults.checker import ClientCall, ProviderCall, Record, Violation, ch
 from tests.rig.client import Seen
 from tests.rig.desk import MARKUP, RATES
 from tests.rig.installation import Installation, Tenant
+
+SETTLED_WITHIN_S = 3.0
 
 
 def assert_nothing_is_lost(installation: Installation, tenant: Tenant, seen: Iterable[Seen]) -> None:
@@ -55,9 +58,15 @@ def records_of(installation: Installation, nonces: set[str]) -> list[Record]:
 
 
 def open_holds(installation: Installation, tenant: Tenant) -> int:
-    """Holds that Redis still has for calls of the tenant's customer: none, once none are under way."""
+    """Holds that Redis still has for calls of the tenant's customer: none, once none are under way.
+
+    A call is settled after its answer, and nobody waits for that: it has a moment.
+    """
+    ends_at = time.monotonic() + SETTLED_WITHIN_S
     with Redis.from_url(installation.redis.url) as redis:
-        return redis.zcard(LimitKeys(UUID(tenant.customer).bytes).holds)
+        while (holds := redis.zcard(LimitKeys(UUID(tenant.customer).bytes).holds)) and time.monotonic() < ends_at:
+            time.sleep(0.02)
+    return holds
 
 
 def settled_spend(installation: Installation, tenant: Tenant) -> Decimal:
