@@ -276,7 +276,7 @@ class OrganizationForm(forms.ModelForm):
     time_zone = forms.ChoiceField(label=_("Time zone"), choices=[(zone, zone) for zone in time_zones()])
     retry_statuses = SimpleArrayField(  # as above
         forms.IntegerField(validators=[validate_retry_status]),
-        label=_("When it answers"),
+        label=_("Statuses that are tried again"),
         required=False,
         help_text=_("With commas between. A provider that cannot be reached is always tried again."),
     )
