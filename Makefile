@@ -50,7 +50,7 @@ format: install  ## put code and templates in order
 	$(BIN)/ruff format .
 	git ls-files '*.html' | xargs -r $(BIN)/djade --target-version 5.2
 
-faults: install  ## the tests of faults and races in full: kills by the dozen, outages of half a minute (about half an hour)
+faults: install  ## the tests of faults and races in full: kills by the dozen, outages of a minute (half an hour and more)
 	TOLLGATE_FAULTS=long $(BIN)/python -m pytest tests/faults tests/races -p no:randomly --timeout 1800
 
 bench: install  ## the proxy's cost beside nginx, on this machine
@@ -60,7 +60,7 @@ lock: install  ## write the locks anew from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml -o requirements.lock $(LOCK_OPTIONS)
 	$(BIN)/uv pip compile pyproject.toml --extra dev -c requirements.lock -o requirements-dev.lock $(LOCK_OPTIONS)
 
-LOCK_OPTIONS := --quiet --universal --python-version 3.11 --no-emit-index-url --generate-hashes --no-header
+LOCK_OPTIONS := --quiet --universal --python-version 3.11 --generate-hashes --no-header
 
 clean:  ## forget .venv and the data of `make run`
 	rm -rf .venv .tollgate

@@ -26,7 +26,7 @@ from apps.proxy.protocols.base import Ask, Match
 from apps.proxy.protocols.compatible import SPEAK_OPENAI, named_provider
 from apps.proxy.protocols.errors import BadBody
 from apps.proxy.protocols.routes import WIRES
-from apps.proxy.retrying import Policy, asked_for, says_of_retries
+from apps.proxy.retrying import ENABLED, Policy, asked_for, says_of_retries
 from apps.proxy.route import Plan, Route, Share
 from apps.proxy.upload import Upload, form_of, length_of
 
@@ -39,9 +39,6 @@ STORED = frozenset(  # kept in the operator's account at the provider, and so in
         "fine_tuning", "messages", "responses", "threads", "tunedModels", "uploads", "vector_stores", "videos",
     )
 )  # fmt: skip
-
-
-ASKS_FOR_RETRIES = b"helicone-retry-enabled"
 
 
 class Asked:
@@ -124,7 +121,7 @@ class Asked:
         route = grant.routes.get(self.provider)
         if route is None:
             raise stops.no_provider(self.alias.name if self.alias else self.provider)
-        may_be_repeated = self.body is not None and (grant.plans or ASKS_FOR_RETRIES in self.head.extra)
+        may_be_repeated = self.body is not None and (grant.plans or ENABLED in self.head.extra)
         if may_be_repeated and (plan := self.plan_for(route)):
             self.attempts = Attempts(plan, self.proxy.circuits)
             route = self.attempts.routes[0]
@@ -150,7 +147,7 @@ class Asked:
     def plan_for(self, route: Route) -> Plan | None:
         """How it is tried, where that is more than once: as the operator wants it, or as its own headers ask."""
         plan, extra = self.grant.plans.get(self.provider), self.head.extra
-        if not extra or not says_of_retries(extra):
+        if not says_of_retries(extra):
             return plan
         plan = plan or Plan((Share(route),), Policy())
         plan = plan._replace(policy=asked_for(plan.policy, extra))

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import msgspec
 
 from apps.proxy.grant import Grant
+from apps.proxy.protocols.compatible import SPEAK_OPENAI
 
 PATHS = frozenset((b"/models", b"/v1/models", b"/v1beta/models", b"/v1alpha/models"))  # of operations
 _OWNER = "tollgate"
@@ -21,12 +22,17 @@ class Listing(Exception):
         self.body = body
 
 
+def _shape_of(wire: str) -> str:
+    """The protocol that it is, in the end: Azure speaks OpenAI's."""
+    return "openai" if wire in SPEAK_OPENAI else wire
+
+
 def names_for(grant: Grant, wire: str) -> list[str]:
     """The names that the key may call by this protocol, in order."""
     return sorted(
         alias.name
         for alias in grant.aliases.values()
-        if alias.wire == wire
+        if _shape_of(alias.wire) == _shape_of(wire)
         and alias.provider in grant.routes
         and grant.access.allows_model(alias.provider, alias.model, alias.name)
     )
@@ -34,7 +40,7 @@ def names_for(grant: Grant, wire: str) -> list[str]:
 
 def listing_of(grant: Grant, wire: str) -> Listing:
     """The answer to a call by this protocol."""
-    return Listing(_encode(_SHAPES[wire](names_for(grant, wire))))
+    return Listing(_encode(_SHAPES[_shape_of(wire)](names_for(grant, wire))))
 
 
 def _openai(names: Iterable[str]) -> dict[str, object]:

@@ -13,6 +13,7 @@ USUAL = frozenset((429, 500, 502, 503, 504, 529))
 HELICONES_RETRIES = 5  # where a call asks for them without a number, and the most it can ask for
 
 _PREFIX = b"helicone-retry-"
+ENABLED = _PREFIX + b"enabled"  # without it a call that the operator does not try again asks for nothing
 
 
 class Policy(NamedTuple):
@@ -36,7 +37,7 @@ def asked_for(policy: Policy, extra: dict[bytes, bytes]) -> Policy:
     Where the operator wants none, a call can ask for them; where it wants some, for fewer of them and longer waits.
     What makes no sense says nothing.
     """
-    enabled = extra.get(_PREFIX + b"enabled", b"").strip().lower()
+    enabled = extra.get(ENABLED, b"").strip().lower()
     if enabled == b"true" and not policy.retries:
         policy = policy._replace(retries=HELICONES_RETRIES, wait_s=_number(extra, b"min-timeout", 1000.0) / 1000)
     retries = 0 if enabled == b"false" else policy.retries

@@ -180,7 +180,7 @@ def _rows(
             request.customer_id,
             keys.get(request.proxy_key_id, ""),
             request.end_user,
-            request.model,
+            request.alias or request.model,
             REASONS.get(request.error_code, request.error_code),
             request.status,
             request.error_message,

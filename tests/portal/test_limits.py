@@ -255,6 +255,14 @@ def test_the_customer_sees_its_own_limits_and_refusals_alone(gina: Client, cast:
     ]
 
 
+def test_the_customer_reads_the_name_it_bought_in_the_list_of_refusals(gina: Client, cast: Cast):
+    told = {"result": Result.REFUSED, "status": 429, "error_code": "rate_limit_exceeded", "error_message": "Enough."}
+    a_request(cast.globex, NOW - timedelta(hours=1), alias="house-model", **told)
+    (_, line) = gina.get(f"{LIMITS}refusals.csv").content.decode().splitlines()
+    assert ",house-model," in line
+    assert "gpt-4o-mini" not in line
+
+
 @pytest.mark.parametrize("path", [LIMITS, f"{LIMITS}refusals.csv", END_USERS])
 def test_no_page_of_limits_tells_what_it_costs_the_operator(gina: Client, cast: Cast, path):
     set_end_user_limits(cast.globex, "ada", by=None, monthly_cap=Decimal(100))

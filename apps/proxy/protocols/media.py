@@ -17,7 +17,7 @@ GEMINI_IMAGE = 5_000  # media_resolution ultra high: 2,240; older models 258 a t
 # Sources: platform.openai.com/docs/guides/images-vision, platform.claude.com/docs/en/build-with-claude/vision,
 # ai.google.dev/gemini-api/docs/media-resolution; read 2026-11-21.
 
-_OPENAI_SIGN = re.compile(rb'"(?:image_url|input_image)"')
+OPENAI_SIGN = re.compile(rb'"(?:image_url|input_image)"')
 _GEMINI_SIGN = re.compile(rb'"inline(?:Data|_data)"')
 _LOW = re.compile(rb'"detail"\s*:\s*"low"')
 
@@ -96,7 +96,7 @@ def openai_bound(body: bytes) -> int | None:
     messages = (*said.messages, *(said.input if isinstance(said.input, list) else ()))
     contents = [each for message in messages for each in (message.content, message.output) if isinstance(each, list)]
     parts = [part for content in contents for part in content if part.type in ("image_url", "input_image")]
-    if len(_OPENAI_SIGN.findall(body)) > 2 * len(parts):  # each has two: its type, and its field
+    if len(OPENAI_SIGN.findall(body)) > 2 * len(parts):  # each has two: its type, and its field
         return None
     urls = [part.image_url.url if isinstance(part.image_url, _Url) else part.image_url or "" for part in parts]
     is_low = len(parts) <= len(_LOW.findall(body))

@@ -24,8 +24,7 @@ _REFERENCE = re.compile(
     rb'"(?:web_search|(?:file|input_file|file_id|previous_response_id|conversation|video_url'
     rb'|file_search|mcp|code_interpreter|data_sources)")'
 )
-_IMAGES = (b'"image_url"', b'"input_image"')
-_NOT_TEXT = re.compile(_REFERENCE.pattern + b"|" + b"|".join(_IMAGES))
+_NOT_TEXT = re.compile(_REFERENCE.pattern + b"|" + media.OPENAI_SIGN.pattern)
 
 _ERROR_TYPES = {
     401: "invalid_request_error",
