@@ -3,7 +3,6 @@
 import json
 import os
 import sys
-from abc import ABC, abstractmethod
 from argparse import ArgumentParser
 from collections.abc import Mapping
 from typing import Any
@@ -15,7 +14,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from apps.kit.errors import Refused
 
 
-class Command(BaseCommand, ABC):
+class Command(BaseCommand):
     """A command that does one thing and tells of it: `run` gives what is printed, as a mapping.
 
     Standard output has the answer and nothing else: with --json one JSON object, otherwise a line a field.
@@ -33,9 +32,9 @@ class Command(BaseCommand, ABC):
             raise CommandError(str(refusal)) from refusal
         self.stdout.write(_as_json(answer) if options["json"] else _as_lines(answer))
 
-    @abstractmethod
     def run(self, **options: Any) -> Mapping[str, object]:
         """Do it, and give what there is to tell, ready for JSON."""
+        raise NotImplementedError
 
 
 def secret_from(variable: str | None, *, what: str) -> str:
