@@ -10,7 +10,8 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import Sum
 
-from apps.usage.measures import IS_ROLLED_UP, ROLLUPS, Rollup, gather, sums
+from apps.usage.gathering import gathering
+from apps.usage.measures import IS_ROLLED_UP, ROLLUPS, Rollup, sums
 from apps.usage.models import Batch, DeadLetter, Request
 
 MOST_DIFFERENCES = 10_000  # are enough to see that something is wrong
@@ -83,7 +84,7 @@ def _differences(rollup: Rollup, period: str, values: list[object]) -> Iterator[
     where = period.format(moment=rollup.moment)
     columns = ", ".join((*rollup.keys, *rollup.measures))
     query = f"""
-        WITH gathered AS ({gather(IS_ROLLED_UP)}),
+        {gathering(IS_ROLLED_UP)},
         counted AS ({sums(rollup, where)}),
         kept AS (SELECT {columns} FROM {rollup.table} WHERE {where})
         SELECT TRUE, only_counted.* FROM (TABLE counted EXCEPT ALL TABLE kept) AS only_counted

@@ -22,7 +22,8 @@ from apps.kit.locks import lock_name
 from apps.pricing.book import find_price, sources_of
 from apps.pricing.models import ModelPrice
 from apps.pricing.rating import Price, Tokens, rate
-from apps.usage.measures import IS_ROLLED_UP, ROLLUPS, Rollup, gather, sums
+from apps.usage.gathering import gathering
+from apps.usage.measures import IS_ROLLED_UP, ROLLUPS, Rollup, sums
 from apps.usage.models import TOKEN_KINDS, Request, Result
 from apps.usage.rollup import LOCK
 
@@ -173,7 +174,7 @@ def _correction(rollup: Rollup) -> str:
         for name in rollup.keys
     )
     return f"""
-        WITH gathered AS ({gather(late)})
+        {gathering(late)}
         UPDATE {rollup.table}
         SET cost = {rollup.table}.cost + late.cost, price = {rollup.table}.price + late.price,
             unpriced = {rollup.table}.unpriced - late.requests
