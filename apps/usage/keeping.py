@@ -1,5 +1,6 @@
 """How much of an organization's usage is kept and how finely, and the days on which it was more."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -96,3 +97,8 @@ def keeping_of(organization_id: UUID) -> Keeping:
         if getattr(keeping, name) is None:
             setattr(keeping, name, usual)
     return keeping
+
+
+def requests_since() -> datetime | None:
+    """From when on there are requests. None: none were ever dropped."""
+    return RequestsHorizon.objects.values_list("since", flat=True).first()

@@ -11,6 +11,7 @@ from django.db.models import F, Func, Max, Min, Model, Q, Value
 from apps.accounts.models import Organization
 from apps.kit.locks import lock_name
 from apps.usage.gathering import gathered
+from apps.usage.keeping import keeping_of, requests_since
 from apps.usage.measures import DAY_TOTALS, DAYS, IS_ROLLED_UP, PROPERTY_DAYS, ROLLUPS, Rollup, add
 from apps.usage.models import DailyUsage, DayCardinality, HourlyUsage, KnownValue, Request
 from apps.usage.queries.periods import Period, midnight
@@ -100,11 +101,17 @@ def _days(period: Period, zone: ZoneInfo) -> Iterator[Period]:
 
 @transaction.atomic
 def _rebuild(organization_id: UUID, day: Period, wanted: Period, rollups: Sequence[Rollup]) -> int:
-    """Make a day anew, and of its hours those that are wanted."""
+    """Make a day anew, and of its hours those that are wanted; but not what has gone, or whose requests have."""
     lock_name(LOCK)  # nobody adds batches meanwhile; what is rolled up stays as it is
+    keeping = keeping_of(organization_id)
     hours = Period(max(day.since, wanted.since), min(day.until, wanted.until))
+    is_gone = {"hour": _is_before(day, keeping.hours_since), "day": _is_before(day, keeping.days_since)}
+    if _is_before(day, requests_since()) or all(is_gone.values()):
+        return 0
     with gathered(OF_DAY, [organization_id, *day], is_whole_day=True) as cursor:
         for rollup in rollups:
+            if is_gone[rollup.moment]:
+                continue
             of_period = OF_PERIOD.format(moment=rollup.moment)
             values = [organization_id, *(hours if rollup.moment == "hour" else day)]
             cursor.execute(f"DELETE FROM {rollup.table} WHERE {of_period}", values)  # noqa: S608 ours
@@ -115,3 +122,7 @@ def _rebuild(organization_id: UUID, day: Period, wanted: Period, rollups: Sequen
         )
         (requests,) = cursor.fetchone()
     return int(requests)
+
+
+def _is_before(day: Period, since: datetime | None) -> bool:
+    return since is not None and day.since < since
