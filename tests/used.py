@@ -7,7 +7,7 @@ from uuid import UUID
 
 from apps.customers.models import Customer
 from apps.kit.ids import uuid7
-from apps.usage.models import TOKEN_KINDS, HourlyUsage, Request, Result, UsageSource
+from apps.usage.models import TOKEN_KINDS, HourlyPropertyUsage, HourlyUsage, PropertyName, Request, Result, UsageSource
 from apps.usage.partitions import ensure_partitions, month_of
 
 
@@ -31,6 +31,26 @@ def an_hour(customer: Customer, hour: datetime, **fields: Any) -> HourlyUsage:
     } | fields
     return HourlyUsage.objects.create(
         organization=customer.organization, customer_id=customer.pk, hour=hour, **{"sold_as": values["model"]} | values
+    )
+
+
+def a_property_hour(customer: Customer, hour: datetime, name: str, value: str, **fields: Any) -> HourlyPropertyUsage:
+    """An hour in which `customer` made calls with a property; `name` in lower case."""
+    values = {
+        "end_user": "ada",
+        "requests": 10,
+        "input_tokens": 1000,
+        "output_tokens": 500,
+        "cost": Decimal(2),
+        "price": Decimal(3),
+        "first_at": hour,
+        "last_at": hour,
+    } | fields
+    PropertyName.objects.get_or_create(
+        organization=customer.organization, name=name, defaults={"label": name.capitalize()}
+    )
+    return HourlyPropertyUsage.objects.create(
+        organization=customer.organization, customer_id=customer.pk, hour=hour, name=name, value=value, **values
     )
 
 

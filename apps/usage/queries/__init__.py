@@ -14,6 +14,7 @@ from apps.usage.queries.periods import PERIODS, Period, named_period
 from apps.usage.queries.refusals import Refusals, refusals
 from apps.usage.queries.requests import Page, recent_requests
 from apps.usage.queries.series import Point, over_time
+from apps.usage.queries.users import UserFilter, UserKey, UserPage, UserRow, users
 
 __all__ = [
     "ANY",
@@ -26,6 +27,10 @@ __all__ = [
     "Point",
     "Refusals",
     "Scope",
+    "UserFilter",
+    "UserKey",
+    "UserPage",
+    "UserRow",
     "by_customer",
     "grouped_by",
     "grouped_by_property",
@@ -35,4 +40,5 @@ __all__ = [
     "recent_requests",
     "refusals",
     "totals",
+    "users",
 ]

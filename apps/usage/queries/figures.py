@@ -46,12 +46,13 @@ class Scope:
     provider: str | None = None
     model: str | None = None
     end_user: str | Unfiltered | None = ANY  # None: requests that name no user
+    sold_as: str | None = None  # the model as customers know it
 
     def rows(self) -> QuerySet[HourlyUsage]:
         """The hours in this scope."""
         named = {
             name: value
-            for name in ("customer_id", "proxy_key_id", "provider", "model")
+            for name in ("customer_id", "proxy_key_id", "provider", "model", "sold_as")
             if (value := getattr(self, name)) is not None
         }
         if self.end_user is not ANY:
@@ -62,6 +63,10 @@ class Scope:
 
     def property_rows(self, name: str) -> QuerySet[HourlyPropertyUsage]:
         """The hours of a property's values; of scope, only the customer and the end user narrow them."""
+        return self.all_property_rows().filter(name=name.lower())
+
+    def all_property_rows(self) -> QuerySet[HourlyPropertyUsage]:
+        """Those of all properties: a request is in as many of them as it has properties."""
         narrowed = {"customer_id": self.customer_id} if self.customer_id is not None else {}
         if self.end_user is not ANY:
             narrowed["end_user"] = self.end_user  # type: ignore[assignment]
@@ -69,7 +74,6 @@ class Scope:
             organization_id=self.organization_id,
             hour__gte=self.since,
             hour__lt=self.until,
-            name=name.lower(),
             **narrowed,
         )
 
@@ -110,6 +114,26 @@ class Figures:
     @property
     def errors(self) -> int:
         return self.failed + self.unfinished
+
+    @property
+    def priced(self) -> int:
+        """Requests that went to a provider and whose cost and price are known."""
+        return self.answered - self.unfinished - self.unpriced
+
+    @property
+    def tokens_per_request(self) -> float | None:
+        """Of the requests that went to a provider."""
+        return self.tokens / self.answered if self.answered else None
+
+    @property
+    def cost_per_request(self) -> Decimal | None:
+        """Of the requests whose cost is known."""
+        return self.cost / self.priced if self.priced else None
+
+    @property
+    def price_per_request(self) -> Decimal | None:
+        """Of the requests whose price is known."""
+        return self.price / self.priced if self.priced else None
 
     @property
     def error_rate(self) -> float | None:
