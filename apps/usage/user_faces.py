@@ -40,22 +40,21 @@ class Column(NamedTuple):
 COLUMNS = (
     Column("user", _("User"), is_number=False),
     Column("customer", _("Customer"), is_number=False),
-    Column(
-        "growth", _("Trend"), is_number=False, help=_("Requests day by day. Ordered by the second half over the first")
-    ),
+    Column("growth", _("Trend"), is_number=False, help=_("Requests by the day. Ordered by second half less first")),
     Column("requests", _("Requests")),
-    Column("refused", _("Refused"), help=_("By limits and rules, before a provider was called")),
+    Column("cost", _("Cost")),
+    Column("price", _("Price")),
+    Column("margin", _("Margin")),
     Column("active_days", _("Active days"), help=_("Days with a request")),
     Column("requests_per_active_day", _("A day"), help=_("Requests let in, by active day")),
     Column("tokens_per_request", _("Tokens each"), help=_("Tokens by request that was let in")),
     Column("input_tokens", _("Tokens in")),
     Column("output_tokens", _("Tokens out")),
-    Column("cost", _("Cost")),
-    Column("price", _("Price")),
-    Column("margin", _("Margin")),
     Column("cost_per_request", _("Cost each"), help=_("By request whose cost is known")),
     Column("error_rate", _("Errors"), help=_("Of the requests that were let in")),
-    Column("average_latency_ms", _("Latency"), help=_("On average")),
+    Column("refused", _("Refused"), help=_("By limits and rules, before a provider was called")),
+    Column("latency_p50_ms", _("Latency"), help=_("Half of the requests took at most this long")),
+    Column("latency_p95_ms", _("p95"), help=_("95% of the requests took at most this long")),
     Column("first_at", _("First active")),
     Column("last_at", _("Last active")),
 )
@@ -83,6 +82,8 @@ EXPORTED = (
     "price_per_request",
     "error_rate",
     "average_latency_ms",
+    "latency_p50_ms",
+    "latency_p95_ms",
     "unpriced",
 )
 
@@ -298,6 +299,8 @@ def _cells(user: ExportedUser, names: dict[UUID, str]) -> dict[str, object]:
         "last_active": figures.last_at.astimezone(UTC) if figures.last_at else None,
         "active_days": user.active_days,
         "requests_per_active_day": user.requests_per_active_day,
+        "latency_p50_ms": user.latency.p50,
+        "latency_p95_ms": user.latency.p95,
     }
     values |= {name: getattr(figures, name) for name in EXPORTED if name not in values}
     return {name: _rounded(name, value) for name, value in values.items()}

@@ -44,11 +44,11 @@ def test_the_table_has_the_customers_own_users_and_what_it_pays(gina: Client):
     answer = gina.get(URL)
     assert rows_of(answer) == [
         (
-            "User Trend Requests Refused Active days A day Tokens each Tokens in Tokens out Spend Spend each Errors "
-            "Latency First active Last active"
+            "User Trend Requests Spend Active days A day Tokens each Tokens in Tokens out Spend each Errors "
+            "Refused Latency p95 First active Last active"
         ),
-        "bob 8 0 1 8 188 1k 500 $5.00 $0.6250 0.0% 1.00 s 9 Mar 2026 9 Mar 10:00",
-        "ann 12 2 1 10 150 1k 500 $3.00 $0.3000 0.0% 800 ms 10 Mar 2026 10 Mar 10:00",
+        "bob 8 $5.00 1 8 188 1k 500 $0.6250 0.0% 0 – – 9 Mar 2026 9 Mar 10:00",
+        "ann 12 $3.00 1 10 150 1k 500 $0.3000 0.0% 2 – – 10 Mar 2026 10 Mar 10:00",
     ]
 
 
@@ -87,7 +87,7 @@ def test_the_file_has_the_customers_own(gina: Client):
     written = b"".join(gina.get(f"{URL}users.csv").streaming_content).decode().splitlines()
     assert written[0] == (
         "user,first_active,last_active,active_days,requests,refused,requests_per_active_day,tokens_per_request,"
-        "input_tokens,output_tokens,price,price_per_request,error_rate,average_latency_ms,unpriced"
+        "input_tokens,output_tokens,price,price_per_request,error_rate,average_latency_ms,latency_p50_ms,latency_p95_ms,unpriced"
     )
     assert [line.split(",")[0] for line in written[1:]] == ["bob", "ann"]
 

@@ -31,14 +31,14 @@ class Group(NamedTuple):
 
 def totals(scope: Scope) -> Figures:
     """All of the scope together."""
-    return summed(scope.rows())
+    return summed(scope.sum_rows())
 
 
 def grouped_by(
     scope: Scope, dimension: Dimension, *, order: str = "-price", limit: int | None = None, offset: int = 0
 ) -> list[Group]:
     """A group for each value that occurs, ordered by a sum of Figures ("-" before it: largest first)."""
-    return _groups(scope.rows(), COLUMNS[dimension], order, limit, offset)
+    return _groups(scope.sum_rows(dimension), COLUMNS[dimension], order, limit, offset)
 
 
 def grouped_by_property(
@@ -78,7 +78,7 @@ def _labels(scope: Scope, names: Iterable[str]) -> dict[str, str]:
 
 def models_used(scope: Scope, column: Literal["model", "sold_as"], *, most: int) -> list[str]:
     """The models that requests in the scope have, as the operator or as customers know them."""
-    return list(scope.rows().values_list(column, flat=True).distinct().order_by(column)[:most])
+    return list(scope.sum_rows().values_list(column, flat=True).distinct().order_by(column)[:most])
 
 
 def by_customer(

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
+from itertools import islice
 from typing import Any, NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -18,10 +19,13 @@ from django.db.models.functions import Coalesce, TruncDay
 
 from apps.customers.models import Customer
 from apps.usage.queries.figures import Figures, Scope, figure_sums
+from apps.usage.queries.latency import Percentiles, percentiles_of_users
 from apps.usage.queries.measures import MEASURES, measured
 from apps.usage.queries.periods import Period
+from apps.usage.queries.users_by_latency import SHARES, ordered_by_latency
 
-NO_FIGURES = Figures()
+NO_FIGURES, UNKNOWN = Figures(), Percentiles()
+AT_ONCE = 500  # of an export
 FIRST, LAST = Min("first_at"), Max("last_at")
 
 
@@ -45,7 +49,7 @@ class UserFilter:
         """The rows of sums that are meant. Raises ValueError for what the sums cannot tell."""
         rows: QuerySet[Any]
         if self.property is None:
-            rows = scope.rows()
+            rows = scope.sum_rows("user")
         elif any((scope.proxy_key_id, scope.provider, scope.model, scope.sold_as)):
             raise ValueError("by a property or by a model, not by both")
         else:
@@ -64,6 +68,7 @@ class UserRow:
     key: UserKey
     figures: Figures
     days: tuple[tuple[date, int], ...]  # those with a request, in order, with how many
+    latency: Percentiles  # not known by a property
 
     @property
     def customer_id(self) -> UUID:
@@ -104,11 +109,14 @@ def users(
     order: one of ORDERS, with "-" before it largest first. Users of which the figure isn't known come last either
     way; equals come by name. Raises ValueError for another.
     """
-    found = _ordered(scope, zone, order, narrowed)
-    page = list(found[offset : offset + limit])
+    found = _grouped(scope, narrowed)
+    if order.removeprefix("-") in SHARES and narrowed.property is None:
+        page = list(ordered_by_latency(found, narrowed.rows(scope), order, limit=limit, offset=offset))
+    else:
+        counted = found.annotate(users=Window(Count("*")))
+        page = list(_put_in_order(counted, order, scope, zone)[offset : offset + limit])
     total = page[0]["users"] if page else (found.count() if offset else 0)
-    keys = [UserKey(row["customer_id"], row["end_user"]) for row in page]
-    return UserPage(user_rows(scope, zone, keys, narrowed=narrowed), total)
+    return UserPage(user_rows(scope, zone, [_key(row) for row in page], narrowed=narrowed), total)
 
 
 def user_rows(
@@ -122,10 +130,22 @@ def user_rows(
     by_user = rows.values("customer_id", "end_user")
     figures = {_key(row): Figures.of(row) for row in by_user.annotate(**figure_sums()).order_by()}
     days: dict[UserKey, list[tuple[date, int]]] = {}
-    by_day = by_user.annotate(day=TruncDay("hour", tzinfo=zone), on_day=measured("requests")).order_by("day")
+    by_day = by_user.annotate(on=_day(scope, zone), on_day=measured("requests")).order_by("on")
     for row in by_day:
-        days.setdefault(_key(row), []).append((row["day"].date(), row["on_day"]))
-    return [UserRow(key, figures.get(key, NO_FIGURES), tuple(days.get(key, ()))) for key in keys]
+        days.setdefault(_key(row), []).append((row["on"].astimezone(zone).date(), row["on_day"]))
+    latencies = _latencies(scope, keys, narrowed)
+    return [
+        UserRow(key, figures.get(key, NO_FIGURES), tuple(days.get(key, ())), latencies.get(key, UNKNOWN))
+        for key in keys
+    ]
+
+
+def _latencies(scope: Scope, keys: list[UserKey], narrowed: UserFilter) -> dict[UserKey, Percentiles]:
+    """Of each; none where they are narrowed to a property, whose sums have no histograms."""
+    if narrowed.property is not None:
+        return {}
+    found = percentiles_of_users(scope, keys)
+    return {UserKey(*key): times.latency for key, times in found.items()}
 
 
 def user_row(scope: Scope, zone: ZoneInfo, key: UserKey) -> UserRow:
@@ -135,9 +155,9 @@ def user_row(scope: Scope, zone: ZoneInfo, key: UserKey) -> UserRow:
 
 def requests_by_day(scope: Scope, period: Period, zone: ZoneInfo) -> dict[date, int]:
     """How many requests there were on each day of the period that has any; of scope, only whose they are counts."""
-    rows = replace(scope, since=period.since, until=period.until).rows()
-    by_day = rows.values(day=TruncDay("hour", tzinfo=zone)).annotate(on_day=measured("requests")).order_by("day")
-    return {row["day"].date(): row["on_day"] for row in by_day}
+    scope = replace(scope, since=period.since, until=period.until)
+    rows = scope.sum_rows().values(on=_day(scope, zone)).annotate(on_day=measured("requests")).order_by("on")
+    return {row["on"].astimezone(zone).date(): row["on_day"] for row in rows}
 
 
 class ExportedUser(NamedTuple):
@@ -146,6 +166,7 @@ class ExportedUser(NamedTuple):
     key: UserKey
     figures: Figures
     active_days: int
+    latency: Percentiles
 
     @property
     def requests_per_active_day(self) -> float | None:
@@ -156,16 +177,16 @@ def every_user(
     scope: Scope, zone: ZoneInfo, *, order: str = "-cost", narrowed: UserFilter = EVERYBODY
 ) -> Iterator[ExportedUser]:
     """All of them, one after the other, however many there are."""
-    found = _grouped(scope, narrowed).annotate(
-        **figure_sums(), sum_days=Count(TruncDay("hour", tzinfo=zone), distinct=True)
-    )
-    for row in _put_in_order(found, order, scope, zone).iterator(chunk_size=2000):
-        yield ExportedUser(_key(row), Figures.of(row), row["sum_days"])
-
-
-def _ordered(scope: Scope, zone: ZoneInfo, order: str, narrowed: UserFilter) -> QuerySet[Any]:
-    found = _grouped(scope, narrowed).annotate(users=Window(Count("*")))
-    return _put_in_order(found, order, scope, zone)
+    found = _grouped(scope, narrowed).annotate(**figure_sums(), sum_days=Count(_day(scope, zone), distinct=True))
+    rows: Iterator[dict[str, Any]]
+    if order.removeprefix("-") in SHARES and narrowed.property is None:
+        rows = ordered_by_latency(found, narrowed.rows(scope), order)
+    else:
+        rows = _put_in_order(found, order, scope, zone).iterator(chunk_size=AT_ONCE)
+    while some := list(islice(rows, AT_ONCE)):
+        latencies = _latencies(scope, [_key(row) for row in some], narrowed)
+        for row in some:
+            yield ExportedUser(_key(row), Figures.of(row), row["sum_days"], latencies.get(_key(row), UNKNOWN))
 
 
 def _grouped(scope: Scope, narrowed: UserFilter) -> QuerySet[Any]:
@@ -196,18 +217,25 @@ def _order_of(name: str, scope: Scope, zone: ZoneInfo) -> Any:
             return FIRST
         case "last_at":
             return LAST
+        case "latency_p50_ms" | "latency_p95_ms":  # by a property they are not known: the average stands in
+            return measured("average_latency_ms")
         case "growth":
             middle = scope.since + (scope.until - scope.since) / 2
-            then, now = Q(hour__lt=middle), Q(hour__gte=middle)
+            then, now = Q(**{f"{scope.moment}__lt": middle}), Q(**{f"{scope.moment}__gte": middle})
             return Coalesce(Sum("requests", filter=now), 0) - Coalesce(Sum("requests", filter=then), 0)
         case "active_days":
-            return Count(TruncDay("hour", tzinfo=zone), distinct=True)
+            return Count(_day(scope, zone), distinct=True)
         case "requests_per_active_day":
-            return measured("answered") * 1.0 / Count(TruncDay("hour", tzinfo=zone), distinct=True)
+            return measured("answered") * 1.0 / Count(_day(scope, zone), distinct=True)
         case _ if name in MEASURES:
             return measured(name)
         case _:
             raise ValueError(f"no such order: {order_name(name)}")
+
+
+def _day(scope: Scope, zone: ZoneInfo) -> Any:
+    """When the day of a row begins."""
+    return F("day") if scope.is_of_days else TruncDay("hour", tzinfo=zone)
 
 
 def order_name(name: str) -> str:
@@ -215,9 +243,8 @@ def order_name(name: str) -> str:
     return ascii(name[:40])
 
 
-ORDERS = frozenset(
-    ("user", "customer", "first_at", "last_at", "growth", "active_days", "requests_per_active_day", *MEASURES)
-)
+OTHER_ORDERS = ("user", "customer", "first_at", "last_at", "growth", "active_days", "requests_per_active_day")
+ORDERS = frozenset((*OTHER_ORDERS, *SHARES, *MEASURES))
 
 
 def _any_of(keys: list[UserKey]) -> Q:
