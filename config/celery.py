@@ -17,5 +17,7 @@ app.conf.beat_schedule = {  # a late, doubled or killed run is harmless: see eac
     "make next months' partitions": {"task": "usage.make_partitions", "schedule": 60 * EVERY_MINUTE},
     "forget old batches": {"task": "usage.forget_batches", "schedule": 60 * EVERY_MINUTE},
     "forget old usage": {"task": "usage.forget_old", "schedule": 6 * 60 * EVERY_MINUTE},
+    "take up exports again": {"task": "exports.resume", "schedule": EVERY_MINUTE, "options": {"expires": 60}},
+    "forget exports": {"task": "exports.forget", "schedule": 60 * EVERY_MINUTE},
     "tell that a worker lives": {"task": "ops.beat", "schedule": 10.0, "options": {"expires": 10}},
 }

@@ -57,6 +57,7 @@ INSTALLED_APPS = [
     "apps.limits",
     "apps.pricing",
     "apps.usage",
+    "apps.exports",
     "apps.proxy",
     "apps.console",
     "apps.portal",
@@ -263,6 +264,7 @@ PROXY_DRAIN_SECONDS = env.float("TOLLGATE_DRAIN_SECONDS", default=300.0)  # of a
 PROXY_DRAIN_BYTES = env.int("TOLLGATE_DRAIN_BYTES", default=8 * 1024 * 1024)
 PROXY_FIRST_BYTE_TIMEOUT = env.float("TOLLGATE_FIRST_BYTE_TIMEOUT", default=600.0)
 PROXY_IDLE_TIMEOUT = env.float("TOLLGATE_IDLE_TIMEOUT", default=300.0)
+EXPORT_RETENTION = timedelta(days=env.int("TOLLGATE_EXPORT_DAYS", default=7))  # then a file is deleted
 SANDBOX_URL = env.str("TOLLGATE_SANDBOX_URL", default="")
 
 LOGGING = {

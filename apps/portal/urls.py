@@ -1,11 +1,18 @@
 from django.urls import path
 
-from apps.portal.views import dashboard, end_users, keys, limits, members, requests, users
+from apps.portal.views import dashboard, end_users, exports, keys, limits, members, requests, sessions, users
 
 app_name = "portal"
 urlpatterns = [
     path("", dashboard.dashboard, name="dashboard"),
     path("requests/", requests.requests, name="requests"),
+    path("exports/", exports.exports, name="exports"),
+    path("exports/add/", exports.export_add, name="export-add"),
+    path("exports/<uuid:export_id>/download/", exports.export_download, name="export-download"),
+    path("exports/<uuid:export_id>/remove/", exports.export_remove, name="export-remove"),
+    path("requests/<uuid:request_id>/", requests.request_detail, name="request-detail"),
+    path("sessions/", sessions.sessions, name="sessions"),
+    path("session/", sessions.session_detail, name="session-detail"),
     path("developer/", keys.developer, name="developer"),
     path("developer/keys/<uuid:key_id>/", keys.proxy_key_detail, name="proxy-key-detail"),
     path("developer/keys/<uuid:key_id>/limits/", keys.proxy_key_limit, name="proxy-key-limit"),
