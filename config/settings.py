@@ -57,6 +57,7 @@ INSTALLED_APPS = [
     "apps.limits",
     "apps.pricing",
     "apps.usage",
+    "apps.bodies",
     "apps.proxy",
     "apps.console",
     "apps.portal",
@@ -243,6 +244,9 @@ TIME_ZONE = "UTC"
 # The proxy. Ages are in seconds, sizes in bytes.
 SPOOL_DIRECTORY = Path(env.str("TOLLGATE_SPOOL", default=str(DATA / "spool")))
 SPOOL_RETENTION = timedelta(seconds=env.int("TOLLGATE_SPOOL_RETENTION", default=86_400))  # kept once shipped
+BODY_SPOOL_DIRECTORY = Path(env.str("TOLLGATE_BODY_SPOOL", default=str(SPOOL_DIRECTORY / "bodies")))
+BODY_SPOOL_BYTES = env.int("TOLLGATE_BODY_SPOOL_BYTES", default=1024**3)  # of a process: what is more is dropped
+BODY_QUEUE_BYTES = env.int("TOLLGATE_BODY_QUEUE_BYTES", default=32 * 1024 * 1024)  # of its memory
 WEB_ORIGIN = env.str("TOLLGATE_WEB_ORIGIN", default="")  # where the proxy's port sends what isn't for a provider
 GRANT_MAX_AGE_CAPPED = env.int("TOLLGATE_GRANT_MAX_AGE_CAPPED", default=120)
 GRANT_MAX_AGE = env.int("TOLLGATE_GRANT_MAX_AGE", default=900)

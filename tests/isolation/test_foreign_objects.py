@@ -16,7 +16,7 @@ from apps.limits.services import set_end_user_limits
 from tests.cast import Cast, a_customer_member, a_member, a_model_alias, a_provider_key, a_proxy_key
 from tests.isolation.pages import Page, pages
 
-OURS = ("accounts", "customers", "keys", "limits", "pricing", "usage")
+OURS = ("accounts", "customers", "keys", "limits", "pricing", "usage", "bodies")
 PAGES = [page for page in pages() if page.arguments]
 Objects = Mapping[str, object]
 
