@@ -52,7 +52,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ("accounts", "0004_on_client_gone"),
         ("customers", "0003_retries"),
-        ("keys", "0007_data_key"),
+        ("keys", "0008_data_key"),
     ]
 
     operations = [

@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ("accounts", "0004_on_client_gone"),
         ("customers", "0003_retries"),
-        ("keys", "0006_azure_deployments"),
+        ("keys", "0007_api_token"),
     ]
 
     operations = [
