@@ -8,6 +8,7 @@ import pytest
 from django.apps import apps
 from django.db import transaction
 from django.test import Client
+from django.utils import timezone
 
 from apps.accounts.models import Organization, Role
 from apps.accounts.services import invite_member
@@ -15,6 +16,7 @@ from apps.customers.models import Customer
 from apps.limits.services import set_end_user_limits
 from tests.cast import Cast, a_customer_member, a_member, a_model_alias, a_provider_key, a_proxy_key
 from tests.isolation.pages import Page, pages
+from tests.used import a_request
 
 OURS = ("accounts", "customers", "keys", "limits", "pricing", "usage", "bodies")
 PAGES = [page for page in pages() if page.arguments]
@@ -31,6 +33,7 @@ def of_operator(organization: Organization, customer: Customer) -> Objects:
         "alias_id": a_model_alias(organization).pk,
         "member_id": a_member(organization).pk,
         "invitation_id": invitation.pk,
+        "request_id": a_request(customer, timezone.now()).id,
     }
 
 
@@ -40,6 +43,7 @@ def of_customer(customer: Customer) -> Objects:
         "key_id": a_proxy_key(customer)[0].pk,
         "member_id": a_customer_member(customer).pk,
         "limit_id": a_limit(customer),
+        "request_id": a_request(customer, timezone.now()).id,
     }
 
 
