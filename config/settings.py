@@ -58,6 +58,7 @@ INSTALLED_APPS = [
     "apps.pricing",
     "apps.usage",
     "apps.exports",
+    "apps.bodies",
     "apps.proxy",
     "apps.console",
     "apps.portal",
@@ -254,6 +255,9 @@ USAGE_KEEPING = {
     "hours_days": env.int("TOLLGATE_KEEP_HOURS", default=0),
     "days_days": env.int("TOLLGATE_KEEP_DAYS", default=0),
 }
+BODY_SPOOL_DIRECTORY = Path(env.str("TOLLGATE_BODY_SPOOL", default=str(SPOOL_DIRECTORY / "bodies")))
+BODY_SPOOL_BYTES = env.int("TOLLGATE_BODY_SPOOL_BYTES", default=1024**3)  # of a process: what is more is dropped
+BODY_QUEUE_BYTES = env.int("TOLLGATE_BODY_QUEUE_BYTES", default=32 * 1024 * 1024)  # of its memory
 WEB_ORIGIN = env.str("TOLLGATE_WEB_ORIGIN", default="")  # where the proxy's port sends what isn't for a provider
 GRANT_MAX_AGE_CAPPED = env.int("TOLLGATE_GRANT_MAX_AGE_CAPPED", default=120)
 GRANT_MAX_AGE = env.int("TOLLGATE_GRANT_MAX_AGE", default=900)

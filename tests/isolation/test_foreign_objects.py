@@ -20,7 +20,7 @@ from tests.cast import Cast, a_customer_member, a_member, a_model_alias, a_provi
 from tests.isolation.pages import Page, pages
 from tests.used import a_request
 
-OURS = ("accounts", "customers", "keys", "limits", "pricing", "usage", "exports")
+OURS = ("accounts", "customers", "keys", "limits", "pricing", "usage", "exports", "bodies")
 PAGES = [page for page in pages() if page.arguments]
 Objects = Mapping[str, object]
 
