@@ -17,7 +17,7 @@ def as_csv(columns: Sequence[str], rows: Sequence[Row]) -> str:
     written = io.StringIO()
     writer = csv.writer(written)
     writer.writerow(columns)
-    writer.writerows([_cell(row.get(name)) for name in columns] for row in rows)
+    writer.writerows([cell(row.get(name)) for name in columns] for row in rows)
     return written.getvalue()
 
 
@@ -47,7 +47,8 @@ def plain(value: object) -> object:
     return value.isoformat() if isinstance(value, date | datetime) else str(value)
 
 
-def _cell(value: object) -> object:
+def cell(value: object) -> object:
+    """A value as CSV has it; text that would be a formula gets an apostrophe."""
     text = plain(value)
     if isinstance(value, str) and value.startswith(DANGEROUS):
         return f"'{value}"

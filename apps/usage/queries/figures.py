@@ -72,12 +72,16 @@ class Scope:
 
     def property_rows(self, name: str) -> QuerySet[Any]:
         """The days, or hours, of a property's values; of scope, only the customer and the end user narrow them."""
+        return self.all_property_rows().filter(name=name.lower())
+
+    def all_property_rows(self) -> QuerySet[Any]:
+        """Those of all properties: a request is in as many of them as it has properties."""
         narrowed = {
             key: value for key, value in self._named().items() if key in ("organization_id", "customer_id", "end_user")
         }
         if self.is_of_days:
-            return DailyPropertyUsage.objects.filter(name=name.lower(), **narrowed, **self._period("day"))
-        return HourlyPropertyUsage.objects.filter(name=name.lower(), **narrowed, **self._period("hour"))
+            return DailyPropertyUsage.objects.filter(**narrowed, **self._period("day"))
+        return HourlyPropertyUsage.objects.filter(**narrowed, **self._period("hour"))
 
     def _named(self) -> dict[str, Any]:
         named = {
