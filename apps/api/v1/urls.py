@@ -1,6 +1,6 @@
 from django.urls import path, re_path
 
-from apps.api.v1 import audit, customers, exports, keys, limits, metrics, prices, properties
+from apps.api.v1 import audit, customers, exports, keys, limits, metrics, prices, properties, requests
 from apps.api.v1.base import Nothing
 
 urlpatterns = [
@@ -19,6 +19,8 @@ urlpatterns = [
     path("metrics", metrics.Metrics.as_view(), name="metrics"),
     path("properties", properties.PropertyList.as_view(), name="properties"),
     path("properties/values", properties.PropertyValues.as_view(), name="property-values"),
+    path("requests", requests.RequestList.as_view(), name="requests"),
+    path("requests/<uuid:request_id>", requests.RequestDetail.as_view(), name="request"),
     path("exports/usage", exports.UsageExport.as_view(), name="export-usage"),
     path("prices", prices.PriceList.as_view(), name="prices"),
     path("audit-events", audit.AuditLog.as_view(), name="audit-events"),

@@ -63,3 +63,11 @@ def _position(cursor: str) -> tuple[datetime, UUID] | None:
         return at, UUID(bytes=raw[8:])
     except (binascii.Error, ValueError, OverflowError, OSError):
         return None
+
+
+def one_request(organization_id: UUID, customer_id: UUID | None, request_id: UUID) -> Request | None:
+    """The request of that id; customer_id: only where it is this customer's. None: there is none."""
+    rows = Request.objects.filter(organization_id=organization_id, id=request_id)
+    if customer_id is not None:
+        rows = rows.filter(customer_id=customer_id)
+    return rows.first()
