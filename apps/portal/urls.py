@@ -1,11 +1,14 @@
 from django.urls import path
 
-from apps.portal.views import api_tokens, dashboard, end_users, keys, limits, members, requests
+from apps.portal.views import api_tokens, dashboard, end_users, keys, limits, members, requests, sessions
 
 app_name = "portal"
 urlpatterns = [
     path("", dashboard.dashboard, name="dashboard"),
     path("requests/", requests.requests, name="requests"),
+    path("requests/<uuid:request_id>/", requests.request_detail, name="request-detail"),
+    path("sessions/", sessions.sessions, name="sessions"),
+    path("session/", sessions.session_detail, name="session-detail"),
     path("developer/", keys.developer, name="developer"),
     path("developer/keys/<uuid:key_id>/", keys.proxy_key_detail, name="proxy-key-detail"),
     path("developer/keys/<uuid:key_id>/limits/", keys.proxy_key_limit, name="proxy-key-limit"),
