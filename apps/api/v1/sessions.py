@@ -63,7 +63,7 @@ class SessionDetailSerializer(SessionSerializer):
     """A session with its requests."""
 
     steps = RequestSerializer(
-        many=True, help_text="The first 500 requests, in order: `session_path` makes them a tree."
+        many=True, help_text="The first 500, in order: `session_path` makes them a tree."
     )
 
 
