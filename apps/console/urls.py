@@ -13,6 +13,7 @@ from apps.console.views import (
     requests,
     sessions,
     settings,
+    users,
 )
 
 app_name = "console"
@@ -48,6 +49,9 @@ urlpatterns = [
     path("sessions/", sessions.sessions, name="sessions"),
     path("requests/", requests.requests, name="requests"),
     path("requests/<uuid:request_id>/", requests.request_detail, name="request-detail"),
+    path("users/", users.users, name="users"),
+    path("users/users.csv", users.users_export, name="users-export"),
+    path("users/<uuid:customer_id>/", users.user_detail, name="user-detail"),
     path("limits/", limits.limits, name="limits"),
     path("limits/refusals.csv", limits.refusals_export, name="refusals-export"),
     path("provider-keys/", provider_keys.provider_keys, name="provider-keys"),

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -17,8 +17,17 @@ def as_csv(columns: Sequence[str], rows: Sequence[Row]) -> str:
     written = io.StringIO()
     writer = csv.writer(written)
     writer.writerow(columns)
-    writer.writerows([cell(row.get(name)) for name in columns] for row in rows)
+    writer.writerows([_cell(row.get(name)) for name in columns] for row in rows)
     return written.getvalue()
+
+
+def csv_lines(columns: Sequence[str], rows: Iterable[Row]) -> Iterator[str]:
+    """As `as_csv`, a line at a time: for as many rows as there are."""
+    yield as_csv(columns, [])
+    for row in rows:
+        written = io.StringIO()
+        csv.writer(written).writerow([_cell(row.get(name)) for name in columns])
+        yield written.getvalue()
 
 
 def as_table(columns: Sequence[str], rows: Sequence[Row]) -> str:
@@ -47,8 +56,7 @@ def plain(value: object) -> object:
     return value.isoformat() if isinstance(value, date | datetime) else str(value)
 
 
-def cell(value: object) -> object:
-    """A value as CSV has it; text that would be a formula gets an apostrophe."""
+def _cell(value: object) -> object:
     text = plain(value)
     if isinstance(value, str) and value.startswith(DANGEROUS):
         return f"'{value}"

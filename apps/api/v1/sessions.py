@@ -62,9 +62,7 @@ class SessionSerializer(Told):
 class SessionDetailSerializer(SessionSerializer):
     """A session with its requests."""
 
-    steps = RequestSerializer(
-        many=True, help_text="The first 500, in order: `session_path` makes them a tree."
-    )
+    steps = RequestSerializer(many=True, help_text="The first 500, in order: `session_path` makes them a tree.")
 
 
 class SessionParams(Paged, Spanned, ForCustomer):

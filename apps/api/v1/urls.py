@@ -1,6 +1,6 @@
 from django.urls import path, re_path
 
-from apps.api.v1 import audit, customers, exports, keys, limits, metrics, prices, properties, requests, sessions
+from apps.api.v1 import audit, customers, exports, keys, limits, metrics, prices, properties, requests, sessions, users
 from apps.api.v1.base import Nothing
 
 urlpatterns = [
@@ -23,6 +23,8 @@ urlpatterns = [
     path("requests/<uuid:request_id>", requests.RequestDetail.as_view(), name="request"),
     path("sessions", sessions.SessionList.as_view(), name="sessions"),
     path("sessions/detail", sessions.SessionDetail.as_view(), name="session"),
+    path("users", users.UserList.as_view(), name="users"),
+    path("users/detail", users.UserDetail.as_view(), name="user"),
     path("exports/usage", exports.UsageExport.as_view(), name="export-usage"),
     path("prices", prices.PriceList.as_view(), name="prices"),
     path("audit-events", audit.AuditLog.as_view(), name="audit-events"),
