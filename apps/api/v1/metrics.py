@@ -124,7 +124,7 @@ class Metrics(UsageView):
     def _by(self, params: dict[str, Any]) -> By | None:
         by, name = params.get("group_by"), params.get("property")
         if (by == "property") is not (name is not None):
-            raise InvalidParameters({"property": "It goes with group_by=property, and that with it."})
+            raise InvalidParameters({"property" if name else "group_by": "group_by=property goes with property."})
         if by in OF_OPERATORS and not self.is_operators:
             raise InvalidParameters({"group_by": "That is for operators."})
         if by == "property":
