@@ -58,6 +58,7 @@ INSTALLED_APPS = [
     "apps.pricing",
     "apps.usage",
     "apps.proxy",
+    "apps.ingest",
     "apps.console",
     "apps.portal",
     "apps.api",
@@ -253,6 +254,7 @@ PROXY_DRAIN_SECONDS = env.float("TOLLGATE_DRAIN_SECONDS", default=300.0)  # of a
 PROXY_DRAIN_BYTES = env.int("TOLLGATE_DRAIN_BYTES", default=8 * 1024 * 1024)
 PROXY_FIRST_BYTE_TIMEOUT = env.float("TOLLGATE_FIRST_BYTE_TIMEOUT", default=600.0)
 PROXY_IDLE_TIMEOUT = env.float("TOLLGATE_IDLE_TIMEOUT", default=300.0)
+SENT_MAX_AGE = timedelta(days=env.int("TOLLGATE_SENT_MAX_AGE_DAYS", default=90))  # of usage that is sent
 SANDBOX_URL = env.str("TOLLGATE_SANDBOX_URL", default="")
 
 LOGGING = {
