@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("usage", "0003_sold_as"),
+        ("usage", "0004_daily_rollups"),
     ]
 
     operations = [
