@@ -67,6 +67,8 @@ INSTALLED_APPS = [
     "allauth.account",
     "django_htmx",
     "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",  # the files of the API's page: nothing is loaded from elsewhere
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -139,6 +141,25 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [],  # each view says whom it knows
     "UNAUTHENTICATED_USER": None,
     "EXCEPTION_HANDLER": "apps.api.errors.in_openais_shape",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "URL_FORMAT_OVERRIDE": None,  # `format` is a parameter like any other
+}
+API_RATE = env.int("TOLLGATE_API_RATE", default=600)  # requests a minute with one API token
+SPECTACULAR_SETTINGS = {
+    "OAS_VERSION": "3.1.0",
+    "TITLE": "Tollgate",
+    "VERSION": "1",
+    "DESCRIPTION": (
+        "Usage, requests, customers, keys and limits, for programs. Come with an API token "
+        "(`Authorization: Bearer tg_api_…`), made in the console or the portal. A customer's token shows that "
+        "customer alone, and neither cost nor margin.\n\nMoney is in USD, exact, as strings. Times are RFC 3339, in "
+        "UTC. Lists are paged by cursor: send `next` as `cursor`. Errors are RFC 9457."
+    ),
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "PREPROCESSING_HOOKS": ["apps.api.v1.schema.only_ours"],
+    "SORT_OPERATION_PARAMETERS": False,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "SERVERS": [{"url": "/"}],
 }
 SILENCED_SYSTEM_CHECKS = [
     "django_ratelimit.W001",  # it doesn't know Django's own Redis cache, which is atomic

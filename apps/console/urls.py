@@ -2,6 +2,7 @@ from django.urls import path
 
 from apps.console.views import (
     aliases,
+    api_tokens,
     audit,
     customers,
     dashboard,
@@ -63,6 +64,8 @@ urlpatterns = [
     path("members/<uuid:member_id>/role/", members.member_role, name="member-role"),
     path("members/<uuid:member_id>/remove/", members.member_remove, name="member-remove"),
     path("invitations/<uuid:invitation_id>/withdraw/", members.invitation_withdraw, name="invitation-withdraw"),
+    path("api-tokens/", api_tokens.api_tokens, name="api-tokens"),
+    path("api-tokens/<uuid:token_id>/revoke/", api_tokens.api_token_revoke, name="api-token-revoke"),
     path("audit/", audit.audit_log, name="audit"),
     path("settings/", settings.organization_settings, name="settings"),
 ]

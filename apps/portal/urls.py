@@ -1,6 +1,6 @@
 from django.urls import path
 
-from apps.portal.views import dashboard, end_users, keys, limits, members, requests
+from apps.portal.views import api_tokens, dashboard, end_users, keys, limits, members, requests
 
 app_name = "portal"
 urlpatterns = [
@@ -11,6 +11,8 @@ urlpatterns = [
     path("developer/keys/<uuid:key_id>/limits/", keys.proxy_key_limit, name="proxy-key-limit"),
     path("developer/keys/<uuid:key_id>/rotate/", keys.proxy_key_rotate, name="proxy-key-rotate"),
     path("developer/keys/<uuid:key_id>/revoke/", keys.proxy_key_revoke, name="proxy-key-revoke"),
+    path("api-tokens/", api_tokens.api_tokens, name="api-tokens"),
+    path("api-tokens/<uuid:token_id>/revoke/", api_tokens.api_token_revoke, name="api-token-revoke"),
     path("end-users/limits/", end_users.end_user_limits, name="end-user-limits"),
     path("end-users/limits/default/", end_users.end_user_limit_default, name="end-user-limit-default"),
     path("end-users/limits/add/", end_users.end_user_limit_add, name="end-user-limit-add"),

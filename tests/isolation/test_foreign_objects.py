@@ -13,7 +13,7 @@ from apps.accounts.models import Organization, Role
 from apps.accounts.services import invite_member
 from apps.customers.models import Customer
 from apps.limits.services import set_end_user_limits
-from tests.cast import Cast, a_customer_member, a_member, a_model_alias, a_provider_key, a_proxy_key
+from tests.cast import Cast, a_customer_member, a_member, a_model_alias, a_provider_key, a_proxy_key, an_api_token
 from tests.isolation.pages import Page, pages
 
 OURS = ("accounts", "customers", "keys", "limits", "pricing", "usage")
@@ -31,6 +31,7 @@ def of_operator(organization: Organization, customer: Customer) -> Objects:
         "alias_id": a_model_alias(organization).pk,
         "member_id": a_member(organization).pk,
         "invitation_id": invitation.pk,
+        "token_id": an_api_token(organization)[0].pk,
     }
 
 
@@ -40,6 +41,7 @@ def of_customer(customer: Customer) -> Objects:
         "key_id": a_proxy_key(customer)[0].pk,
         "member_id": a_customer_member(customer).pk,
         "limit_id": a_limit(customer),
+        "token_id": an_api_token(customer.organization, customer)[0].pk,
     }
 
 
