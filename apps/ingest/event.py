@@ -112,7 +112,7 @@ def read_told(raw: bytes) -> Told:
     """An event as JSON. Raises Invalid."""
     try:
         return _decode(raw)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise _invalid(error) from None
 
 
@@ -162,6 +162,8 @@ def clean(told: Told) -> Event:
 
 
 def _invalid(error: Exception) -> Invalid:
+    if isinstance(error, UnicodeDecodeError):
+        return Invalid("It is not UTF-8.")
     if not isinstance(error, msgspec.DecodeError):
         return Invalid("It is nested too deeply.")
     told = why(error)

@@ -38,7 +38,7 @@ class Senders:
         self._proxy_key = proxy_key
         self._default = default
         told = [event for event in events if isinstance(event, Told)]
-        named = {name for name in (default, *(event.customer for event in told)) if name}
+        named = {name for name in (default, *(event.customer for event in told)) if name and "\0" not in name}
         self._customers = _customers(organization, customer, named)
         self._keys = _keys(organization, {event.proxy_key for event in told if event.proxy_key})
 

@@ -1,6 +1,6 @@
 from django.urls import path, re_path
 
-from apps.api.v1 import audit, customers, keys, limits, prices
+from apps.api.v1 import audit, customers, keys, limits, prices, sending
 from apps.api.v1.base import Nothing
 
 urlpatterns = [
@@ -16,6 +16,7 @@ urlpatterns = [
     path("keys/<uuid:key_id>/rotate", keys.KeyRotate.as_view(), name="key-rotate"),
     path("keys/<uuid:key_id>/revoke", keys.KeyRevoke.as_view(), name="key-revoke"),
     path("keys/<uuid:key_id>/limits", limits.KeyLimits.as_view(), name="key-limits"),
+    path("requests", sending.Requests.as_view(), name="requests"),
     path("prices", prices.PriceList.as_view(), name="prices"),
     path("audit-events", audit.AuditLog.as_view(), name="audit-events"),
     re_path("", Nothing.as_view(), name="nothing"),
