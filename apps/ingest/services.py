@@ -98,26 +98,25 @@ def record_events(
     is_history: they may be of any age; else they are taken up to settings.SENT_MAX_AGE after they happened.
     When it returns, what it says is durable. Called again, it says "duplicate" and changes nothing.
     """
-    results: dict[int, Result] = {}
-    ready: dict[UUID, _Ready] = {}
-    history = PriceHistory()
-    for index, event in enumerate(events):
-        try:
-            if isinstance(event, Invalid):
-                raise event
-            made = _make_ready(index, event, history, at, is_history=is_history)
-        except Invalid as error:
-            results[index] = Result(Status.INVALID, None, error.reason, error.field)
-            continue
-        request_id = UUID(bytes=made.call.intent.id)
-        first = ready.setdefault(request_id, made)
-        if first is not made:
-            results[index] = _again(request_id, is_same=first.content == made.content)
+    ready, results = _ready(events, at, is_history=is_history)
     if ready:
         batch_id = _store(organization, ready, results, at)
         if batch_id is not None:
             charge(batch_id)
-    return [results[index] for index in range(len(events))]
+    return [results[place] for place in range(len(events))]
+
+
+def check_events(
+    organization: Organization, events: Sequence[Sent | Invalid], *, at: datetime, is_history: bool = False
+) -> list[Result]:
+    """What `record_events` would say now; nothing is stored. History whose keys are forgotten counts as new here."""
+    ready, results = _ready(events, at, is_history=is_history)
+    known = _contents(organization, ready)
+    for request_id, each in ready.items():
+        is_known = request_id in known
+        again = _again(request_id, is_same=known.get(request_id) == each.content)
+        results[each.place] = again if is_known else Result(Status.ACCEPTED, request_id, warnings=each.warnings)
+    return [results[place] for place in range(len(events))]
 
 
 def forget_sent(*, at: datetime) -> int:
@@ -132,7 +131,29 @@ def forget_sent(*, at: datetime) -> int:
             return forgotten
 
 
-def _make_ready(index: int, sent: Sent, history: PriceHistory, at: datetime, *, is_history: bool) -> _Ready:
+def _ready(
+    events: Sequence[Sent | Invalid], at: datetime, *, is_history: bool
+) -> tuple[dict[UUID, _Ready], dict[int, Result]]:
+    """The first of each event that can be stored; and, by place, what is to be said of the others already."""
+    results: dict[int, Result] = {}
+    ready: dict[UUID, _Ready] = {}
+    history = PriceHistory()
+    for place, event in enumerate(events):
+        try:
+            if isinstance(event, Invalid):
+                raise event
+            made = _make_ready(place, event, history, at, is_history=is_history)
+        except Invalid as error:
+            results[place] = Result(Status.INVALID, None, error.reason, error.field)
+            continue
+        request_id = UUID(bytes=made.call.intent.id)
+        first = ready.setdefault(request_id, made)
+        if first is not made:
+            results[place] = _again(request_id, is_same=first.content == made.content)
+    return ready, results
+
+
+def _make_ready(place: int, sent: Sent, history: PriceHistory, at: datetime, *, is_history: bool) -> _Ready:
     sender, told = sent
     event = clean(told)
     if event.started_at > at + AHEAD:
@@ -146,8 +167,8 @@ def _make_ready(index: int, sent: Sent, history: PriceHistory, at: datetime, *, 
     names = _names_of(event)
     price = history.price(sender.organization_id, event.provider, names, started_at)
     call = call_of(request_id, event, sender, price, started_at=started_at)
-    call.offset = index
-    return _Ready(index, told.content, call, event.context.warnings.decode())
+    call.offset = place
+    return _Ready(place, told.content, call, event.context.warnings.decode())
 
 
 def _names_of(event: Event) -> tuple[str, str]:
@@ -173,7 +194,7 @@ def _store(
         batch_id, stored, letters = _land([ready[request_id].call for request_id in sorted(new)], at)
         reach("ingest_after_copy")
         _give_back([each.at.offset for each in letters], ready)
-        known = dict(SentEvent.objects.filter(pk__in=ready.keys() - new).values_list("pk", "content"))
+        known = _contents(organization, ready.keys() - new)
     reach("ingest_after_commit")
     for letter in letters:
         results[letter.at.offset] = Result(Status.INVALID, None, f"It cannot be stored: {letter.reason}")
@@ -181,7 +202,7 @@ def _store(
         if request_id in stored:
             results[each.place] = Result(Status.ACCEPTED, request_id, warnings=each.warnings)
         elif each.place not in results:
-            is_same = bytes(known.get(request_id, each.content)) == each.content
+            is_same = known.get(request_id, each.content) == each.content
             results[each.place] = _again(request_id, is_same=is_same)
     return batch_id if stored else None
 
@@ -192,6 +213,12 @@ def _claim(organization: Organization, ready: dict[UUID, _Ready], at: datetime) 
     with connection.cursor() as cursor:
         cursor.execute(CLAIM, [organization.pk, at, list(ready), contents])
         return {row_id for (row_id,) in cursor.fetchall()}
+
+
+def _contents(organization: Organization, ids: Iterable[UUID]) -> dict[UUID, bytes]:
+    """What those of them said that are known."""
+    found = SentEvent.objects.filter(organization=organization, pk__in=list(ids)).values_list("pk", "content")
+    return {request_id: bytes(content) for request_id, content in found}
 
 
 def _land(calls: Sequence[Call], at: datetime) -> tuple[int, set[UUID], list[Letter]]:
