@@ -10,7 +10,10 @@ from apps.console.views import (
     limits,
     members,
     provider_keys,
+    requests,
+    sessions,
     settings,
+    users,
 )
 
 app_name = "console"
@@ -42,6 +45,13 @@ urlpatterns = [
         end_users.end_user_limit_remove,
         name="end-user-limit-remove",
     ),
+    path("customers/<uuid:customer_id>/session/", sessions.session_detail, name="session-detail"),
+    path("sessions/", sessions.sessions, name="sessions"),
+    path("requests/", requests.requests, name="requests"),
+    path("requests/<uuid:request_id>/", requests.request_detail, name="request-detail"),
+    path("users/", users.users, name="users"),
+    path("users/users.csv", users.users_export, name="users-export"),
+    path("users/<uuid:customer_id>/", users.user_detail, name="user-detail"),
     path("limits/", limits.limits, name="limits"),
     path("limits/refusals.csv", limits.refusals_export, name="refusals-export"),
     path("provider-keys/", provider_keys.provider_keys, name="provider-keys"),

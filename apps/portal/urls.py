@@ -1,11 +1,14 @@
 from django.urls import path
 
-from apps.portal.views import api_tokens, dashboard, end_users, keys, limits, members, requests
+from apps.portal.views import api_tokens, dashboard, end_users, keys, limits, members, requests, sessions, users
 
 app_name = "portal"
 urlpatterns = [
     path("", dashboard.dashboard, name="dashboard"),
     path("requests/", requests.requests, name="requests"),
+    path("requests/<uuid:request_id>/", requests.request_detail, name="request-detail"),
+    path("sessions/", sessions.sessions, name="sessions"),
+    path("session/", sessions.session_detail, name="session-detail"),
     path("developer/", keys.developer, name="developer"),
     path("developer/keys/<uuid:key_id>/", keys.proxy_key_detail, name="proxy-key-detail"),
     path("developer/keys/<uuid:key_id>/limits/", keys.proxy_key_limit, name="proxy-key-limit"),
@@ -18,6 +21,9 @@ urlpatterns = [
     path("end-users/limits/add/", end_users.end_user_limit_add, name="end-user-limit-add"),
     path("end-users/limits/<uuid:limit_id>/edit/", end_users.end_user_limit_edit, name="end-user-limit-edit"),
     path("end-users/limits/<uuid:limit_id>/remove/", end_users.end_user_limit_remove, name="end-user-limit-remove"),
+    path("users/", users.users, name="users"),
+    path("users/users.csv", users.users_export, name="users-export"),
+    path("users/user/", users.user_detail, name="user-detail"),
     path("limits/", limits.limits, name="limits"),
     path("limits/refusals.csv", limits.refusals_export, name="refusals-export"),
     path("members/", members.members, name="members"),

@@ -1,5 +1,6 @@
 """What was used: requests by the million, the batches they came in, and how they ended. The sums are in `sums.py`."""
 
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -192,6 +193,36 @@ class Request(models.Model):
             ),
             models.Index(
                 fields=["organization", "started_at"], name="request_refused", condition=models.Q(result=Result.REFUSED)
+            ),
+            # The explorer's. Those with a condition cost nothing for the requests that it leaves out.
+            models.Index(fields=["organization", "started_at"], name="request_of_organization"),
+            models.Index(
+                fields=["organization", "started_at"],
+                name="request_not_served",
+                condition=models.Q(result__gt=Result.SERVED),
+            ),
+            models.Index(
+                fields=["customer_id", "end_user", "started_at"],
+                name="request_of_end_user",
+                condition=models.Q(end_user__isnull=False),
+            ),
+            models.Index(
+                fields=["organization", "started_at"],
+                name="request_in_session",
+                condition=models.Q(session_id__isnull=False),
+            ),
+            models.Index(
+                fields=["customer_id", "session_id", "started_at"],
+                name="request_of_session",
+                condition=models.Q(session_id__isnull=False),
+            ),
+            # A filter for each stretch of the table, made once it is full: a row costs it next to nothing.
+            BrinIndex(
+                fields=["id", "client_request_id", "provider_request_id"],
+                name="request_by_id",
+                opclasses=["uuid_bloom_ops", "text_bloom_ops", "text_bloom_ops"],
+                pages_per_range=64,
+                autosummarize=True,
             ),
         ]
 

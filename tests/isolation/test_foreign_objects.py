@@ -8,6 +8,7 @@ import pytest
 from django.apps import apps
 from django.db import transaction
 from django.test import Client
+from django.utils import timezone
 
 from apps.accounts.models import Organization, Role
 from apps.accounts.services import invite_member
@@ -15,6 +16,7 @@ from apps.customers.models import Customer
 from apps.limits.services import set_end_user_limits
 from tests.cast import Cast, a_customer_member, a_member, a_model_alias, a_provider_key, a_proxy_key, an_api_token
 from tests.isolation.pages import Page, pages
+from tests.used import a_request
 
 OURS = ("accounts", "customers", "keys", "limits", "pricing", "usage")
 PAGES = [page for page in pages() if page.arguments]
@@ -32,6 +34,7 @@ def of_operator(organization: Organization, customer: Customer) -> Objects:
         "member_id": a_member(organization).pk,
         "invitation_id": invitation.pk,
         "token_id": an_api_token(organization)[0].pk,
+        "request_id": a_request(customer, timezone.now()).id,
     }
 
 
@@ -42,6 +45,7 @@ def of_customer(customer: Customer) -> Objects:
         "member_id": a_customer_member(customer).pk,
         "limit_id": a_limit(customer),
         "token_id": an_api_token(customer.organization, customer)[0].pk,
+        "request_id": a_request(customer, timezone.now()).id,
     }
 
 

@@ -77,12 +77,12 @@ def operation(
     example: Any = None,
     sent: Any = None,
     errors: Iterable[int] = (),
-    more: dict[Any, Any] | None = None,
+    answers: dict[Any, Any] | None = None,
 ) -> Callable[[Method], Method]:
     """A method of a view: what it needs and what the document says of it. Its docstring is the description.
 
     answer: what it gives with `status`; None: nothing. example, sent: an answer, and a body, as they look.
-    errors: statuses besides EVERYWHERE. more: answers besides, as drf-spectacular has them.
+    errors: statuses besides EVERYWHERE. answers: instead of `answer`, as drf-spectacular has them.
     """
     needs = ApiScope(scope)
 
@@ -98,7 +98,7 @@ def operation(
             tags=[tag],
             parameters=[params] if params else [],
             request=body,
-            responses={status: answer} | (more or {}) | problems({*EVERYWHERE, *errors}),
+            responses=(answers or {status: answer}) | problems({*EVERYWHERE, *errors}),
             examples=examples,
         )(method)
         return decorated

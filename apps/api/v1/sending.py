@@ -11,8 +11,8 @@ from rest_framework.exceptions import APIException, ParseError, UnsupportedMedia
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.api.v1.base import ApiView
 from apps.api.v1.fields import Amount
+from apps.api.v1.requests import RequestList
 from apps.api.v1.schema import operation
 from apps.ingest.body import whole_body
 from apps.ingest.errors import Invalid, TooLarge, Unreadable
@@ -144,7 +144,9 @@ class _Body(msgspec.Struct, forbid_unknown_fields=True):
 _decode = msgspec.json.Decoder(_Body).decode
 
 
-class Requests(ApiView):
+class Requests(RequestList):
+    """The requests: those that there are (`GET`), and more of them."""
+
     @operation(
         "ingest:write",
         "Send requests",

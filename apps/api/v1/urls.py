@@ -1,6 +1,19 @@
 from django.urls import path, re_path
 
-from apps.api.v1 import audit, customers, keys, limits, prices, sending
+from apps.api.v1 import (
+    audit,
+    customers,
+    exports,
+    keys,
+    limits,
+    metrics,
+    prices,
+    properties,
+    requests,
+    sending,
+    sessions,
+    users,
+)
 from apps.api.v1.base import Nothing
 
 urlpatterns = [
@@ -16,7 +29,16 @@ urlpatterns = [
     path("keys/<uuid:key_id>/rotate", keys.KeyRotate.as_view(), name="key-rotate"),
     path("keys/<uuid:key_id>/revoke", keys.KeyRevoke.as_view(), name="key-revoke"),
     path("keys/<uuid:key_id>/limits", limits.KeyLimits.as_view(), name="key-limits"),
+    path("metrics", metrics.Metrics.as_view(), name="metrics"),
+    path("properties", properties.PropertyList.as_view(), name="properties"),
+    path("properties/values", properties.PropertyValues.as_view(), name="property-values"),
     path("requests", sending.Requests.as_view(), name="requests"),
+    path("requests/<uuid:request_id>", requests.RequestDetail.as_view(), name="request"),
+    path("sessions", sessions.SessionList.as_view(), name="sessions"),
+    path("sessions/detail", sessions.SessionDetail.as_view(), name="session"),
+    path("users", users.UserList.as_view(), name="users"),
+    path("users/detail", users.UserDetail.as_view(), name="user"),
+    path("exports/usage", exports.UsageExport.as_view(), name="export-usage"),
     path("prices", prices.PriceList.as_view(), name="prices"),
     path("audit-events", audit.AuditLog.as_view(), name="audit-events"),
     re_path("", Nothing.as_view(), name="nothing"),
