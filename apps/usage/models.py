@@ -62,9 +62,9 @@ class Spool(models.Model):
 
 
 class Batch(models.Model):
-    """Requests that were shipped in one transaction, and whether they are in the roll-ups."""
+    """Requests that came in one transaction, and whether they are in the roll-ups."""
 
-    spool = models.ForeignKey(Spool, models.PROTECT, related_name="batches")
+    spool = models.ForeignKey(Spool, models.PROTECT, related_name="batches", null=True)  # None: they were sent to us
     segment = models.PositiveIntegerField()
     start = models.PositiveBigIntegerField()
     end = models.PositiveBigIntegerField()
@@ -74,6 +74,8 @@ class Batch(models.Model):
     last_started_at = models.DateTimeField()
     shipped_at = models.DateTimeField(default=timezone.now)
     rolled_up_at = models.DateTimeField(null=True)
+    # The proxy charges its calls to the counters of spend itself; what was sent is charged after it was stored.
+    is_to_be_charged = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         constraints = [
@@ -82,6 +84,7 @@ class Batch(models.Model):
         indexes = [
             models.Index(fields=["id"], name="batch_to_roll_up", condition=models.Q(rolled_up_at=None)),
             models.Index(fields=["shipped_at"], name="batch_by_age"),
+            models.Index(fields=["id"], name="batch_to_charge", condition=models.Q(is_to_be_charged=True)),
         ]
 
     def __str__(self) -> str:
