@@ -57,6 +57,7 @@ INSTALLED_APPS = [
     "apps.limits",
     "apps.pricing",
     "apps.usage",
+    "apps.alerts",
     "apps.proxy",
     "apps.console",
     "apps.portal",
@@ -253,6 +254,11 @@ PROXY_DRAIN_SECONDS = env.float("TOLLGATE_DRAIN_SECONDS", default=300.0)  # of a
 PROXY_DRAIN_BYTES = env.int("TOLLGATE_DRAIN_BYTES", default=8 * 1024 * 1024)
 PROXY_FIRST_BYTE_TIMEOUT = env.float("TOLLGATE_FIRST_BYTE_TIMEOUT", default=600.0)
 PROXY_IDLE_TIMEOUT = env.float("TOLLGATE_IDLE_TIMEOUT", default=300.0)
+
+# Webhooks go to addresses of the open internet alone, but for these networks of one's own ("10.1.0.0/16").
+WEBHOOK_NETWORKS = env.list("TOLLGATE_WEBHOOK_NETWORKS", default=[])
+DELIVERIES_AT_ONCE = env.int("TOLLGATE_DELIVERIES_AT_ONCE", default=2)  # alerts on their way, of all workers
+
 SANDBOX_URL = env.str("TOLLGATE_SANDBOX_URL", default="")
 
 LOGGING = {

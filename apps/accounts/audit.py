@@ -1,6 +1,7 @@
 """The audit log: who changed what, from what to what. Written in the transaction of the change itself."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import date, datetime
 from decimal import Decimal
@@ -17,6 +18,17 @@ Changes: TypeAlias = Mapping[str, tuple[Value, Value]]
 NEVER_AUDITED = frozenset({"secret", "password", "token", "token_hash", "ciphertext", "wrapped_key", "key_hash"})
 
 client_address: ContextVar[str | None] = ContextVar("client_address", default=None)  # set by the middleware
+process_label: ContextVar[str] = ContextVar("process_label", default="command line")
+
+
+@contextmanager
+def acting_as(label: str) -> Iterator[None]:
+    """What is done in here by no person is done by `label`, such as “alert rule Spend”."""
+    token = process_label.set(label)
+    try:
+        yield
+    finally:
+        process_label.reset(token)
 
 
 def record(
@@ -27,11 +39,11 @@ def record(
     actor: User | None,
     changes: Changes | None = None,
     customer: models.Model | None = None,
-    actor_label: str = "command line",
+    actor_label: str = "",
 ) -> AuditEvent:
     """Note that `actor` did `action` ("customer.add") to `target`.
 
-    actor: None for commands and processes, which `actor_label` then names.
+    actor: None for commands and processes, which `actor_label` then names, else `acting_as`.
     changes: {"field": (before, after)}. The name of a secret raises ValueError: it is a bug.
     customer: the Customer it concerns, who may see the event; None: the organization alone.
     """
@@ -42,7 +54,7 @@ def record(
         organization=organization,
         customer_id=customer.pk if customer else None,
         actor_id=actor.pk if actor else None,
-        actor_label=actor.email if actor else actor_label,
+        actor_label=actor.email if actor else (actor_label or process_label.get())[:254],
         action=action,
         target_type=target._meta.model_name or "",
         target_id=str(target.pk),

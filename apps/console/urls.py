@@ -1,6 +1,8 @@
 from django.urls import path
 
+from apps.alerts.paths import alert_paths
 from apps.console.views import (
+    alerts,
     aliases,
     audit,
     customers,
@@ -63,6 +65,7 @@ urlpatterns = [
     path("members/<uuid:member_id>/role/", members.member_role, name="member-role"),
     path("members/<uuid:member_id>/remove/", members.member_remove, name="member-remove"),
     path("invitations/<uuid:invitation_id>/withdraw/", members.invitation_withdraw, name="invitation-withdraw"),
+    *alert_paths(alerts),
     path("audit/", audit.audit_log, name="audit"),
     path("settings/", settings.organization_settings, name="settings"),
 ]

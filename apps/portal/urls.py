@@ -1,6 +1,7 @@
 from django.urls import path
 
-from apps.portal.views import dashboard, end_users, keys, limits, members, requests
+from apps.alerts.paths import alert_paths
+from apps.portal.views import alerts, dashboard, end_users, keys, limits, members, requests
 
 app_name = "portal"
 urlpatterns = [
@@ -18,6 +19,7 @@ urlpatterns = [
     path("end-users/limits/<uuid:limit_id>/remove/", end_users.end_user_limit_remove, name="end-user-limit-remove"),
     path("limits/", limits.limits, name="limits"),
     path("limits/refusals.csv", limits.refusals_export, name="refusals-export"),
+    *alert_paths(alerts),
     path("members/", members.members, name="members"),
     path("members/invite/", members.member_invite, name="member-invite"),
     path("members/<uuid:member_id>/remove/", members.member_remove, name="member-remove"),
