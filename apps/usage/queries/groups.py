@@ -31,14 +31,14 @@ class Group(NamedTuple):
 
 def totals(scope: Scope) -> Figures:
     """All of the scope together."""
-    return summed(scope.rows())
+    return summed(scope.sum_rows())
 
 
 def grouped_by(
     scope: Scope, dimension: Dimension, *, order: str = "-price", limit: int | None = None, offset: int = 0
 ) -> list[Group]:
     """A group for each value that occurs, ordered by a sum of Figures ("-" before it: largest first)."""
-    return _groups(scope.rows(), COLUMNS[dimension], order, limit, offset)
+    return _groups(scope.sum_rows(dimension), COLUMNS[dimension], order, limit, offset)
 
 
 def grouped_by_property(
