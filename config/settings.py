@@ -59,6 +59,7 @@ INSTALLED_APPS = [
     "apps.usage",
     "apps.exports",
     "apps.bodies",
+    "apps.alerts",
     "apps.proxy",
     "apps.ingest",
     "apps.console",
@@ -292,6 +293,11 @@ PROXY_FIRST_BYTE_TIMEOUT = env.float("TOLLGATE_FIRST_BYTE_TIMEOUT", default=600.
 PROXY_IDLE_TIMEOUT = env.float("TOLLGATE_IDLE_TIMEOUT", default=300.0)
 EXPORT_RETENTION = timedelta(days=env.int("TOLLGATE_EXPORT_DAYS", default=7))  # then a file is deleted
 SENT_MAX_AGE = timedelta(days=env.int("TOLLGATE_SENT_MAX_AGE_DAYS", default=90))  # of usage that is sent
+
+# Webhooks go to addresses of the open internet alone, but for these networks of one's own ("10.1.0.0/16").
+WEBHOOK_NETWORKS = env.list("TOLLGATE_WEBHOOK_NETWORKS", default=[])
+DELIVERIES_AT_ONCE = env.int("TOLLGATE_DELIVERIES_AT_ONCE", default=2)  # alerts on their way, of all workers
+
 SANDBOX_URL = env.str("TOLLGATE_SANDBOX_URL", default="")
 
 LOGGING = {
