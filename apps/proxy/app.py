@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from apps.proxy.admission import Admission
 from apps.proxy.asgi import Receive, Scope, Send
 from apps.proxy.attempts import Circuits
+from apps.proxy.background import Background
 from apps.proxy.call import Call
 from apps.proxy.grant import GrantSource
 from apps.proxy.leaving import READ_ON, Patience
@@ -32,6 +33,7 @@ class Proxy:
     max_body: bytes that a request's body may have.
     patience: how much of an answer is read on for nobody, where the organization has it so.
     makers: who made what is kept at providers; None: nothing that is kept there is within reach.
+    background: looks after responses in the background; None: they are refused.
     max_upload: the same of a form with files: sound, images.
     """
 
@@ -46,12 +48,14 @@ class Proxy:
         max_body: int,
         max_upload: int | None = None,
         makers: Makers | None = None,
+        background: Background | None = None,
         patience: Patience = READ_ON,
     ) -> None:
         self.grants = grants
         self.admission = admission
         self.pool = pool
         self.makers = makers
+        self.background = background
         self.patience = patience
         self.max_body = max_body
         self.max_upload = max_body if max_upload is None else max_upload
@@ -79,12 +83,16 @@ class Proxy:
             self.spool = self._open_spool()
             self.admission.start()
             self.grants.start()
+            if self.background is not None:
+                self.background.start(self.spool)
         except Exception as error:
             logger.exception("the proxy does not start")
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return
         await send({"type": "lifespan.startup.complete"})
         await receive()
+        if self.background is not None:
+            await self.background.stop()
         await self.grants.stop()
         self.pool.close()
         await self.admission.stop()
