@@ -9,11 +9,13 @@ django.setup()
 
 from django.conf import settings  # noqa: E402  Django's models need the set-up above
 
+from apps.kit.ids import uuid7  # noqa: E402
 from apps.limits.limiter import Limiter  # noqa: E402
 from apps.proxy.admission import Admission  # noqa: E402
 from apps.proxy.app import Proxy  # noqa: E402
 from apps.proxy.awaited import AwaitedInDatabase  # noqa: E402
 from apps.proxy.background import Background  # noqa: E402
+from apps.proxy.circuit_board import CircuitBoard  # noqa: E402
 from apps.proxy.grants import Grants  # noqa: E402
 from apps.proxy.handover import Handover  # noqa: E402
 from apps.proxy.leaving import Patience  # noqa: E402
@@ -42,6 +44,7 @@ def build() -> Proxy:
         max_upload=settings.PROXY_MAX_UPLOAD,
         patience=Patience(settings.PROXY_DRAIN_SECONDS, settings.PROXY_DRAIN_BYTES),
         makers=makers,
+        show_circuits=lambda circuits: CircuitBoard(circuits, limiter.pipe, uuid7().hex),
         background=Background(
             pool=pool,
             admission=admission,

@@ -23,7 +23,7 @@ from apps.usage.record import Awaited, Intent, Outcome
 
 logger = logging.getLogger(__name__)
 
-UNKNOWN_INPUT_TOKENS = 128_000  # of bodies that refer to things whose size they don't tell
+UNKNOWN_INPUT_TOKENS = 128_000  # of bodies that refer to things whose size they don't tell, by models of unknown size
 UNKNOWN_OUTPUT_TOKENS = 16_384  # where neither the call nor the price book knows a maximum
 BYTES_A_TOKEN = 4  # of plain text, about
 ATTEMPTS = 3  # at finding an output limit that fits, while other calls take what was there
@@ -47,10 +47,12 @@ class Demand(NamedTuple):
             most = (price and price.max_output_tokens) or UNKNOWN_OUTPUT_TOKENS
         return most * self.answers
 
-    def most_input(self) -> int:
-        """Nor more in."""
+    def most_input(self, price: Price | None) -> int:
+        """Nor more in: what the body tells, or else as much as the model takes."""
         bound = self.input_bound()
-        return UNKNOWN_INPUT_TOKENS if bound is None else bound
+        if bound is None:
+            bound = (price and price.context_window) or UNKNOWN_INPUT_TOKENS
+        return bound
 
     def likely_tokens(self) -> int:
         """What is counted against tokens a minute until the real number is known."""
@@ -140,7 +142,7 @@ def _tokens(scopes: Scopes, demand: Demand) -> int:
 
 
 def _spend(price: Price, demand: Demand, output_tokens: int, markup_percent: Decimal) -> int:
-    return ceiling(price, demand.most_input(), output_tokens, markup_percent, demand.units, demand.service_tier)
+    return ceiling(price, demand.most_input(price), output_tokens, markup_percent, demand.units, demand.service_tier)
 
 
 def _shorter(grant: Grant, price: Price, demand: Demand, reached: LimitReached) -> int | None:

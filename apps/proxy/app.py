@@ -13,6 +13,7 @@ from apps.proxy.asgi import Receive, Scope, Send
 from apps.proxy.attempts import Circuits
 from apps.proxy.background import Background
 from apps.proxy.call import Call
+from apps.proxy.circuit_board import CircuitBoard
 from apps.proxy.grant import GrantSource
 from apps.proxy.leaving import READ_ON, Patience
 from apps.proxy.made import Makers
@@ -34,6 +35,7 @@ class Proxy:
     patience: how much of an answer is read on for nobody, where the organization has it so.
     makers: who made what is kept at providers; None: nothing that is kept there is within reach.
     background: looks after responses in the background; None: they are refused.
+    show_circuits: makes who tells others of the circuits; None: nobody does.
     max_upload: the same of a form with files: sound, images.
     """
 
@@ -49,6 +51,7 @@ class Proxy:
         max_upload: int | None = None,
         makers: Makers | None = None,
         background: Background | None = None,
+        show_circuits: Callable[[Circuits], CircuitBoard] | None = None,
         patience: Patience = READ_ON,
     ) -> None:
         self.grants = grants
@@ -60,6 +63,8 @@ class Proxy:
         self.max_body = max_body
         self.max_upload = max_body if max_upload is None else max_upload
         self.circuits: Circuits = {}
+        self._board = show_circuits(self.circuits) if show_circuits is not None else None
+        self._board_task: asyncio.Task[None] | None = None
         self._open_spool = open_spool
         self._elsewhere = elsewhere
         self.spool: Spool
@@ -85,6 +90,8 @@ class Proxy:
             self.grants.start()
             if self.background is not None:
                 self.background.start(self.spool)
+            if self._board is not None:
+                self._board_task = asyncio.create_task(self._board.run())
         except Exception as error:
             logger.exception("the proxy does not start")
             await send({"type": "lifespan.startup.failed", "message": str(error)})
@@ -93,6 +100,9 @@ class Proxy:
         await receive()
         if self.background is not None:
             await self.background.stop()
+        if self._board is not None and self._board_task is not None:
+            self._board_task.cancel()
+            await self._board.take_down()
         await self.grants.stop()
         self.pool.close()
         await self.admission.stop()

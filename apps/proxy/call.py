@@ -465,7 +465,7 @@ class Call(Asked):
             target.decode("latin-1"),
             self.route.provider_key_id,
             self.ask.input_bytes,
-            demand.most_input(),
+            demand.most_input(self.price),
             demand.most_output(self.price),
             self.ask.units,
             *((hold.id, hold.tokens, hold.spend, hold.is_alone) if hold is not None else ()),
