@@ -16,5 +16,6 @@ app.conf.beat_schedule = {  # a late, doubled or killed run is harmless: see eac
     "roll up what was shipped": {"task": "usage.roll_up", "schedule": 2.0, "options": {"expires": 10}},
     "make next months' partitions": {"task": "usage.make_partitions", "schedule": 60 * EVERY_MINUTE},
     "forget old batches": {"task": "usage.forget_batches", "schedule": 60 * EVERY_MINUTE},
+    "forget old usage": {"task": "usage.forget_old", "schedule": 6 * 60 * EVERY_MINUTE},
     "tell that a worker lives": {"task": "ops.beat", "schedule": 10.0, "options": {"expires": 10}},
 }

@@ -243,6 +243,16 @@ TIME_ZONE = "UTC"
 # The proxy. Ages are in seconds, sizes in bytes.
 SPOOL_DIRECTORY = Path(env.str("TOLLGATE_SPOOL", default=str(DATA / "spool")))
 SPOOL_RETENTION = timedelta(seconds=env.int("TOLLGATE_SPOOL_RETENTION", default=86_400))  # kept once shipped
+
+# How much of usage is kept, and how finely, where an organization has no values of its own (docs/usage.md). Days: at
+# least 2; 0 is for ever.
+USAGE_KEEPING = {
+    "most_end_users": env.int("TOLLGATE_MOST_END_USERS", default=200_000),  # a day, of an organization
+    "most_property_values": env.int("TOLLGATE_MOST_PROPERTY_VALUES", default=50_000),
+    "requests_days": env.int("TOLLGATE_KEEP_REQUESTS", default=0),
+    "hours_days": env.int("TOLLGATE_KEEP_HOURS", default=0),
+    "days_days": env.int("TOLLGATE_KEEP_DAYS", default=0),
+}
 WEB_ORIGIN = env.str("TOLLGATE_WEB_ORIGIN", default="")  # where the proxy's port sends what isn't for a provider
 GRANT_MAX_AGE_CAPPED = env.int("TOLLGATE_GRANT_MAX_AGE_CAPPED", default=120)
 GRANT_MAX_AGE = env.int("TOLLGATE_GRANT_MAX_AGE", default=900)

@@ -20,8 +20,10 @@ from apps.accounts.people import create_person
 from apps.accounts.services import add_member, create_organization
 from apps.customers.models import Customer, CustomerMember, CustomerRole
 from apps.customers.services import add_customer, add_customer_member
-from apps.keys.models import ModelAlias, ProviderKey, ProxyKey
+from apps.keys.api_scopes import OF_CUSTOMERS, ApiScope
+from apps.keys.models import ApiToken, ModelAlias, ProviderKey, ProxyKey
 from apps.keys.services.aliases import add_model_alias
+from apps.keys.services.api_tokens import add_api_token
 from apps.keys.services.links import assign_provider_key
 from apps.keys.services.provider_keys import add_provider_key
 from apps.keys.services.proxy_keys import mint_proxy_key
@@ -87,6 +89,12 @@ def a_model_alias(organization: Organization, name: str = "", **fields: Any) -> 
 def a_proxy_key(customer: Customer, name: str = "test", **fields: Any) -> tuple[ProxyKey, str]:
     """A proxy key of `customer`, and the key in clear."""
     return mint_proxy_key(customer, name=name, by=None, **fields)
+
+
+def an_api_token(organization: Organization, customer: Customer | None = None, **fields: Any) -> tuple[ApiToken, str]:
+    """An API token that may do all that it can be let do, and the token in clear."""
+    may = {"scopes": ApiScope if customer is None else OF_CUSTOMERS, "name": "test"} | fields
+    return add_api_token(organization, customer=customer, by=None, **may)
 
 
 def a_link(customer: Customer, provider: str = "openai", **fields: Any) -> ProviderKey:

@@ -16,6 +16,9 @@ Changes: TypeAlias = Mapping[str, tuple[Value, Value]]
 
 NEVER_AUDITED = frozenset({"secret", "password", "token", "token_hash", "ciphertext", "wrapped_key", "key_hash"})
 
+COMMAND_LINE = "command line"
+
+acting: ContextVar[str] = ContextVar("acting", default=COMMAND_LINE)  # who does what no user does: an API token, say
 client_address: ContextVar[str | None] = ContextVar("client_address", default=None)  # set by the middleware
 
 
@@ -27,11 +30,11 @@ def record(
     actor: User | None,
     changes: Changes | None = None,
     customer: models.Model | None = None,
-    actor_label: str = "command line",
+    actor_label: str = "",
 ) -> AuditEvent:
     """Note that `actor` did `action` ("customer.add") to `target`.
 
-    actor: None for commands and processes, which `actor_label` then names.
+    actor: None for commands, tokens and processes, which `actor_label` then names; "": whoever is `acting`.
     changes: {"field": (before, after)}. The name of a secret raises ValueError: it is a bug.
     customer: the Customer it concerns, who may see the event; None: the organization alone.
     """
@@ -42,7 +45,7 @@ def record(
         organization=organization,
         customer_id=customer.pk if customer else None,
         actor_id=actor.pk if actor else None,
-        actor_label=actor.email if actor else actor_label,
+        actor_label=actor.email if actor else (actor_label or acting.get())[:254],
         action=action,
         target_type=target._meta.model_name or "",
         target_id=str(target.pk),

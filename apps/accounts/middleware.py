@@ -19,11 +19,13 @@ def remember_client(get_response: GetResponse) -> GetResponse:
     """Let the audit log know where what is done in this request comes from."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
-        token = audit.client_address.set(request.META["REMOTE_ADDR"])
+        address = audit.client_address.set(request.META["REMOTE_ADDR"])
+        acting = audit.acting.set(audit.COMMAND_LINE)  # what the request sets goes no further than the request
         try:
             return get_response(request)
         finally:
-            audit.client_address.reset(token)
+            audit.acting.reset(acting)
+            audit.client_address.reset(address)
 
     return middleware
 

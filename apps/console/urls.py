@@ -10,6 +10,7 @@ from apps.console.views import (
     members,
     provider_keys,
     settings,
+    users,
 )
 
 app_name = "console"
@@ -41,6 +42,9 @@ urlpatterns = [
         end_users.end_user_limit_remove,
         name="end-user-limit-remove",
     ),
+    path("users/", users.users, name="users"),
+    path("users/users.csv", users.users_export, name="users-export"),
+    path("users/<uuid:customer_id>/", users.user_detail, name="user-detail"),
     path("limits/", limits.limits, name="limits"),
     path("limits/refusals.csv", limits.refusals_export, name="refusals-export"),
     path("provider-keys/", provider_keys.provider_keys, name="provider-keys"),

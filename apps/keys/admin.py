@@ -1,7 +1,7 @@
 from django.contrib import admin
 
 from apps.customers.limit_fields import ACCESS, LIMITS
-from apps.keys.models import CustomerProviderKey, ModelAlias, ProviderKey, ProxyKey
+from apps.keys.models import ApiToken, CustomerProviderKey, ModelAlias, ProviderKey, ProxyKey
 from apps.kit.admin import ReadOnlyAdmin
 
 
@@ -70,4 +70,24 @@ class ModelAliasAdmin(ReadOnlyAdmin):
         "default_parameters",
         "forced_parameters",
         "created_at",
+    ]
+
+
+@admin.register(ApiToken)
+class ApiTokenAdmin(ReadOnlyAdmin):
+    list_display = ["name", "organization", "customer", "last_four", "expires_at", "revoked_at", "last_used_at"]
+    list_select_related = ["organization", "customer"]
+    search_fields = ["name", "organization__name", "customer__name"]
+    fields = [
+        "id",
+        "organization",
+        "customer",
+        "name",
+        "last_four",
+        "scopes",
+        "created_by",
+        "created_at",
+        "expires_at",
+        "revoked_at",
+        "last_used_at",
     ]

@@ -3,7 +3,8 @@
 Refused
 ├── ProviderKeyRefused        a provider key that cannot be stored, or used by this customer
 ├── ProviderKeyInUse          deletion of a key that customers' calls are sent with
-└── ProxyKeyRefused           a proxy key that cannot be minted or rotated
+├── ProxyKeyRefused           a proxy key that cannot be minted or rotated
+└── ApiTokenRefused           an API token that cannot be made
 VaultError                    never expected: somebody has to look
 ├── BadKeyRing                TOLLGATE_VAULT_KEYS is not what it should be
 ├── UnknownVaultKey           sealed under a key-encryption key that is not in the ring
@@ -22,6 +23,10 @@ class ProviderKeyInUse(Refused):
 
 
 class ProxyKeyRefused(Refused):
+    pass
+
+
+class ApiTokenRefused(Refused):
     pass
 
 

@@ -1,8 +1,9 @@
-"""The operator's provider keys, in the vault, the customers' proxy keys that stand for them, and names for models."""
+"""Keys: of providers, in the vault; of customers, that stand for them; of the API. And names for models."""
 
 from datetime import datetime
 from typing import Self
 
+from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
@@ -13,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.accounts.models import Organization, User
 from apps.customers.limit_fields import AccessFields, LimitFields
 from apps.customers.models import Customer
+from apps.keys.api_scopes import ApiScope
 from apps.kit.models import IdentifiedModel
 
 NEVER_SET = frozenset({"model", "stream"})  # by an alias: what makes the call another one, or its answer
@@ -157,3 +159,48 @@ class ProxyKey(LimitFields, AccessFields, IdentifiedModel):
     def is_live(self, at: datetime) -> bool:
         """Whether the key is accepted at `at`."""
         return all(end is None or at < end for end in (self.revoked_at, self.expires_at))
+
+
+class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
+    def live(self, at: datetime) -> Self:
+        """Tokens that are accepted at `at`."""
+        return self.filter(revoked_at=None).filter(Q(expires_at=None) | Q(expires_at__gt=at))
+
+
+class ApiToken(IdentifiedModel):
+    """A secret for our API: of the organization, or of one of its customers, whose alone it then shows.
+
+    Only its SHA-256 is stored; the token is shown once.
+    """
+
+    organization = models.ForeignKey(Organization, models.CASCADE, related_name="api_tokens")
+    customer = models.ForeignKey(  # held to the organization by migration 0007
+        Customer, models.CASCADE, null=True, blank=True, related_name="api_tokens"
+    )
+    name = models.CharField(_("name"), max_length=80)
+    token_hash = models.BinaryField(max_length=32, unique=True, editable=False)
+    last_four = models.CharField(max_length=4, editable=False)
+    scopes = ArrayField(models.CharField(max_length=20, choices=ApiScope), verbose_name=_("may"))
+    created_by = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    expires_at = models.DateTimeField(_("expires"), null=True, blank=True)  # the first instant without it
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)  # to a few minutes
+
+    objects = ApiTokenQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(expires_at=None) | Q(expires_at__gt=F("created_at")), name="api_token_expires_later"
+            ),
+            models.CheckConstraint(condition=Q(scopes__len__gt=0), name="api_token_may_do_something"),
+        ]
+        indexes = [models.Index(fields=["organization", "customer", "-created_at"], name="api_token_newest_first")]
+
+    def __str__(self) -> str:
+        return f"{self.name} (tg_api_…{self.last_four})"
+
+    def is_live(self, at: datetime) -> bool:
+        """Whether the token is accepted at `at`."""
+        return self.revoked_at is None and (self.expires_at is None or at < self.expires_at)

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from apps.portal.views import dashboard, end_users, keys, limits, members, requests
+from apps.portal.views import dashboard, end_users, keys, limits, members, requests, users
 
 app_name = "portal"
 urlpatterns = [
@@ -16,6 +16,9 @@ urlpatterns = [
     path("end-users/limits/add/", end_users.end_user_limit_add, name="end-user-limit-add"),
     path("end-users/limits/<uuid:limit_id>/edit/", end_users.end_user_limit_edit, name="end-user-limit-edit"),
     path("end-users/limits/<uuid:limit_id>/remove/", end_users.end_user_limit_remove, name="end-user-limit-remove"),
+    path("users/", users.users, name="users"),
+    path("users/users.csv", users.users_export, name="users-export"),
+    path("users/user/", users.user_detail, name="user-detail"),
     path("limits/", limits.limits, name="limits"),
     path("limits/refusals.csv", limits.refusals_export, name="refusals-export"),
     path("members/", members.members, name="members"),

@@ -47,6 +47,7 @@ from apps.proxy.leaving import Drain, tell_when_gone
 from apps.proxy.listing import Listing
 from apps.proxy.made import Maker, can_be_followed
 from apps.proxy.meter import EMPTY, Meter, Usage
+from apps.proxy.passing import passer
 from apps.proxy.protocols.base import RUNNING, Match
 from apps.proxy.protocols.body import hides_names
 from apps.proxy.protocols.errors import BadBody
@@ -239,11 +240,15 @@ class Call(Asked):
             self.drain = Drain(self.exchange, self.proxy.patience if self.grant.drains else None)
 
     async def relay_stream(self, exchange: Exchange, answer: ResponseHead, meter: Meter) -> None:
-        """Each part goes out as it comes in; the one that ends the stream after the outcome is durable."""
+        """Each part goes out as it comes in; the one that ends the stream after the outcome is durable.
+
+        Parts that tell nothing are passed on without us, while the client keeps up (passing.py).
+        """
         await self.start(exchange.status, answer.forward)
         while chunk := await exchange.read():
             if self.first_token_ms is None:
                 self.first_token_ms = self.elapsed_ms()
+                exchange.pass_on = None if self.ask.is_background else passer(self.send, meter)
             part = meter.feed(chunk)
             reach("mid_stream")
             if self.drain is not None:

@@ -1,19 +1,38 @@
 """What is summed, and by what: the SQL that the roll-up, rebuilding, repricing and the audit share.
 
+Requests are gathered first: summed by everything at once, their properties as they are, which leaves a few
+rows of each session. All roll-ups are sums of what was gathered, so the requests are read once for all of them.
+
 Its parts are constants of ours, no values. The tables are named `request` and `organization` in them.
 """
 
 from typing import NamedTuple
 
-from apps.usage.models import TOKEN_KINDS, HourlyPropertyUsage, HourlyUsage, Result, UsageSource
+from apps.usage.histograms import counted, listed, merged
+from apps.usage.models import (
+    TOKEN_KINDS,
+    DailyPropertyUsage,
+    DailyTotal,
+    DailyUsage,
+    HourlyPropertyUsage,
+    HourlyUsage,
+    Result,
+    UsageSource,
+)
 
-REFUSED, UNFINISHED = Result.REFUSED.value, Result.UNFINISHED.value
+FAILED, REFUSED, UNFINISHED = Result.FAILED.value, Result.REFUSED.value, Result.UNFINISHED.value
 UNPRICED = f"cost IS NULL AND NOT result IN ({REFUSED}, {UNFINISHED})"
+IS_CLIENTS = f"result = {FAILED} AND status BETWEEN 400 AND 499"
+HAS_LATENCY = f"NOT result IN ({REFUSED}, {UNFINISHED})"
+HAS_FIRST_TOKEN = f"result <> {REFUSED} AND first_token_ms IS NOT NULL"
 
 SUMS = {
     "requests": "count(*)",
     "refused": f"count(*) FILTER (WHERE result = {REFUSED})",
-    "failed": f"count(*) FILTER (WHERE result = {Result.FAILED.value})",
+    "failed": f"count(*) FILTER (WHERE result = {FAILED})",
+    "client_errors": f"count(*) FILTER (WHERE {IS_CLIENTS} AND status <> 429)",
+    "rate_limited": f"count(*) FILTER (WHERE result = {FAILED} AND status = 429)",
+    "server_errors": f"count(*) FILTER (WHERE result = {FAILED} AND NOT status BETWEEN 400 AND 499)",
     "cancelled": f"count(*) FILTER (WHERE result = {Result.CANCELLED.value})",
     "unfinished": f"count(*) FILTER (WHERE result = {UNFINISHED})",
     "streamed": f"count(*) FILTER (WHERE is_streamed AND result <> {REFUSED})",
@@ -22,78 +41,105 @@ SUMS = {
     **{f"{kind}_tokens": f"sum({kind}_tokens)::bigint" for kind in TOKEN_KINDS},
     "cost": "coalesce(sum(cost), 0)",
     "price": "coalesce(sum(price), 0)",
-    "latency_ms": f"coalesce(sum(latency_ms) FILTER (WHERE NOT result IN ({REFUSED}, {UNFINISHED})), 0)::bigint",
-    "first_token_ms": f"coalesce(sum(first_token_ms) FILTER (WHERE result <> {REFUSED}), 0)::bigint",
-    "first_tokens": f"count(first_token_ms) FILTER (WHERE result <> {REFUSED})",
+    "latency_ms": f"coalesce(sum(latency_ms) FILTER (WHERE {HAS_LATENCY}), 0)::bigint",
+    "first_token_ms": f"coalesce(sum(first_token_ms) FILTER (WHERE {HAS_FIRST_TOKEN}), 0)::bigint",
+    "first_tokens": f"count(*) FILTER (WHERE {HAS_FIRST_TOKEN})",
 }
-EXTREMES = {"first_at": ("min(started_at)", "LEAST"), "last_at": ("max(started_at)", "GREATEST")}
-MEASURES = (*SUMS, *EXTREMES)
+AMOUNTS = ("cost", "price")
+EXTREMES = {"first_at": ("min", "LEAST"), "last_at": ("max", "GREATEST")}
+TIMES = {
+    "latencies": listed("latency_ms", HAS_LATENCY),
+    "first_token_times": listed("first_token_ms", HAS_FIRST_TOKEN),
+}
 
-# Requests of which the hours know. A batch that is forgotten was rolled up long ago.
+# Requests of which the roll-ups know. A batch that is forgotten was rolled up long ago.
 IS_ROLLED_UP = "NOT EXISTS (SELECT FROM usage_batch WHERE usage_batch.id = batch_id AND rolled_up_at IS NULL)"
-HOUR = "date_trunc('hour', started_at, organization.time_zone)"
+KEYS = {
+    "organization_id": "organization_id",
+    "hour": "date_trunc('hour', started_at, organization.time_zone)",
+    "day": "date_trunc('day', started_at, organization.time_zone)",
+    "customer_id": "customer_id",
+    "proxy_key_id": "proxy_key_id",
+    "provider": "provider",
+    "model": "model_served",
+    "sold_as": "coalesce(alias, model_served)",
+    "end_user": "end_user",
+    "properties": "properties",
+}
+REQUESTS = "usage_request AS request JOIN accounts_organization AS organization ON organization.id = organization_id"
 
 
 class Rollup(NamedTuple):
-    """A table of hourly sums: what its rows are told apart by, and how that is found in a request."""
+    """A table of sums: what its rows are told apart by, and how that is found in what was gathered."""
 
     table: str
     keys: dict[str, str]
     source: str
-    only: str  # of which requests
+    has_times: bool
+
+    @property
+    def moment(self) -> str:
+        """The column that says of when its rows are."""
+        return "hour" if "hour" in self.keys else "day"
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        return (*SUMS, *EXTREMES, *TIMES) if self.has_times else (*SUMS, *EXTREMES)
 
 
-REQUESTS = "usage_request AS request JOIN accounts_organization AS organization ON organization.id = organization_id"
-BY_ALL = Rollup(
-    HourlyUsage._meta.db_table,
-    {
-        "organization_id": "organization_id",
-        "hour": HOUR,
-        "customer_id": "customer_id",
-        "proxy_key_id": "proxy_key_id",
-        "provider": "provider",
-        "model": "model_served",
-        "sold_as": "coalesce(alias, model_served)",
-        "end_user": "end_user",
-    },
-    REQUESTS,
-    "TRUE",
-)
-BY_PROPERTY = Rollup(
-    HourlyPropertyUsage._meta.db_table,
-    {
-        "organization_id": "organization_id",
-        "hour": HOUR,
-        "customer_id": "customer_id",
-        "name": "property.key",
-        "value": "property.value",
-        "end_user": "end_user",
-    },
-    f"{REQUESTS} CROSS JOIN LATERAL jsonb_each_text(properties) AS property",
-    "properties <> '{}'",  # the others have no rows anyway; told so, PostgreSQL is done with them sooner
-)
-ROLLUPS = (BY_ALL, BY_PROPERTY)
+def _by_all(table: str, moment: str, *, has_users: bool = True) -> Rollup:
+    names = ["organization_id", moment, "customer_id", "proxy_key_id", "provider", "model", "sold_as"]
+    names += ["end_user"] if has_users else []
+    return Rollup(table, {name: name for name in names}, "gathered", has_times=True)
 
 
-def sums(rollup: Rollup, where: str) -> str:
-    """SELECT: the keys and measures of the requests for which `where` holds."""
-    keys = ", ".join(f"{expression} AS {name}" for name, expression in rollup.keys.items())
-    measures = [f"{expression} AS {name}" for name, expression in SUMS.items()]
-    measures += [f"{expression} AS {name}" for name, (expression, _) in EXTREMES.items()]
-    group = ", ".join(str(number + 1) for number in range(len(rollup.keys)))
-    return f"SELECT {keys}, {', '.join(measures)} FROM {rollup.source} WHERE {rollup.only} AND {where} GROUP BY {group}"  # noqa: S608 ours
+def _by_property(table: str, moment: str) -> Rollup:
+    keys = {name: name for name in ("organization_id", moment, "customer_id")}
+    keys |= {"name": "property.key", "value": "property.value", "end_user": "end_user"}
+    source = "gathered CROSS JOIN LATERAL jsonb_each_text(properties) AS property"
+    return Rollup(table, keys, source, has_times=False)
 
 
-def add(rollup: Rollup, where: str) -> str:
-    """INSERT: add the requests for which `where` holds to the hours.
+HOURS = _by_all(HourlyUsage._meta.db_table, "hour")
+DAYS = _by_all(DailyUsage._meta.db_table, "day")
+DAY_TOTALS = _by_all(DailyTotal._meta.db_table, "day", has_users=False)
+PROPERTY_HOURS = _by_property(HourlyPropertyUsage._meta.db_table, "hour")
+PROPERTY_DAYS = _by_property(DailyPropertyUsage._meta.db_table, "day")
+ROLLUPS = (HOURS, DAYS, DAY_TOTALS, PROPERTY_HOURS, PROPERTY_DAYS)
 
-    In the order of the keys: whoever else adds to the same hours waits, and none waits in a circle.
+
+def gather(where: str) -> str:
+    """SELECT: the sums of the requests for which `where` holds, by everything. The rest takes it for `gathered`."""
+    columns = [f"{expression} AS {name}" for name, expression in (KEYS | SUMS | TIMES).items()]
+    columns += [f"{pick}(started_at) AS {name}" for name, (pick, _) in EXTREMES.items()]
+    group = ", ".join(str(number + 1) for number in range(len(KEYS)))
+    return f"SELECT {', '.join(columns)} FROM {REQUESTS} WHERE {where} GROUP BY {group}"  # noqa: S608 ours
+
+
+def sums(rollup: Rollup, where: str = "TRUE") -> str:
+    """SELECT: the rows of a roll-up that what was gathered makes, where it is of an hour or day that `where` names."""
+    keys = [f"{expression} AS {name}" for name, expression in rollup.keys.items()]
+    measures = [f"sum({name}){'' if name in AMOUNTS else '::bigint'} AS {name}" for name in SUMS]
+    measures += [f"{pick}({name}) AS {name}" for name, (pick, _) in EXTREMES.items()]
+    lists = [f"string_agg({name}, ''::bytea) AS {name}" for name in TIMES] if rollup.has_times else []
+    group = ", ".join(str(number + 1) for number in range(len(keys)))
+    summed = f"SELECT {', '.join([*keys, *measures, *lists])} FROM {rollup.source} WHERE {where} GROUP BY {group}"  # noqa: S608 ours
+    columns = [f"{counted(name)} AS {name}" if name in TIMES else name for name in (*rollup.keys, *rollup.measures)]
+    return f"SELECT {', '.join(columns)} FROM ({summed}) AS summed"  # noqa: S608 ours
+
+
+def add(rollup: Rollup, where: str = "TRUE") -> str:
+    """INSERT: add what was gathered to a roll-up.
+
+    In the order of the keys: whoever else adds to the same rows waits, and none waits in a circle.
     """
-    columns = ", ".join((*rollup.keys, *MEASURES))
-    added = [f"{name} = {rollup.table}.{name} + excluded.{name}" for name in SUMS]
-    added += [f"{name} = {pick}({rollup.table}.{name}, excluded.{name})" for name, (_, pick) in EXTREMES.items()]
+    table = rollup.table
+    added = [f"{name} = {table}.{name} + excluded.{name}" for name in SUMS]
+    added += [f"{name} = {pick}({table}.{name}, excluded.{name})" for name, (_, pick) in EXTREMES.items()]
+    if rollup.has_times:
+        added += [f"{name} = {merged(f'{table}.{name}', f'excluded.{name}')}" for name in TIMES]
     keys = ", ".join(rollup.keys)
     return (
-        f"INSERT INTO {rollup.table} ({columns}) {sums(rollup, where)} ORDER BY {keys} "
+        f"INSERT INTO {table} ({keys}, {', '.join(rollup.measures)}) {sums(rollup, where)} ORDER BY {keys} "
         f"ON CONFLICT ({keys}) DO UPDATE SET {', '.join(added)}"
     )

@@ -1,4 +1,4 @@
-"""What was used: requests by the million, the batches they came in, and their hourly sums."""
+"""What was used: requests by the million, the batches they came in, and how they ended. The sums are in `sums.py`."""
 
 from django.db import models
 from django.utils import timezone
@@ -6,7 +6,30 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.models import Organization
 from apps.kit.fields import AmountField
+from apps.usage.keeping import DayCardinality, Keeping, KnownValue, RequestsHorizon
 from apps.usage.segment import HEADER_BYTES
+from apps.usage.sums import DailyPropertyUsage, DailyTotal, DailyUsage, HourlyPropertyUsage, HourlyUsage, UsageMeasures
+
+__all__ = [
+    "TOKEN_KINDS",
+    "Batch",
+    "DailyPropertyUsage",
+    "DailyTotal",
+    "DailyUsage",
+    "DayCardinality",
+    "DeadLetter",
+    "HourlyPropertyUsage",
+    "HourlyUsage",
+    "Keeping",
+    "KnownValue",
+    "PropertyName",
+    "Request",
+    "RequestsHorizon",
+    "Result",
+    "Spool",
+    "UsageMeasures",
+    "UsageSource",
+]
 
 TOKEN_KINDS = (  # disjoint: a token is of exactly one kind
     "input",
@@ -198,114 +221,6 @@ class Request(models.Model):
 
     def __str__(self) -> str:
         return str(self.id)
-
-
-class UsageMeasures(models.Model):
-    """What is summed for an hour. Refused requests count in `requests` and `refused`, nowhere else.
-
-    The database doesn't check the organization of each row: the roll-up joins with it, and that is enough.
-    """
-
-    requests = models.BigIntegerField(default=0)
-    refused = models.BigIntegerField(default=0)
-    failed = models.BigIntegerField(default=0)
-    cancelled = models.BigIntegerField(default=0)
-    unfinished = models.BigIntegerField(default=0)
-    streamed = models.BigIntegerField(default=0)
-    unpriced = models.BigIntegerField(default=0)  # that the provider was called for, at a price not known
-    estimated = models.BigIntegerField(default=0)  # whose tokens were estimated by us
-    input_tokens = models.BigIntegerField(default=0)
-    cache_read_tokens = models.BigIntegerField(default=0)
-    cache_write_5m_tokens = models.BigIntegerField(default=0)
-    cache_write_1h_tokens = models.BigIntegerField(default=0)
-    cache_write_tokens = models.BigIntegerField(default=0)
-    input_audio_tokens = models.BigIntegerField(default=0)
-    input_image_tokens = models.BigIntegerField(default=0)
-    output_tokens = models.BigIntegerField(default=0)
-    reasoning_tokens = models.BigIntegerField(default=0)
-    output_audio_tokens = models.BigIntegerField(default=0)
-    output_image_tokens = models.BigIntegerField(default=0)
-    cost = AmountField(default=0)
-    price = AmountField(default=0)
-    latency_ms = models.BigIntegerField(default=0)  # sum over requests neither refused nor unfinished
-    first_token_ms = models.BigIntegerField(default=0)  # sum over `first_tokens` requests
-    first_tokens = models.BigIntegerField(default=0)
-    first_at = models.DateTimeField()
-    last_at = models.DateTimeField()
-
-    class Meta:
-        abstract = True
-
-
-class HourlyUsage(UsageMeasures):
-    """Sums for an hour by everything that a request is grouped by, but for its properties.
-
-    `hour` is the instant at which an hour of the organization's time zone begins, so that whole hours make
-    whole days also where clocks are half an hour off UTC.
-    """
-
-    organization = models.ForeignKey(
-        Organization, models.CASCADE, related_name="hourly_usage", db_constraint=False, db_index=False
-    )
-    hour = models.DateTimeField()
-    customer_id = models.UUIDField()
-    proxy_key_id = models.UUIDField()
-    provider = models.TextField()
-    model = models.TextField()  # as served
-    sold_as = models.TextField()  # the alias that the customer called it by, else as served: what customers see
-    end_user = models.TextField(null=True)  # None: the requests that name no user
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(
-                fields=[
-                    "organization",
-                    "hour",
-                    "customer_id",
-                    "proxy_key_id",
-                    "provider",
-                    "model",
-                    "sold_as",
-                    "end_user",
-                ],
-                name="hourly_usage_once",
-                nulls_distinct=False,
-            ),
-        ]
-        indexes = [
-            models.Index(fields=["customer_id", "hour"], name="hourly_usage_of_customer"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.hour:%Y-%m-%d %H}h {self.model}"
-
-
-class HourlyPropertyUsage(UsageMeasures):
-    """Sums for an hour by the value of a property and the end user, for `Plan=premium` and the like."""
-
-    organization = models.ForeignKey(
-        Organization, models.CASCADE, related_name="hourly_property_usage", db_constraint=False, db_index=False
-    )
-    hour = models.DateTimeField()
-    customer_id = models.UUIDField()
-    name = models.TextField()  # lower-case
-    value = models.TextField()
-    end_user = models.TextField(null=True)
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(
-                fields=["organization", "hour", "customer_id", "name", "value", "end_user"],
-                name="hourly_property_usage_once",
-                nulls_distinct=False,
-            ),
-        ]
-        indexes = [
-            models.Index(fields=["customer_id", "name", "hour"], name="hourly_property_of_customer"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.hour:%Y-%m-%d %H}h {self.name}={self.value}"
 
 
 class PropertyName(models.Model):

@@ -1,87 +1,128 @@
 """The roll-ups made anew from the requests: the same rows, whatever was wrong with them."""
 
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
-from django.db import connection, transaction
-from django.db.models import Max, Min
+from django.db import transaction
+from django.db.models import F, Func, Max, Min, Model, Q, Value
 
+from apps.accounts.models import Organization
 from apps.kit.locks import lock_name
-from apps.usage.measures import HOUR, IS_ROLLED_UP, ROLLUPS, add
-from apps.usage.models import HourlyUsage, Request
+from apps.usage.gathering import gathered
+from apps.usage.keeping import keeping_of, requests_since
+from apps.usage.measures import DAY_TOTALS, DAYS, IS_ROLLED_UP, PROPERTY_DAYS, ROLLUPS, Rollup, add
+from apps.usage.models import DailyUsage, DayCardinality, HourlyUsage, KnownValue, Request
+from apps.usage.queries.periods import Period, midnight
 from apps.usage.rollup import LOCK
 
-STEP = timedelta(days=1)
-HOUR_LONG = timedelta(hours=1)
-
-# The first two conditions say the same less sharply, in terms that an index knows.
-OF_HOURS = (
-    f"started_at >= %s AND started_at < %s AND {HOUR} >= %s AND {HOUR} < %s "
-    f"AND (%s::uuid IS NULL OR organization_id = %s) AND {IS_ROLLED_UP}"
-)
+A_DAY = timedelta(days=1)
+ONLY_DAYS = (DAYS, DAY_TOTALS, PROPERTY_DAYS)
+OF_DAY = f"organization_id = %s AND started_at >= %s AND started_at < %s AND {IS_ROLLED_UP}"
+OF_PERIOD = "organization_id = %s AND {moment} >= %s AND {moment} < %s"
 
 
 def rebuild_rollups(*, since: datetime, until: datetime, organization_id: UUID | None = None) -> int:
-    """Make the hours that begin from `since` up to, not including, `until` anew. Returns how many requests they have.
+    """Make the hours that begin from `since` up to, not including, `until` anew, and all days that they are in.
 
-    A day is a transaction: stopped half-way, it has mended what it came to. Batches that are not rolled up
-    stay so.
+    Returns how many requests those hours have. A day of an organization is a transaction: stopped half-way, it
+    has mended what it came to. Batches that are not rolled up stay so.
     """
+    owned = {} if organization_id is None else {"pk": organization_id}
     requests = 0
-    while since < until:
-        end = min(since + STEP, until)
-        requests += _rebuild(since, end, organization_id)
-        since = end
+    for organization in Organization.objects.filter(**owned).order_by("pk"):
+        if (known := extent(organization.pk)) is None:
+            continue
+        wanted = Period(max(since, known[0]), min(until, known[1]))
+        for day in _days(wanted, ZoneInfo(organization.time_zone)):
+            requests += _rebuild(organization.pk, day, wanted, ROLLUPS)
     return requests
 
 
 def align_hours(organization_id: UUID) -> int:
-    """Make an organization's hours anew if they don't begin where hours of its time zone do.
+    """Make an organization's hours and days anew where they don't begin where those of its time zone do.
 
-    A zone whose offset differs by whole hours changes nothing. Returns how many requests were counted again.
+    A zone whose offset differs by whole hours leaves the hours as they are. Returns how many requests the days
+    made anew have.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT EXISTS (SELECT FROM usage_hourlyusage JOIN accounts_organization AS organization "
-            "ON organization.id = organization_id "
-            "WHERE organization_id = %s AND hour <> date_trunc('hour', hour, organization.time_zone))",
-            [organization_id],
-        )
-        (is_askew,) = cursor.fetchone()
-    known = extent(organization_id) if is_askew else None
-    return rebuild_rollups(since=known[0], until=known[1], organization_id=organization_id) if known else 0
+    organization = Organization.objects.get(pk=organization_id)
+    days = DayCardinality.objects.filter(organization=organization)
+    if _is_askew("hour", HourlyUsage, organization):
+        rollups: Sequence[Rollup] = ROLLUPS
+    elif _is_askew("day", DailyUsage, organization):
+        has_others = days.filter(Q(has_other_users=True) | Q(has_other_values=True)).exists()
+        rollups = ROLLUPS if has_others else ONLY_DAYS  # other days, others
+    else:
+        return 0
+    known = extent(organization_id)
+    if known is None:
+        return 0
+    period, zone = Period(*known), ZoneInfo(organization.time_zone)
+    requests = sum(_rebuild(organization_id, day, period, rollups) for day in _days(period, zone))
+    for model in (DayCardinality, KnownValue):
+        of_before = model._default_manager.filter(organization=organization)
+        of_before.exclude(
+            day=Func(Value("day"), F("day"), Value(organization.time_zone), function="date_trunc")
+        ).delete()
+    return requests
 
 
-def extent(organization_id: UUID | None = None) -> tuple[datetime, datetime] | None:
-    """From the first hour to after the last one that has requests, or roll-ups of some. None: there are none."""
+def _is_askew(moment: str, model: type[Model], organization: Organization) -> bool:
+    rows = model._default_manager.filter(organization=organization)
+    return rows.exclude(**{moment: _beginning(moment, organization)}).exists()
+
+
+def _beginning(moment: str, organization: Organization) -> Func:
+    return Func(Value(moment), F(moment), Value(organization.time_zone), function="date_trunc")
+
+
+def extent(organization_id: UUID | None = None) -> Period | None:
+    """From the day before the first that has requests, or roll-ups of some, to after the last. None: there are none."""
     owned = {} if organization_id is None else {"organization_id": organization_id}
     found = [
         *Request.objects.filter(**owned).aggregate(Min("started_at"), Max("started_at")).values(),
         *HourlyUsage.objects.filter(**owned).aggregate(Min("hour"), Max("hour")).values(),
+        *DailyUsage.objects.filter(**owned).aggregate(Min("day"), Max("day")).values(),
     ]
     instants = [instant for instant in found if instant is not None]
     if not instants:
         return None
-    return min(instants) - HOUR_LONG, max(instants) + HOUR_LONG
+    return Period(min(instants) - A_DAY, max(instants) + A_DAY)
+
+
+def _days(period: Period, zone: ZoneInfo) -> Iterator[Period]:
+    """The days of the zone that a period touches."""
+    day = period.since.astimezone(zone).date()
+    while (begins := midnight(day, zone)) < period.until:
+        day += A_DAY
+        yield Period(begins, midnight(day, zone))
 
 
 @transaction.atomic
-def _rebuild(since: datetime, until: datetime, organization_id: UUID | None) -> int:
+def _rebuild(organization_id: UUID, day: Period, wanted: Period, rollups: Sequence[Rollup]) -> int:
+    """Make a day anew, and of its hours those that are wanted; but not what has gone, or whose requests have."""
     lock_name(LOCK)  # nobody adds batches meanwhile; what is rolled up stays as it is
-    with connection.cursor() as cursor:
-        for rollup in ROLLUPS:
-            cursor.execute(
-                f"DELETE FROM {rollup.table} WHERE hour >= %s AND hour < %s "  # noqa: S608 a constant of ours
-                "AND (%s::uuid IS NULL OR organization_id = %s)",
-                [since, until, organization_id, organization_id],
-            )
-            cursor.execute(
-                add(rollup, OF_HOURS), [since, until + HOUR_LONG, since, until, organization_id, organization_id]
-            )
+    keeping = keeping_of(organization_id)
+    hours = Period(max(day.since, wanted.since), min(day.until, wanted.until))
+    is_gone = {"hour": _is_before(day, keeping.hours_since), "day": _is_before(day, keeping.days_since)}
+    if _is_before(day, requests_since()) or all(is_gone.values()):
+        return 0
+    with gathered(OF_DAY, [organization_id, *day], is_whole_day=True) as cursor:
+        for rollup in rollups:
+            if is_gone[rollup.moment]:
+                continue
+            of_period = OF_PERIOD.format(moment=rollup.moment)
+            values = [organization_id, *(hours if rollup.moment == "hour" else day)]
+            cursor.execute(f"DELETE FROM {rollup.table} WHERE {of_period}", values)  # noqa: S608 ours
+            cursor.execute(add(rollup, of_period), values)
         cursor.execute(
-            "SELECT coalesce(sum(requests), 0) FROM usage_hourlyusage WHERE hour >= %s AND hour < %s "
-            "AND (%s::uuid IS NULL OR organization_id = %s)",
-            [since, until, organization_id, organization_id],
+            f"SELECT coalesce(sum(requests), 0) FROM gathered WHERE {OF_PERIOD.format(moment='hour')}",  # noqa: S608 ours
+            [organization_id, *hours],
         )
         (requests,) = cursor.fetchone()
     return int(requests)
+
+
+def _is_before(day: Period, since: datetime | None) -> bool:
+    return since is not None and day.since < since

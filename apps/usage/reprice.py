@@ -1,4 +1,4 @@
-"""Requests whose price was not known get one, and their hours with them.
+"""Requests whose price was not known get one, and their hours and days with them.
 
 A request that has a price keeps it, whatever the book says today; so a second run finds nothing to do.
 """
@@ -22,7 +22,8 @@ from apps.kit.locks import lock_name
 from apps.pricing.book import find_price, sources_of
 from apps.pricing.models import ModelPrice
 from apps.pricing.rating import Price, Tokens, rate
-from apps.usage.measures import IS_ROLLED_UP, ROLLUPS, Rollup
+from apps.usage.gathering import gathering
+from apps.usage.measures import IS_ROLLED_UP, ROLLUPS, Rollup, sums
 from apps.usage.models import TOKEN_KINDS, Request, Result
 from apps.usage.rollup import LOCK
 
@@ -62,7 +63,7 @@ def reprice(
     """Price the requests that began from `since` up to, not including, `until`, where the book now can.
 
     model: only those that asked for it, or were served it. Each by the price in effect when it began.
-    Some thousand requests are a transaction, with their hours: stopped at any time, all sums are right.
+    Some thousand requests are a transaction, with their hours and days: stopped at any time, all sums are right.
     """
     waiting = Request.objects.filter(WITHOUT_PRICE, started_at__gte=since, started_at__lt=until)
     if organization_id is not None:
@@ -97,7 +98,7 @@ def _reprice_some(
         repriced.append(Repriced(request, cost, customers_price, price.id))
     if repriced and not is_dry_run:
         _store(repriced)
-        _add_to_hours(repriced)
+        _add_to_rollups(repriced)
         _note(repriced)
     done.requests += len(repriced)
     done.cost += sum(each.cost for each in repriced)
@@ -157,8 +158,8 @@ def _store(repriced: Sequence[Repriced]) -> None:
         )
 
 
-def _add_to_hours(repriced: Sequence[Repriced]) -> None:
-    """Those that are in the hours already; the others come with their batch, as they are now."""
+def _add_to_rollups(repriced: Sequence[Repriced]) -> None:
+    """Those that are in the roll-ups already; the others come with their batch, as they are now."""
     when = [each.request.started_at for each in repriced]
     ids = [each.request.id for each in repriced]
     with connection.cursor() as cursor:
@@ -167,22 +168,17 @@ def _add_to_hours(repriced: Sequence[Repriced]) -> None:
 
 
 def _correction(rollup: Rollup) -> str:
-    keys = ", ".join(f"{expression} AS {name}" for name, expression in rollup.keys.items())
-    numbers = ", ".join(str(number + 1) for number in range(len(rollup.keys)))
+    late = f"(started_at, request.id) IN (SELECT * FROM unnest(%s::timestamptz[], %s::uuid[])) AND {IS_ROLLED_UP}"  # noqa: S608 ours
     is_same = " AND ".join(
         f"{rollup.table}.{name} {'IS NOT DISTINCT FROM' if name == 'end_user' else '='} late.{name}"
         for name in rollup.keys
     )
     return f"""
+        {gathering(late)}
         UPDATE {rollup.table}
         SET cost = {rollup.table}.cost + late.cost, price = {rollup.table}.price + late.price,
             unpriced = {rollup.table}.unpriced - late.requests
-        FROM (
-            SELECT {keys}, sum(cost) AS cost, sum(price) AS price, count(*) AS requests
-            FROM {rollup.source}
-            WHERE (started_at, request.id) IN (SELECT * FROM unnest(%s::timestamptz[], %s::uuid[])) AND {IS_ROLLED_UP}
-            GROUP BY {numbers}
-        ) AS late
+        FROM ({sums(rollup)}) AS late
         WHERE {is_same}
     """  # noqa: S608 constants of ours
 

@@ -1,7 +1,7 @@
-"""Batches into hours: each request is counted once, however often whoever counts dies.
+"""Batches into hours and days: each request is counted once, however often whoever counts dies.
 
 1. Claim batches that are not rolled up, past those that others are at (SKIP LOCKED).
-2. Add their requests to the hours, in the order of the keys.
+2. Gather their requests, and add what was gathered to the hours and days, in the order of the keys.
 3. Mark the batches. All of it in one transaction: a batch is in the sums exactly if it is marked.
 """
 
@@ -10,12 +10,13 @@ import time
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
-from django.db import DataError, IntegrityError, connection, transaction
+from django.db import DataError, IntegrityError, transaction
 from django.utils import timezone
 
 from apps.kit.failpoints import reach
 from apps.kit.locks import lock_name
-from apps.usage.measures import BY_ALL, BY_PROPERTY, add
+from apps.usage.gathering import gathered
+from apps.usage.measures import ROLLUPS, add
 from apps.usage.models import Batch
 
 logger = logging.getLogger(__name__)
@@ -25,18 +26,15 @@ MOST_BATCHES = 50
 MOST_ROWS = 100_000
 FOREVER = timedelta.max
 
-IN_MEMORY = "SET LOCAL work_mem = '64MB'"
 OF_BATCHES = "batch_id = ANY(%s) AND started_at BETWEEN %s AND %s"  # the dates leave out other months
-ADD_BY_ALL = f"""
-WITH added AS ({add(BY_ALL, OF_BATCHES)} RETURNING proxy_key_id, last_at),
-used AS (SELECT proxy_key_id, max(last_at) AS last_at FROM added GROUP BY 1),
+LAST_USED = """
+WITH used AS (SELECT proxy_key_id, max(last_at) AS last_at FROM gathered GROUP BY 1),
 locked AS (
     SELECT id, last_at FROM keys_proxykey JOIN used ON id = proxy_key_id
     WHERE last_used_at IS NULL OR last_used_at < last_at ORDER BY id FOR NO KEY UPDATE OF keys_proxykey
 )
 UPDATE keys_proxykey SET last_used_at = GREATEST(last_used_at, last_at) FROM locked WHERE keys_proxykey.id = locked.id
-"""  # noqa: S608 constants of ours
-ADD_BY_PROPERTY = add(BY_PROPERTY, OF_BATCHES)
+"""
 
 
 class NotCounted(Exception):
@@ -106,8 +104,7 @@ def _claim(most: int, without: Collection[int]) -> list[Batch]:
 def _add(batches: Sequence[Batch]) -> None:
     first = min(batch.first_started_at for batch in batches)
     last = max(batch.last_started_at for batch in batches)
-    values = [[batch.pk for batch in batches], first, last]
-    with connection.cursor() as cursor:
-        cursor.execute(IN_MEMORY)
-        cursor.execute(ADD_BY_ALL, values)
-        cursor.execute(ADD_BY_PROPERTY, values)
+    with gathered(OF_BATCHES, [[batch.pk for batch in batches], first, last]) as cursor:
+        for rollup in ROLLUPS:
+            cursor.execute(add(rollup))
+        cursor.execute(LAST_USED)

@@ -4,8 +4,17 @@ import pytest
 
 from apps.kit.ids import uuid7
 from apps.usage.audit import audit
-from apps.usage.measures import MEASURES
-from apps.usage.models import Batch, DeadLetter, HourlyPropertyUsage, HourlyUsage, Request
+from apps.usage.measures import EXTREMES, SUMS, TIMES
+from apps.usage.models import (
+    Batch,
+    DailyPropertyUsage,
+    DailyTotal,
+    DailyUsage,
+    DeadLetter,
+    HourlyPropertyUsage,
+    HourlyUsage,
+    Request,
+)
 from apps.usage.rollup import roll_up
 from tests.usage.conftest import NOON, a_call, write_spool
 
@@ -27,14 +36,26 @@ def test_equals_are_equal(rolled_up):
     assert (audit().is_equal, audit().requests, audit().waiting) == (True, 2, 0)
 
 
-@pytest.mark.parametrize("measure", MEASURES)
-@pytest.mark.parametrize("model", [HourlyUsage, HourlyPropertyUsage])
+TABLES = (HourlyUsage, DailyUsage, DailyTotal, HourlyPropertyUsage, DailyPropertyUsage)
+
+
+@pytest.mark.parametrize("measure", (*SUMS, *EXTREMES))
+@pytest.mark.parametrize("model", TABLES)
 def test_any_wrong_measure_is_named(rolled_up, cast, model, measure):
     rows = model.objects.filter(customer_id=cast.globex.pk)
     right = rows.values_list(measure, flat=True).get()
-    wrong = right.replace(minute=7) if measure in ("first_at", "last_at") else right + 1
+    wrong = right.replace(minute=7) if measure in EXTREMES else right + 1
     rows.update(**{measure: wrong})
     assert found() == [(model._meta.db_table, measure, right, wrong)]
+
+
+@pytest.mark.parametrize("measure", TIMES)
+@pytest.mark.parametrize("model", [HourlyUsage, DailyUsage, DailyTotal])
+def test_any_wrong_histogram_is_named(rolled_up, cast, model, measure):
+    rows = model.objects.filter(customer_id=cast.globex.pk)
+    right = rows.values_list(measure, flat=True).get()
+    rows.update(**{measure: [1]})
+    assert found() == [(model._meta.db_table, measure, right, [1])]
 
 
 def test_missing_and_superfluous_hours_are_named(rolled_up, cast):
@@ -72,7 +93,8 @@ def test_batch_that_is_marked_and_not_counted_is_found(rolled_up, cast, root, sh
     ship()
     Batch.objects.update(rolled_up_at=NOON)
     measures = {measure for _, measure, _, _ in found()}
-    assert measures == {"requests", "input_tokens", "cache_read_tokens", "output_tokens", "cost", "price", "latency_ms"}
+    of_tokens = {"input_tokens", "cache_read_tokens", "output_tokens"}
+    assert measures == {"requests", *of_tokens, "cost", "price", "latency_ms", "latencies"}
 
 
 def test_audit_of_one_organization_sees_only_its_own(rolled_up, cast):

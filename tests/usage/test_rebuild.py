@@ -7,18 +7,19 @@ import pytest
 
 from apps.accounts.services import update_organization
 from apps.usage.audit import audit
-from apps.usage.models import Batch, HourlyPropertyUsage, HourlyUsage
+from apps.usage.models import Batch, DailyPropertyUsage, DailyTotal, DailyUsage, HourlyPropertyUsage, HourlyUsage
 from apps.usage.rebuild import extent, rebuild_rollups
 from apps.usage.rollup import roll_up
 from apps.usage.tasks import align_hours
 from tests.usage.conftest import NOON, a_call, write_spool
 
+TABLES = (HourlyUsage, DailyUsage, DailyTotal, HourlyPropertyUsage, DailyPropertyUsage)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
 def hours() -> list[dict[str, object]]:
-    """All rows of both tables, but for the numbers that the database gave them."""
-    rows = [*HourlyUsage.objects.values(), *HourlyPropertyUsage.objects.values()]
+    """All rows of the roll-ups, but for the numbers that the database gave them."""
+    rows = [row for model in TABLES for row in model.objects.values()]
     return sorted(({name: row[name] for name in row if name != "id"} for row in rows), key=str)
 
 

@@ -13,7 +13,15 @@ from apps.accounts.models import Organization, time_zones
 from apps.pricing.rating import Tokens
 from apps.usage import rollup
 from apps.usage.audit import audit
-from apps.usage.models import Batch, HourlyPropertyUsage, HourlyUsage, Request
+from apps.usage.models import (
+    Batch,
+    DailyPropertyUsage,
+    DailyTotal,
+    DailyUsage,
+    HourlyPropertyUsage,
+    HourlyUsage,
+    Request,
+)
 from apps.usage.record import CANCELLED, ESTIMATED, FAILED, NONE, REFUSED, SERVED, encode
 from apps.usage.rollup import roll_up
 from apps.usage.ship import Shipper
@@ -24,6 +32,9 @@ MEASURES = {
     "requests": 1,
     "refused": 0,
     "failed": 0,
+    "client_errors": 0,
+    "rate_limited": 0,
+    "server_errors": 0,
     "cancelled": 0,
     "unfinished": 0,
     "streamed": 0,
@@ -50,14 +61,22 @@ MEASURES = {
 }
 NOTHING = {"input_tokens": 0, "cache_read_tokens": 0, "output_tokens": 0, "cost": 0, "price": 0, "latency_ms": 0}
 NO_USE = {"usage_source": NONE, "tokens": Tokens(), "cost": Decimal(0), "price": Decimal(0)}
+BROKEN = {"failed": 1, "server_errors": 1}
 UNKNOWN = {"cost": None, "price": None}
 
 COUNTED = [  # how a call ended, and what is other than for a served one
     pytest.param({}, {}, id="served"),
     pytest.param({"first_token_ms": 90}, {"first_token_ms": 90, "first_tokens": 1}, id="first-token"),
     pytest.param({"first_token_ms": 0}, {"first_tokens": 1}, id="first-token-at-once"),
-    pytest.param({"result": FAILED, "status": 500, **NO_USE}, {**NOTHING, "failed": 1, "latency_ms": 800}, id="failed"),
-    pytest.param({"result": FAILED}, {"failed": 1}, id="failed-and-charged"),
+    pytest.param({"result": FAILED, "status": 500, **NO_USE}, {**NOTHING, **BROKEN, "latency_ms": 800}, id="failed"),
+    pytest.param({"result": FAILED}, BROKEN, id="failed-and-charged"),
+    pytest.param({"result": FAILED, "status": 429}, {"failed": 1, "rate_limited": 1}, id="provider-429"),
+    pytest.param({"result": FAILED, "status": 400}, {"failed": 1, "client_errors": 1}, id="provider-400"),
+    pytest.param({"result": FAILED, "status": 499}, {"failed": 1, "client_errors": 1}, id="provider-499"),
+    pytest.param({"result": FAILED, "status": 399}, BROKEN, id="neither-4xx-nor-5xx"),
+    pytest.param({"result": FAILED, "status": 0}, BROKEN, id="unreachable"),
+    pytest.param({"result": REFUSED, "status": 429, **NO_USE}, {**NOTHING, "refused": 1}, id="our-429"),
+    pytest.param({"result": CANCELLED, "status": 499}, {"cancelled": 1}, id="client-gone"),
     pytest.param({"result": CANCELLED}, {"cancelled": 1}, id="cancelled"),
     pytest.param({"result": REFUSED, "first_token_ms": 3, **NO_USE}, {**NOTHING, "refused": 1}, id="refused"),
     pytest.param({"usage_source": ESTIMATED}, {"estimated": 1}, id="estimated"),
@@ -75,8 +94,8 @@ def test_what_counts_where(cast, root, ship, outcome, differences):
     write_spool(root, a_call(cast.globex, outcome=outcome, properties=[("Plan", "pro")]))
     ship()
     assert roll_up() == 1
-    assert measures(HourlyUsage.objects.get()) == MEASURES | differences
-    assert measures(HourlyPropertyUsage.objects.get()) == MEASURES | differences
+    for model in (HourlyUsage, HourlyPropertyUsage, DailyUsage, DailyTotal, DailyPropertyUsage):
+        assert measures(model.objects.get()) == MEASURES | differences
 
 
 def test_streamed_requests_are_counted_unless_refused(cast, root, ship):

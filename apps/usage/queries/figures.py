@@ -1,15 +1,16 @@
 """The figures of usage: what they are made of, and how they are summed out of the hourly roll-ups."""
 
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import UTC, datetime, time
 from decimal import Decimal
 from functools import cache
 from typing import Any, Self
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from django.db.models import Aggregate, F, Max, Min, QuerySet, Sum
 
-from apps.usage.models import HourlyPropertyUsage, HourlyUsage
+from apps.usage.models import DailyPropertyUsage, DailyTotal, DailyUsage, HourlyPropertyUsage, HourlyUsage
 
 INPUT_COLUMNS = (
     "input_tokens",
@@ -35,7 +36,7 @@ class Scope:
     """Whose usage is meant, and of when: hours that begin from `since` on and before `until`.
 
     Hours are those of the organization's zone, so that midnights there are exact also where its offset from
-    UTC is not whole hours.
+    UTC is not whole hours. Where both ends are midnights, told in that zone, the days are summed, which are fewer.
     """
 
     organization_id: UUID
@@ -46,32 +47,64 @@ class Scope:
     provider: str | None = None
     model: str | None = None
     end_user: str | Unfiltered | None = ANY  # None: requests that name no user
+    sold_as: str | None = None  # the model as customers know it
+
+    @property
+    def is_of_days(self) -> bool:
+        """Whether whole days make it up."""
+        ends = (self.since, self.until)
+        return all(isinstance(end.tzinfo, ZoneInfo) and _is_midnight(end) for end in ends)
 
     def rows(self) -> QuerySet[HourlyUsage]:
         """The hours in this scope."""
+        return HourlyUsage.objects.filter(**self._named(), **self._period("hour"))
+
+    def day_rows(self) -> QuerySet[DailyUsage]:
+        """The days in this scope, by end user; only where `is_of_days`."""
+        return DailyUsage.objects.filter(**self._named(), **self._period("day"))
+
+    def sum_rows(self, dimension: str | None = None) -> QuerySet[Any]:
+        """The fewest rows that sum up to the scope, and can be told apart by the dimension."""
+        if not self.is_of_days:
+            return self.rows()
+        if self.end_user is not ANY or dimension == "user":
+            return self.day_rows()
+        return DailyTotal.objects.filter(**self._named(), **self._period("day"))
+
+    @property
+    def moment(self) -> str:
+        """The column of `sum_rows` and `property_rows` that says when: of days or of hours."""
+        return "day" if self.is_of_days else "hour"
+
+    def property_rows(self, name: str) -> QuerySet[Any]:
+        """The days, or hours, of a property's values; of scope, only the customer and the end user narrow them."""
+        return self.all_property_rows().filter(name=name.lower())
+
+    def all_property_rows(self) -> QuerySet[Any]:
+        """Those of all properties: a request is in as many of them as it has properties."""
+        narrowed = {
+            key: value for key, value in self._named().items() if key in ("organization_id", "customer_id", "end_user")
+        }
+        if self.is_of_days:
+            return DailyPropertyUsage.objects.filter(**narrowed, **self._period("day"))
+        return HourlyPropertyUsage.objects.filter(**narrowed, **self._period("hour"))
+
+    def _named(self) -> dict[str, Any]:
         named = {
             name: value
-            for name in ("customer_id", "proxy_key_id", "provider", "model")
+            for name in ("organization_id", "customer_id", "proxy_key_id", "provider", "model", "sold_as")
             if (value := getattr(self, name)) is not None
         }
-        if self.end_user is not ANY:
-            named["end_user"] = self.end_user
-        return HourlyUsage.objects.filter(
-            organization_id=self.organization_id, hour__gte=self.since, hour__lt=self.until, **named
-        )
+        return named if self.end_user is ANY else named | {"end_user": self.end_user}
 
-    def property_rows(self, name: str) -> QuerySet[HourlyPropertyUsage]:
-        """The hours of a property's values; of scope, only the customer and the end user narrow them."""
-        narrowed = {"customer_id": self.customer_id} if self.customer_id is not None else {}
-        if self.end_user is not ANY:
-            narrowed["end_user"] = self.end_user  # type: ignore[assignment]
-        return HourlyPropertyUsage.objects.filter(
-            organization_id=self.organization_id,
-            hour__gte=self.since,
-            hour__lt=self.until,
-            name=name.lower(),
-            **narrowed,
-        )
+    def _period(self, moment: str) -> dict[str, datetime]:
+        return {f"{moment}__gte": self.since, f"{moment}__lt": self.until}
+
+
+def _is_midnight(at: datetime) -> bool:
+    """Whether a day begins then; where clocks skip midnight, with the instant that they skip to."""
+    begins = datetime.combine(at.date(), time(), at.tzinfo)
+    return at.astimezone(UTC) == begins.astimezone(UTC)
 
 
 @dataclass(frozen=True)
@@ -80,7 +113,10 @@ class Figures:
 
     requests: int = 0
     refused: int = 0
-    failed: int = 0
+    failed: int = 0  # these three together:
+    client_errors: int = 0  # answered with 4xx other than 429
+    rate_limited: int = 0  # answered with 429 by the provider
+    server_errors: int = 0  # answered with 5xx, broken off, or out of reach
     cancelled: int = 0
     unfinished: int = 0
     streamed: int = 0
@@ -110,6 +146,26 @@ class Figures:
     @property
     def errors(self) -> int:
         return self.failed + self.unfinished
+
+    @property
+    def priced(self) -> int:
+        """Requests that went to a provider and whose cost and price are known."""
+        return self.answered - self.unfinished - self.unpriced
+
+    @property
+    def tokens_per_request(self) -> float | None:
+        """Of the requests that went to a provider."""
+        return self.tokens / self.answered if self.answered else None
+
+    @property
+    def cost_per_request(self) -> Decimal | None:
+        """Of the requests whose cost is known."""
+        return self.cost / self.priced if self.priced else None
+
+    @property
+    def price_per_request(self) -> Decimal | None:
+        """Of the requests whose price is known."""
+        return self.price / self.priced if self.priced else None
 
     @property
     def error_rate(self) -> float | None:

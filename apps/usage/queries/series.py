@@ -1,6 +1,6 @@
 """Usage over time."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -20,13 +20,22 @@ class Point(NamedTuple):
 
 def over_time(scope: Scope, interval: Interval, zone: ZoneInfo) -> list[Point]:
     """Every hour, day or month of the zone in the scope, those without requests as zeros."""
+    if interval == "hour" or not scope.is_of_days:
+        rows, moment = scope.rows(), "hour"
+    else:
+        rows, moment = scope.sum_rows(), "day"
     beginnings = {
         "hour": F("hour"),
-        "day": TruncDay("hour", tzinfo=zone),
-        "month": TruncMonth("hour", tzinfo=zone),
+        "day": F("day") if moment == "day" else TruncDay("hour", tzinfo=zone),
+        "month": TruncMonth(moment, tzinfo=zone),
     }
-    rows = scope.rows().values(start=beginnings[interval]).annotate(**figure_sums()).order_by()
+    sums = rows.values(start=beginnings[interval]).annotate(**figure_sums()).order_by()
     # By their time in UTC: of two zones, Python takes times in the hour that clocks repeat for different ones.
-    found = {row["start"].astimezone(UTC): Figures.of(row) for row in rows}
+    # Days by their date: of a midnight that comes twice, PostgreSQL means the second.
+    found = {_same(row["start"], interval, zone): Figures.of(row) for row in sums}
     period = Period(scope.since, scope.until)
-    return [Point(start, found.get(start.astimezone(UTC), Figures())) for start in steps(period, interval, zone)]
+    return [Point(start, found.get(_same(start, interval, zone), Figures())) for start in steps(period, interval, zone)]
+
+
+def _same(start: datetime, interval: Interval, zone: ZoneInfo) -> datetime | date:
+    return start.astimezone(UTC) if interval == "hour" else start.astimezone(zone).date()
