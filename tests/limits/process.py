@@ -2,7 +2,8 @@
 
     python -m tests.limits.process calls|money URL CUSTOMER SEED [AHEAD]
 
-AHEAD: seconds by which its clock is ahead of everybody else's. Waits for a line on stdin, so that all begin together, and prints what came of it as JSON.
+AHEAD: seconds by which its clock is ahead of everybody else's.
+Waits for a line on stdin, so that all begin together, and prints what came of it as JSON.
 """
 
 import asyncio
