@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.accounts.models import Organization
 
 
-def _days(text: str) -> Any:
+def _days(text: Any) -> Any:
     return models.PositiveIntegerField(text, null=True, blank=True, validators=[MinValueValidator(2)])
 
 
