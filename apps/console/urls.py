@@ -1,7 +1,10 @@
 from django.urls import path
 
+from apps.alerts.paths import alert_paths
 from apps.console.views import (
+    alerts,
     aliases,
+    api_tokens,
     audit,
     customers,
     dashboard,
@@ -13,6 +16,7 @@ from apps.console.views import (
     requests,
     sessions,
     settings,
+    users,
 )
 
 app_name = "console"
@@ -52,6 +56,9 @@ urlpatterns = [
     path("exports/<uuid:export_id>/download/", exports.export_download, name="export-download"),
     path("exports/<uuid:export_id>/remove/", exports.export_remove, name="export-remove"),
     path("requests/<uuid:request_id>/", requests.request_detail, name="request-detail"),
+    path("users/", users.users, name="users"),
+    path("users/users.csv", users.users_export, name="users-export"),
+    path("users/<uuid:customer_id>/", users.user_detail, name="user-detail"),
     path("limits/", limits.limits, name="limits"),
     path("limits/refusals.csv", limits.refusals_export, name="refusals-export"),
     path("provider-keys/", provider_keys.provider_keys, name="provider-keys"),
@@ -74,6 +81,9 @@ urlpatterns = [
     path("members/<uuid:member_id>/role/", members.member_role, name="member-role"),
     path("members/<uuid:member_id>/remove/", members.member_remove, name="member-remove"),
     path("invitations/<uuid:invitation_id>/withdraw/", members.invitation_withdraw, name="invitation-withdraw"),
+    path("api-tokens/", api_tokens.api_tokens, name="api-tokens"),
+    path("api-tokens/<uuid:token_id>/revoke/", api_tokens.api_token_revoke, name="api-token-revoke"),
+    *alert_paths(alerts),
     path("audit/", audit.audit_log, name="audit"),
     path("settings/", settings.organization_settings, name="settings"),
 ]
