@@ -3,6 +3,7 @@ from django.urls import path
 from apps.console.views import (
     aliases,
     audit,
+    bodies,
     customers,
     dashboard,
     end_users,
@@ -24,6 +25,8 @@ urlpatterns = [
     path("customers/<uuid:customer_id>/suspend/", customers.customer_suspend, name="customer-suspend"),
     path("customers/<uuid:customer_id>/resume/", customers.customer_resume, name="customer-resume"),
     path("customers/<uuid:customer_id>/invite/", customers.customer_invite, name="customer-invite"),
+    path("customers/<uuid:customer_id>/bodies/", bodies.customer_body_policy, name="customer-body-policy"),
+    path("customers/<uuid:customer_id>/bodies/erase/", bodies.customer_bodies_erase, name="customer-bodies-erase"),
     path("customers/<uuid:customer_id>/keys/", customers.customer_keys, name="customer-keys"),
     path("customers/<uuid:customer_id>/requests/", customers.customer_requests, name="customer-requests"),
     path("customers/<uuid:customer_id>/end-users/limits/", end_users.end_user_limits, name="end-user-limits"),
@@ -46,6 +49,7 @@ urlpatterns = [
     path("customers/<uuid:customer_id>/session/", sessions.session_detail, name="session-detail"),
     path("sessions/", sessions.sessions, name="sessions"),
     path("requests/", requests.requests, name="requests"),
+    path("requests/<uuid:request_id>/bodies/", bodies.request_bodies, name="request-bodies"),
     path("requests/<uuid:request_id>/", requests.request_detail, name="request-detail"),
     path("limits/", limits.limits, name="limits"),
     path("limits/refusals.csv", limits.refusals_export, name="refusals-export"),
@@ -70,5 +74,7 @@ urlpatterns = [
     path("members/<uuid:member_id>/remove/", members.member_remove, name="member-remove"),
     path("invitations/<uuid:invitation_id>/withdraw/", members.invitation_withdraw, name="invitation-withdraw"),
     path("audit/", audit.audit_log, name="audit"),
+    path("settings/bodies/", bodies.body_policy, name="body-policy"),
+    path("settings/bodies/erase/", bodies.bodies_erase, name="bodies-erase"),
     path("settings/", settings.organization_settings, name="settings"),
 ]

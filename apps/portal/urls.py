@@ -1,11 +1,12 @@
 from django.urls import path
 
-from apps.portal.views import dashboard, end_users, keys, limits, members, requests, sessions
+from apps.portal.views import bodies, dashboard, end_users, keys, limits, members, requests, sessions
 
 app_name = "portal"
 urlpatterns = [
     path("", dashboard.dashboard, name="dashboard"),
     path("requests/", requests.requests, name="requests"),
+    path("requests/<uuid:request_id>/bodies/", bodies.request_bodies, name="request-bodies"),
     path("requests/<uuid:request_id>/", requests.request_detail, name="request-detail"),
     path("sessions/", sessions.sessions, name="sessions"),
     path("session/", sessions.session_detail, name="session-detail"),
