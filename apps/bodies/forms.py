@@ -82,9 +82,9 @@ class CustomerBodyPolicyForm(forms.ModelForm):
     def __init__(self, *args: Any, customer: Customer, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         base = policy_of(customer.organization)
-        whole = _("All that your settings store: %(what)s") % {"what": Kept(base.keeps).label.lower()}
+        self.fields["keeps"].help_text = _("Your settings: %(what)s.") % {"what": Kept(base.keeps).label.lower()}
         self.fields["keeps"].choices = [  # type: ignore[attr-defined]
-            (Kept.BOTH, whole),
+            (Kept.BOTH, _("As in your settings")),
             *((kept, kept.label) for kept in (Kept.REQUESTS, Kept.RESPONSES, Kept.NOTHING)),
         ]
         self.fields["days"].choices = [  # type: ignore[attr-defined]

@@ -90,13 +90,15 @@ class Redactor:
         self._until = time.thread_time() + MOST_S
         if is_events:
             events = read_events(text)
-            self._redact_values(event.value for event in events)
-            return "".join(self._redact_json(event.raw) if event.value is None else event.written() for event in events)
+            changed = self._redact_values(event.value for event in events)
+            return "".join(
+                event.written() if number in changed else event.raw if event.value else self._redact_json(event.raw)
+                for number, event in enumerate(events)
+            )
         if not is_json:
             return self.plain(text)
         if (items := read_array(text)) is not None:  # Gemini's way to stream
-            self._redact_values(items)
-            return encode(items)
+            return encode(items) if self._redact_values(items) else text
         return self._redact_json(text)
 
     def plain(self, text: str) -> str:
@@ -104,13 +106,16 @@ class Redactor:
         spans = self._spans(text)
         return _without(text, spans) if spans else text
 
-    def _redact_values(self, values: Iterable[Any]) -> None:
+    def _redact_values(self, values: Iterable[Any]) -> set[int]:
+        """Redact the texts of these values. Returns the numbers of those that are changed."""
+        changed: set[int] = set()
         for pieces in Channels(values):
             texts = pieces.texts()
             if all(text == texts[0] for text in texts):  # a name that every event repeats, or the only piece
-                pieces.put([self.plain(texts[0])] * len(texts))
+                changed |= pieces.put([self.plain(texts[0])] * len(texts))
             elif spans := self._spans("".join(texts)):
-                pieces.put(_without_in_pieces(texts, spans))
+                changed |= pieces.put(_without_in_pieces(texts, spans))
+        return changed
 
     def _redact_json(self, text: str) -> str:
         return _TOKEN.sub(lambda token: self._redact_token(token[0]), text)

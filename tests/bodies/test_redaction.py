@@ -97,6 +97,13 @@ def test_what_a_stream_cuts_in_pieces_is_found():
     assert "ample" not in redacted
 
 
+def test_events_without_anything_to_take_out_stay_byte_for_byte():
+    text = events("write to", " nobody ") + 'data: {"a" : 1.50}\n\nevent: x\ndata: [DONE]\n\n'
+    assert redactor(ALL, ()).redact(text, is_events=True, is_json=False) == text
+    redacted = redactor(ALL, ()).redact(text + events("ada@example.org"), is_events=True, is_json=False)
+    assert redacted.startswith(text)
+
+
 def test_answers_that_come_in_turns_are_told_apart():
     text = "".join(events(a, index=0) + events(b, index=1) for a, b in [("ada@", "x"), ("example.org", "y")])
     redacted = redactor(ALL, ()).redact(text, is_events=True, is_json=False)

@@ -13,10 +13,8 @@ from tests.cast import Cast
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 ASKED = json.dumps({"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Who was Ada? " * 40}]})
-SAID = "".join(
-    f"data: {json.dumps({'choices': [{'index': 0, 'delta': {'content': word}}]})}\n\n"
-    for word in "Ada Lovelace wrote the first programme . Ask [e-mail address] for <b>more</b> .".split(" ")
-)
+WORDS = ("Ada ", "Lovelace ", "wrote ", "the ", "first ", "programme", ". ", "Ask [e-mail address] for <b>more</b>.")
+SAID = "".join(f"data: {json.dumps({'choices': [{'index': 0, 'delta': {'content': word}}]})}\n\n" for word in WORDS)
 
 
 def test_from_the_setting_to_a_look_to_the_end(page: Page, complaints: list[str], cast: Cast):
@@ -35,7 +33,7 @@ def test_from_the_setting_to_a_look_to_the_end(page: Page, complaints: list[str]
     page.goto(f"/console/requests/{request.id}/")
     page.get_by_role("link", name="Request and answer").click()
     page.get_by_role("button", name="Show them").click()
-    expect(page.get_by_text("AdaLovelacewrotethefirstprogramme")).to_be_visible()
+    expect(page.get_by_text("Ada Lovelace wrote the first programme. Ask")).to_be_visible()
     page.get_by_text("As it is stored").last.click()
     expect(page.get_by_text("<b>more</b>").last).to_be_visible()
 

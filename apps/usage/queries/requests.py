@@ -6,6 +6,7 @@ from uuid import UUID
 
 from apps.usage.models import Request, Result
 from apps.usage.queries.cursors import Position, as_cursor, instant, position_of
+from apps.usage.queries.figures import ANY, Unfiltered
 from apps.usage.queries.periods import Period
 
 AROUND = timedelta(seconds=5)  # the time in an id: what it is of began then
@@ -27,11 +28,12 @@ def recent_requests(
     result: Result | None = None,
     error_code: str = "",
     period: Period | None = None,
+    end_user: str | Unfiltered | None = ANY,
 ) -> Page:
     """The newest requests, or those before the cursor `before`. As fast on the last page as on the first.
 
     result: only those that ended so, such as Result.REFUSED. error_code: only those with this one; "": any.
-    period: only those that began in it.
+    period: only those that began in it. end_user: only this one's; None: those that name nobody.
     """
     rows = Request.objects.filter(organization_id=organization_id)
     if result is not None:
@@ -40,6 +42,8 @@ def recent_requests(
         rows = rows.filter(error_code=error_code)
     if customer_id is not None:
         rows = rows.filter(customer_id=customer_id)
+    if end_user is not ANY:
+        rows = rows.filter(end_user=end_user)
     if period is not None:
         rows = rows.filter(started_at__gte=period.since, started_at__lt=period.until)
     if before and (position := position_of(before)):
