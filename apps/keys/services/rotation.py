@@ -1,14 +1,20 @@
 """Moving the vault to a new key-encryption key."""
 
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 from uuid import UUID
 
+from django.apps import apps
 from django.db import transaction
 
 from apps.accounts import audit
 from apps.keys.errors import VaultError
 from apps.keys.models import ProviderKey
+from apps.keys.sealed import SealedFields
 from apps.keys.vault import place_of, sealed_in, vault
+
+NO_SECRET = ""  # the KEK of a row that keeps none
 
 
 @dataclass
@@ -17,7 +23,7 @@ class Rotation:
 
     newest: str  # the id of the key that now seals everything it could open
     rotated: int = 0
-    failed: dict[UUID, str] = field(default_factory=dict)  # provider keys that did not open, and why
+    failed: dict[UUID, str] = field(default_factory=dict)  # rows that did not open, and why
     unused: list[str] = field(default_factory=list)  # ids that seal nothing any more: they may leave the ring
 
 
@@ -29,15 +35,38 @@ def rotate_vault() -> Rotation:
     left as it is.
     """
     rotation = Rotation(newest=vault().newest_id)
-    stale = ProviderKey.objects.exclude(kek_id=rotation.newest)
-    for key_id in list(stale.values_list("pk", flat=True).order_by("pk")):
-        try:
-            rotation.rotated += _rotate(key_id, rotation.newest)
-        except VaultError as error:
-            rotation.failed[key_id] = str(error)
-    in_use = set(ProviderKey.objects.values_list("kek_id", flat=True).distinct())
+    in_use: set[str] = set()
+    for model, rotate in [
+        (ProviderKey, _rotate),
+        *((each, partial(_rotate_sealed, each)) for each in _sealed_models()),
+    ]:
+        stale = model.objects.exclude(kek_id__in=(rotation.newest, NO_SECRET))
+        for row_id in list(stale.values_list("pk", flat=True).order_by("pk")):
+            try:
+                rotation.rotated += rotate(row_id, rotation.newest)
+            except VaultError as error:
+                rotation.failed[row_id] = str(error)
+        in_use |= set(model.objects.values_list("kek_id", flat=True).distinct())
     rotation.unused = sorted(vault().kek_ids - in_use - {rotation.newest})
     return rotation
+
+
+def _sealed_models() -> list[type[Any]]:
+    """The models of other rooms that keep secrets of their own."""
+    return [model for model in apps.get_models() if issubclass(model, SealedFields)]
+
+
+@transaction.atomic
+def _rotate_sealed(model: type[Any], row_id: UUID, newest: str) -> bool:
+    """The same for such a row."""
+    row = model.objects.select_for_update(of=("self",)).filter(pk=row_id).exclude(kek_id=newest).first()
+    if row is None:
+        return False
+    old = row.kek_id
+    row.rewrap()
+    row.save(update_fields=["wrapped_key", "kek_id"])
+    audit.record(row.organization, f"{row.PURPOSE}.rotate", row, actor=None, changes={"vault_key": (old, row.kek_id)})
+    return True
 
 
 @transaction.atomic
