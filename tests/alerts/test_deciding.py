@@ -33,9 +33,7 @@ BREACHED = [
     pytest.param(terms("0", direction=BELOW), reading("-0.01"), True, id="margin-below-zero"),
     pytest.param(terms("0", direction=BELOW), reading("0"), False, id="margin-of-zero-is-not-below"),
     pytest.param(terms("100", direction=BELOW), reading("99"), True, id="fewer-than"),
-    pytest.param(
-        terms("100", direction=BELOW, min_requests=1), reading("0", 0), False, id="fewer-than-but-none-at-all"
-    ),
+    pytest.param(terms("100", direction=BELOW, min_requests=1), reading("0", 0), False, id="none-at-all"),
     pytest.param(terms("50", comparison=BEFORE), reading("15", baseline="10"), True, id="half-more-than-before"),
     pytest.param(terms("50", comparison=BEFORE), reading("14.99", baseline="10"), False, id="not-quite-half-more"),
     pytest.param(terms("0", comparison=BEFORE), reading("10", baseline="10"), True, id="no-more-than-before-of-zero"),

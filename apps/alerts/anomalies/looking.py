@@ -56,8 +56,11 @@ class Names:
     customers: Mapping[UUID, Customer]
     keys: Mapping[UUID, str]
 
+    def knows(self, subject: Subject, whose: Whose) -> bool:
+        return whose[0] in self.customers and (subject is not Subject.KEY or whose[1] in self.keys)
+
     def of(self, subject: Subject, value: Any) -> str:
-        return self.keys.get(value, str(value)) if subject is Subject.KEY else str(value)
+        return self.keys[value] if subject is Subject.KEY else str(value)
 
 
 @transaction.atomic
@@ -87,7 +90,7 @@ def _look_at_hour(organization: Organization, subject: Subject, hour: datetime, 
     names = _names(organization, subject, candidates)
     histories = _histories(organization, subject, candidates, same_hours(hour, zone), zone)
     for whose, row in candidates.items():
-        if whose[0] in names.customers:
+        if names.knows(subject, whose):
             _judge(names, subject, whose, row, histories[whose], hour.astimezone(zone), at)
 
 
