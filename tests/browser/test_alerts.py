@@ -45,7 +45,7 @@ def test_from_a_channel_to_an_alert(page: Page, complaints: list[str], cast: Cas
     page.get_by_label("Judged for").select_option("user")
     page.get_by_label("Ops").check()
     page.get_by_role("button", name="Save").click()
-    expect(page.get_by_text("Spend of each end user is at or above $2.50 within 1 hour")).to_be_visible()
+    expect(page.get_by_text("Spend of each end user at or above $2.50 within 1 hour")).to_be_visible()
 
     an_hour(cast.globex, this_hour(), price=Decimal(7))
     evaluate_next(timezone.now())
