@@ -9,7 +9,18 @@ from zoneinfo import ZoneInfo
 from apps.customers.models import Customer
 from apps.kit.ids import uuid7
 from apps.usage.measures import SUMS, TIMES
-from apps.usage.models import TOKEN_KINDS, DailyTotal, DailyUsage, HourlyUsage, Request, Result, UsageSource
+from apps.usage.models import (
+    TOKEN_KINDS,
+    DailyPropertyUsage,
+    DailyTotal,
+    DailyUsage,
+    HourlyPropertyUsage,
+    HourlyUsage,
+    PropertyName,
+    Request,
+    Result,
+    UsageSource,
+)
 from apps.usage.partitions import ensure_partitions, month_of
 
 
@@ -32,23 +43,49 @@ def an_hour(customer: Customer, hour: datetime, **fields: Any) -> HourlyUsage:
         "last_at": hour,
     } | fields
     values = {"organization": customer.organization, "customer_id": customer.pk, "sold_as": values["model"]} | values
-    day = hour.astimezone(ZoneInfo(customer.organization.time_zone)).replace(hour=0, minute=0, second=0, microsecond=0)
+    day = _day_of(hour, customer)
     _add_to_day(DailyUsage, values | {"day": day})
     _add_to_day(DailyTotal, {name: value for name, value in values.items() if name != "end_user"} | {"day": day})
     return HourlyUsage.objects.create(**values, hour=hour)
 
 
-def _add_to_day(model: type[DailyUsage | DailyTotal], values: dict[str, Any]) -> None:
+def _day_of(hour: datetime, customer: Customer) -> datetime:
+    zone = ZoneInfo(customer.organization.time_zone)
+    return hour.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def _add_to_day(model: type[DailyUsage | DailyTotal | DailyPropertyUsage], values: dict[str, Any]) -> None:
     [once] = model._meta.constraints
     same = {name: values[name] for name in once.fields}
     row = model.objects.filter(**same).first()
     if row is None:
         model.objects.create(**values)
         return
-    for name in (*SUMS, *TIMES):
+    times = () if model is DailyPropertyUsage else TIMES
+    for name in (*SUMS, *times):
         setattr(row, name, getattr(row, name) + values.get(name, 0 if name in SUMS else []))
     row.first_at, row.last_at = min(row.first_at, values["first_at"]), max(row.last_at, values["last_at"])
     row.save()
+
+
+def a_property_hour(customer: Customer, hour: datetime, name: str, value: str, **fields: Any) -> HourlyPropertyUsage:
+    """An hour in which `customer` made calls with a property; `name` in lower case."""
+    values = {
+        "end_user": "ada",
+        "requests": 10,
+        "input_tokens": 1000,
+        "output_tokens": 500,
+        "cost": Decimal(2),
+        "price": Decimal(3),
+        "first_at": hour,
+        "last_at": hour,
+    } | fields
+    PropertyName.objects.get_or_create(
+        organization=customer.organization, name=name, defaults={"label": name.capitalize()}
+    )
+    values |= {"organization": customer.organization, "customer_id": customer.pk, "name": name, "value": value}
+    _add_to_day(DailyPropertyUsage, values | {"day": _day_of(hour, customer)})
+    return HourlyPropertyUsage.objects.create(hour=hour, **values)
 
 
 def a_request(customer: Customer, at: datetime, **fields: Any) -> Request:

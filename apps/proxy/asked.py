@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from apps.bodies.kept import Kept
 from apps.keys.token import digest, looks_valid
 from apps.kit.failpoints import reach
 from apps.kit.ids import uuid7_bytes
@@ -18,6 +19,7 @@ from apps.proxy.asgi import BodyTooLarge, Receive, Scope, Send, client_address, 
 from apps.proxy.attempts import Attempts
 from apps.proxy.grant import UNKNOWN, Grant, GrantsUnavailable, PricesUnavailable
 from apps.proxy.headers import take_key
+from apps.proxy.keeping import kept_of
 from apps.proxy.listing import PATHS, listing_of
 from apps.proxy.made import MakersUnknown
 from apps.proxy.memo import MEMO, Memo
@@ -70,6 +72,7 @@ class Asked:
         self.alias: Alias | None = None  # the organization's own name for the model, where the client said that
         self.model: str | None = None  # what the provider calls it, where the client said "provider/model"
         self.deployed: str | None = None  # the model that it is the name of, where Azure has names of its own
+        self.kept: Kept | None = None  # of what is stored of it
         self.provider_key_id: bytes | None = None
         self.price: Price | None = None
 
@@ -114,6 +117,8 @@ class Asked:
             await self.read_body()
         elif self.operation.takes_form:
             await self.read_form()
+        if grant.bodies is not None:
+            self.kept = kept_of(grant.bodies, self.head, self.scope["headers"], self.body)
         if grant.aliases and (alias := self.find_alias(grant.aliases)):
             self.take_alias(alias)
         elif self.may_name_provider and (named := named_provider(self.ask.model, grant.routes)):
@@ -135,6 +140,8 @@ class Asked:
             model = self.deployed or model
         if not grant.access.is_open and not grant.access.allows_model(self.provider, model, alias_name):
             raise stops.model_not_allowed(alias_name or model or self.operation.name)
+        if self.ask.is_background and self.proxy.background is None:
+            raise stops.no_background()
         if self.ask.refers_to or self.operation.object_id:
             await self.check_makers()
         self.find_limits()
@@ -187,8 +194,12 @@ class Asked:
                 maker = await makers.of(grant.organization_id, self.provider, object_id)
             except MakersUnknown:
                 raise stops.away("Whose this is cannot be looked up at the moment.") from None
-            if maker != grant.customer_id:
+            if maker is None or maker.customer_id != grant.customer_id:
                 raise stops.not_made_by_them(param, object_id)
+            if maker.is_awaited and param is None and self.proxy.background is not None:
+                self.proxy.background.hurry(object_id)
+                if self.scope["method"] == "DELETE":
+                    raise stops.still_awaited(object_id)
 
     def find_limits(self) -> None:
         """Whose limits the call is under: its customer's, key's and end user's, and the one it asks for itself."""

@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 from django.db import DatabaseError, close_old_connections, connections
 
 from apps.accounts.models import Organization
+from apps.bodies.queries import policy_for
 from apps.customers.models import Customer
 from apps.keys.errors import VaultError
 from apps.keys.models import ProviderKey, ProxyKey
@@ -228,7 +229,8 @@ class Grants:
 def load_grant(digest: bytes) -> Grant | None:
     """Read all that a key allows. None: there is no such key."""
     loaded_at = time.monotonic()  # before reading: what changes from here on is told by a notice
-    key = ProxyKey.objects.select_related("customer__organization").filter(key_hash=digest).first()
+    keys = ProxyKey.objects.select_related("customer__organization__body_policy", "customer__body_policy")
+    key = keys.filter(key_hash=digest).first()
     if key is None:
         return None
     organization, shares = key.customer.organization, _shares_of(key.customer)
@@ -251,6 +253,7 @@ def load_grant(digest: bytes) -> Grant | None:
         routes={provider: several[0].route for provider, several in shares.items()},
         plans=_plans_of(key.customer, shares),
         loaded_at=loaded_at,
+        bodies=policy_for(key.customer),
         drains=organization.on_client_gone == organization.ClientGone.READ_ON,
     )
 
@@ -284,7 +287,7 @@ def _shares_of(customer: Customer) -> dict[str, tuple[Share, ...]]:
     links = customer.provider_key_links.select_related("provider_key__organization")
     shares: dict[str, tuple[Share, ...]] = {}
     for link in links.filter(provider_key__disabled_at=None).order_by("position", "-weight", "pk"):
-        if route := _route_of(link.provider_key):
+        if route := route_of(link.provider_key):
             shares[route.provider] = (*shares.get(route.provider, ()), Share(route, link.weight, link.position))
     return shares
 
@@ -303,7 +306,7 @@ def _plans_of(customer: Customer, shares: dict[str, tuple[Share, ...]]) -> dict[
     }
 
 
-def _route_of(key: ProviderKey) -> Route | None:
+def route_of(key: ProviderKey) -> Route | None:
     """The way to the key's provider; None, loudly, where the vault doesn't open."""
     try:
         secret = open_provider_key(key, opened_by="proxy")

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -12,13 +12,26 @@ DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 Row = Mapping[str, object]
 
 
-def as_csv(columns: Sequence[str], rows: Sequence[Row]) -> str:
-    """RFC 4180, with a line of names. Text that would be a formula gets an apostrophe; numbers stay numbers."""
+def as_csv(columns: Sequence[str], rows: Sequence[Row], *, has_names: bool = True) -> str:
+    """RFC 4180. Text that would be a formula gets an apostrophe; numbers stay numbers.
+
+    has_names: with a line of the columns' names first; without, the lines go on from others.
+    """
     written = io.StringIO()
     writer = csv.writer(written)
-    writer.writerow(columns)
+    if has_names:
+        writer.writerow(columns)
     writer.writerows([_cell(row.get(name)) for name in columns] for row in rows)
     return written.getvalue()
+
+
+def csv_lines(columns: Sequence[str], rows: Iterable[Row]) -> Iterator[str]:
+    """As `as_csv`, a line at a time: for as many rows as there are."""
+    yield as_csv(columns, [])
+    for row in rows:
+        written = io.StringIO()
+        csv.writer(written).writerow([_cell(row.get(name)) for name in columns])
+        yield written.getvalue()
 
 
 def as_table(columns: Sequence[str], rows: Sequence[Row]) -> str:

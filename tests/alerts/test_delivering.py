@@ -244,6 +244,6 @@ def test_channels_move_to_a_new_vault_key(webhook, settings):
     channel, secret = webhook
     settings.VAULT_KEYS = f"new:bmV3LW5ldy1uZXctbmV3LW5ldy1uZXctbmV3LW5ldy0=,{settings.VAULT_KEYS}"
     rotation = rotate_vault()
-    assert (rotation.rotated, rotation.failed, rotation.unused) == (1, {}, ["tests"])
+    assert (rotation.sealed, rotation.failed, rotation.unused) == (1, {}, ["tests"])
     moved = reread(channel)
     assert (moved.kek_id, moved.open()) == ("new", secret)

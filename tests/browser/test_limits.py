@@ -27,7 +27,8 @@ def test_from_a_limit_to_who_is_at_it(page: Page, complaints: list[str], cast: C
     expect(page.get_by_text("0 of 0")).to_be_visible()
     assert (reread(key).max_concurrent, reread(key).allowed_models) == (0, ["gpt-4o*"])
 
-    page.get_by_role("link", name="End users").click()
+    page.get_by_role("link", name="Users", exact=True).click()
+    page.get_by_role("link", name="Limits of users").click()
     page.get_by_role("link", name="Set a default").click()
     page.get_by_label("Requests a minute").fill("20")
     page.get_by_role("button", name="Save").click()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 from decimal import Decimal
 from uuid import uuid4
 
@@ -9,6 +10,7 @@ import pytest
 from django.apps import apps
 from django.db import transaction
 from django.test import Client
+from django.utils import timezone
 
 from apps.accounts.models import Organization, Role
 from apps.accounts.services import invite_member
@@ -17,12 +19,14 @@ from apps.alerts.owners import Owner
 from apps.alerts.services.channels import add_subscription
 from apps.alerts.terms import EventKind
 from apps.customers.models import Customer
+from apps.exports.models import Export
 from apps.limits.services import set_end_user_limits
 from tests.alerts.conftest import a_finding, a_rule
-from tests.cast import Cast, a_customer_member, a_member, a_model_alias, a_provider_key, a_proxy_key
+from tests.cast import Cast, a_customer_member, a_member, a_model_alias, a_provider_key, a_proxy_key, an_api_token
 from tests.isolation.pages import Page, pages
+from tests.used import a_request
 
-OURS = ("accounts", "customers", "keys", "limits", "pricing", "usage", "alerts")
+OURS = ("accounts", "customers", "keys", "limits", "pricing", "usage", "exports", "bodies", "alerts")
 PAGES = [page for page in pages() if page.arguments]
 Objects = Mapping[str, object]
 
@@ -37,6 +41,9 @@ def of_operator(organization: Organization, customer: Customer) -> Objects:
         "alias_id": a_model_alias(organization).pk,
         "member_id": a_member(organization).pk,
         "invitation_id": invitation.pk,
+        "token_id": an_api_token(organization)[0].pk,
+        "request_id": a_request(customer, timezone.now()).id,
+        "export_id": an_export(organization, None).pk,
         **of_alerts(Owner(organization), customer),
     }
 
@@ -47,8 +54,18 @@ def of_customer(customer: Customer) -> Objects:
         "key_id": a_proxy_key(customer)[0].pk,
         "member_id": a_customer_member(customer).pk,
         "limit_id": a_limit(customer),
+        "token_id": an_api_token(customer.organization, customer)[0].pk,
+        "request_id": a_request(customer, timezone.now()).id,
+        "export_id": an_export(customer.organization, customer).pk,
         **of_alerts(Owner(customer.organization, customer), customer),
     }
+
+
+def an_export(organization: Organization, customer: Customer | None) -> Export:
+    """A file that is there to be downloaded."""
+    now = timezone.now()
+    fields = {"state": Export.State.DONE, "expires_at": now + timedelta(days=1), "format": "csv"}
+    return Export.objects.create(organization=organization, customer=customer, **fields)
 
 
 def a_limit(customer: Customer) -> object:

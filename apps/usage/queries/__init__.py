@@ -15,6 +15,7 @@ from apps.usage.queries.periods import PERIODS, Period, named_period
 from apps.usage.queries.refusals import Refusals, refusals
 from apps.usage.queries.requests import Page, recent_requests
 from apps.usage.queries.series import Point, over_time
+from apps.usage.queries.users import UserFilter, UserKey, UserPage, UserRow, users
 
 __all__ = [
     "ANY",
@@ -29,6 +30,10 @@ __all__ = [
     "Refusals",
     "Scope",
     "Times",
+    "UserFilter",
+    "UserKey",
+    "UserPage",
+    "UserRow",
     "by_customer",
     "grouped_by",
     "grouped_by_property",
@@ -41,4 +46,5 @@ __all__ = [
     "recent_requests",
     "refusals",
     "totals",
+    "users",
 ]

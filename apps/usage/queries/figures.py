@@ -47,6 +47,7 @@ class Scope:
     provider: str | None = None
     model: str | None = None
     end_user: str | Unfiltered | None = ANY  # None: requests that name no user
+    sold_as: str | None = None  # the model as customers know it
 
     @property
     def is_of_days(self) -> bool:
@@ -70,19 +71,28 @@ class Scope:
             return self.day_rows()
         return DailyTotal.objects.filter(**self._named(), **self._period("day"))
 
+    @property
+    def moment(self) -> str:
+        """The column of `sum_rows` and `property_rows` that says when: of days or of hours."""
+        return "day" if self.is_of_days else "hour"
+
     def property_rows(self, name: str) -> QuerySet[Any]:
         """The days, or hours, of a property's values; of scope, only the customer and the end user narrow them."""
+        return self.all_property_rows().filter(name=name.lower())
+
+    def all_property_rows(self) -> QuerySet[Any]:
+        """Those of all properties: a request is in as many of them as it has properties."""
         narrowed = {
             key: value for key, value in self._named().items() if key in ("organization_id", "customer_id", "end_user")
         }
         if self.is_of_days:
-            return DailyPropertyUsage.objects.filter(name=name.lower(), **narrowed, **self._period("day"))
-        return HourlyPropertyUsage.objects.filter(name=name.lower(), **narrowed, **self._period("hour"))
+            return DailyPropertyUsage.objects.filter(**narrowed, **self._period("day"))
+        return HourlyPropertyUsage.objects.filter(**narrowed, **self._period("hour"))
 
     def _named(self) -> dict[str, Any]:
         named = {
             name: value
-            for name in ("organization_id", "customer_id", "proxy_key_id", "provider", "model")
+            for name in ("organization_id", "customer_id", "proxy_key_id", "provider", "model", "sold_as")
             if (value := getattr(self, name)) is not None
         }
         return named if self.end_user is ANY else named | {"end_user": self.end_user}
@@ -136,6 +146,26 @@ class Figures:
     @property
     def errors(self) -> int:
         return self.failed + self.unfinished
+
+    @property
+    def priced(self) -> int:
+        """Requests that went to a provider and whose cost and price are known."""
+        return self.answered - self.unfinished - self.unpriced
+
+    @property
+    def tokens_per_request(self) -> float | None:
+        """Of the requests that went to a provider."""
+        return self.tokens / self.answered if self.answered else None
+
+    @property
+    def cost_per_request(self) -> Decimal | None:
+        """Of the requests whose cost is known."""
+        return self.cost / self.priced if self.priced else None
+
+    @property
+    def price_per_request(self) -> Decimal | None:
+        """Of the requests whose price is known."""
+        return self.price / self.priced if self.priced else None
 
     @property
     def error_rate(self) -> float | None:

@@ -54,6 +54,33 @@ def property_names(organization: Organization) -> list[str]:
     return list(names.values_list("label", flat=True))
 
 
+def properties_used(scope: Scope, *, most: int = 100) -> list[str]:
+    """The properties that requests in the scope have, as first written: what a customer may know of."""
+    used = list(scope.all_property_rows().values_list("name", flat=True).distinct().order_by("name")[:most])
+    labels = _labels(scope, used)
+    return [labels.get(name, name) for name in used]
+
+
+def by_every_property(scope: Scope, *, most: int = 100) -> dict[str, list[Group]]:
+    """For each property, by its name as first written, a group for each value; the `most` dearest values of all."""
+    rows = scope.all_property_rows().values("name", "value").annotate(**figure_sums())
+    found: dict[str, list[Group]] = {}
+    for row in rows.order_by("-sum_price", "-sum_requests", "name", "value")[:most]:
+        found.setdefault(row["name"], []).append(Group(row["value"], Figures.of(row)))
+    labels = _labels(scope, found)
+    return {labels.get(name, name): found[name] for name in sorted(found)}
+
+
+def _labels(scope: Scope, names: Iterable[str]) -> dict[str, str]:
+    known = PropertyName.objects.filter(organization_id=scope.organization_id, name__in=list(names))
+    return dict(known.values_list("name", "label"))
+
+
+def models_used(scope: Scope, column: Literal["model", "sold_as"], *, most: int) -> list[str]:
+    """The models that requests in the scope have, as the operator or as customers know them."""
+    return list(scope.sum_rows().values_list(column, flat=True).distinct().order_by(column)[:most])
+
+
 def by_customer(
     organization: Organization, customer_ids: Iterable[UUID], since: datetime, until: datetime
 ) -> dict[UUID, Figures]:

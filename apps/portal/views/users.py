@@ -1,0 +1,48 @@
+"""A customer's own end users."""
+
+from urllib.parse import urlencode
+
+from django.http import HttpResponse, HttpResponseBase
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+
+from apps.customers.access import PortalRequest, portal_page
+from apps.customers.models import CustomerRole
+from apps.usage.queries.users import UserKey
+from apps.usage.user_faces import user_table, users_csv
+from apps.usage.user_page import named
+from apps.usage.user_page import user_detail as of_user
+
+
+@portal_page(CustomerRole.VIEWER)
+def users(request: PortalRequest) -> HttpResponse:
+    """A table of them, with what each uses and what that is charged."""
+    customer = request.customer
+    table = user_table(request.GET, customer.organization, customer, at=timezone.now(), url=user_url)
+    return render(request, "portal/users/list.html", {"section": "users", "table": table})
+
+
+@portal_page(CustomerRole.VIEWER)
+def users_export(request: PortalRequest) -> HttpResponseBase:
+    """The chosen users as CSV."""
+    return users_csv(request.GET, request.customer.organization, request.customer, at=timezone.now())
+
+
+@portal_page(CustomerRole.VIEWER)
+def user_detail(request: PortalRequest) -> HttpResponse:
+    """One user: the one that `id` names, or, without it, the requests that name nobody."""
+    user = of_user(request.GET, request.customer, named(request.GET), is_operator=False, at=timezone.now())
+    context = {
+        "section": "users",
+        "user_detail": user,
+        "zone": request.zone,
+        "may_change": request.customer_member.may(CustomerRole.DEVELOPER),
+    }
+    return render(request, "portal/users/detail.html", context)
+
+
+def user_url(key: UserKey) -> str:
+    """A user's page. Any text may be a name, so it goes into the query string; without one it is nobody's."""
+    page = reverse("portal:user-detail")
+    return page if key.end_user is None else f"{page}?{urlencode({'id': key.end_user})}"
