@@ -48,7 +48,8 @@ def rotate_vault() -> Rotation:
     for model in _sealed_models():
         rotation.sealed += _rotate_rows(model, rotation)
     in_use = set(ProviderKey.objects.values_list("kek_id", flat=True).distinct())
-    for model in (DataKey, *_sealed_models()):
+    keeping: list[type[Any]] = [DataKey, *_sealed_models()]
+    for model in keeping:
         in_use |= set(model.objects.values_list("kek_id", flat=True).distinct())
     rotation.unused = sorted(vault().kek_ids - in_use - {rotation.newest})
     return rotation
