@@ -21,5 +21,9 @@ app.conf.beat_schedule = {  # a late, doubled or killed run is harmless: see eac
     "forget old usage": {"task": "usage.forget_old", "schedule": 6 * 60 * EVERY_MINUTE},
     "take up exports again": {"task": "exports.resume", "schedule": EVERY_MINUTE, "options": {"expires": 60}},
     "forget exports": {"task": "exports.forget", "schedule": 60 * EVERY_MINUTE},
+    "charge what was sent": {"task": "ingest.charge", "schedule": 10.0, "options": {"expires": 30}},
+    "forget keys of what was sent": {"task": "ingest.forget", "schedule": 60 * EVERY_MINUTE},
+    "evaluate alerts": {"task": "alerts.evaluate", "schedule": 20.0, "options": {"expires": 20}},
+    "send what waits": {"task": "alerts.deliver", "schedule": 5.0, "options": {"expires": 5}},
     "tell that a worker lives": {"task": "ops.beat", "schedule": 10.0, "options": {"expires": 10}},
 }

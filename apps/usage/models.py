@@ -62,9 +62,9 @@ class Spool(models.Model):
 
 
 class Batch(models.Model):
-    """Requests that were shipped in one transaction, and whether they are in the roll-ups."""
+    """Requests that came in one transaction, and whether they are in the roll-ups."""
 
-    spool = models.ForeignKey(Spool, models.PROTECT, related_name="batches")
+    spool = models.ForeignKey(Spool, models.PROTECT, related_name="batches", null=True)  # None: they were sent to us
     segment = models.PositiveIntegerField()
     start = models.PositiveBigIntegerField()
     end = models.PositiveBigIntegerField()
@@ -74,6 +74,8 @@ class Batch(models.Model):
     last_started_at = models.DateTimeField()
     shipped_at = models.DateTimeField(default=timezone.now)
     rolled_up_at = models.DateTimeField(null=True)
+    # The proxy charges its calls to the counters of spend itself; what was sent is charged after it was stored.
+    is_to_be_charged = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         constraints = [
@@ -82,6 +84,7 @@ class Batch(models.Model):
         indexes = [
             models.Index(fields=["id"], name="batch_to_roll_up", condition=models.Q(rolled_up_at=None)),
             models.Index(fields=["shipped_at"], name="batch_by_age"),
+            models.Index(fields=["id"], name="batch_to_charge", condition=models.Q(is_to_be_charged=True)),
         ]
 
     def __str__(self) -> str:
@@ -105,6 +108,28 @@ class DeadLetter(models.Model):
 
     def __str__(self) -> str:
         return self.reason
+
+
+class AwaitedCall(models.Model):
+    """A call that goes on at the provider after its answer, until its cost is known. See awaiting.py.
+
+    `intent` and `awaited` are as in the spool.
+    """
+
+    id = models.UUIDField(primary_key=True)  # the call's
+    organization = models.ForeignKey(Organization, models.CASCADE, related_name="awaited_calls")
+    customer_id = models.UUIDField()
+    object_id = models.TextField()  # the provider's
+    started_at = models.DateTimeField()
+    leased_until = models.DateTimeField()  # by the process that looks after it
+    intent = models.BinaryField()
+    awaited = models.BinaryField()
+
+    class Meta:
+        indexes = [models.Index(fields=["leased_until"], name="awaited_call_by_lease")]
+
+    def __str__(self) -> str:
+        return self.object_id
 
 
 class Result(models.IntegerChoices):

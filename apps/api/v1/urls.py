@@ -1,6 +1,19 @@
 from django.urls import path, re_path
 
-from apps.api.v1 import audit, customers, exports, keys, limits, metrics, prices, properties, requests, sessions, users
+from apps.api.v1 import (
+    audit,
+    customers,
+    exports,
+    keys,
+    limits,
+    metrics,
+    prices,
+    properties,
+    requests,
+    sending,
+    sessions,
+    users,
+)
 from apps.api.v1.base import Nothing
 
 urlpatterns = [
@@ -19,7 +32,7 @@ urlpatterns = [
     path("metrics", metrics.Metrics.as_view(), name="metrics"),
     path("properties", properties.PropertyList.as_view(), name="properties"),
     path("properties/values", properties.PropertyValues.as_view(), name="property-values"),
-    path("requests", requests.RequestList.as_view(), name="requests"),
+    path("requests", sending.Requests.as_view(), name="requests"),
     path("requests/<uuid:request_id>", requests.RequestDetail.as_view(), name="request"),
     path("sessions", sessions.SessionList.as_view(), name="sessions"),
     path("sessions/detail", sessions.SessionDetail.as_view(), name="session"),
