@@ -57,6 +57,8 @@ INSTALLED_APPS = [
     "apps.limits",
     "apps.pricing",
     "apps.usage",
+    "apps.exports",
+    "apps.bodies",
     "apps.proxy",
     "apps.ingest",
     "apps.console",
@@ -265,6 +267,19 @@ TIME_ZONE = "UTC"
 # The proxy. Ages are in seconds, sizes in bytes.
 SPOOL_DIRECTORY = Path(env.str("TOLLGATE_SPOOL", default=str(DATA / "spool")))
 SPOOL_RETENTION = timedelta(seconds=env.int("TOLLGATE_SPOOL_RETENTION", default=86_400))  # kept once shipped
+
+# How much of usage is kept, and how finely, where an organization has no values of its own (docs/usage.md). Days: at
+# least 2; 0 is for ever.
+USAGE_KEEPING = {
+    "most_end_users": env.int("TOLLGATE_MOST_END_USERS", default=200_000),  # a day, of an organization
+    "most_property_values": env.int("TOLLGATE_MOST_PROPERTY_VALUES", default=50_000),
+    "requests_days": env.int("TOLLGATE_KEEP_REQUESTS", default=0),
+    "hours_days": env.int("TOLLGATE_KEEP_HOURS", default=0),
+    "days_days": env.int("TOLLGATE_KEEP_DAYS", default=0),
+}
+BODY_SPOOL_DIRECTORY = Path(env.str("TOLLGATE_BODY_SPOOL", default=str(SPOOL_DIRECTORY / "bodies")))
+BODY_SPOOL_BYTES = env.int("TOLLGATE_BODY_SPOOL_BYTES", default=1024**3)  # of a process: what is more is dropped
+BODY_QUEUE_BYTES = env.int("TOLLGATE_BODY_QUEUE_BYTES", default=32 * 1024 * 1024)  # of its memory
 WEB_ORIGIN = env.str("TOLLGATE_WEB_ORIGIN", default="")  # where the proxy's port sends what isn't for a provider
 GRANT_MAX_AGE_CAPPED = env.int("TOLLGATE_GRANT_MAX_AGE_CAPPED", default=120)
 GRANT_MAX_AGE = env.int("TOLLGATE_GRANT_MAX_AGE", default=900)
@@ -276,6 +291,7 @@ PROXY_DRAIN_BYTES = env.int("TOLLGATE_DRAIN_BYTES", default=8 * 1024 * 1024)
 PROXY_FIRST_BYTE_TIMEOUT = env.float("TOLLGATE_FIRST_BYTE_TIMEOUT", default=600.0)
 PROXY_IDLE_TIMEOUT = env.float("TOLLGATE_IDLE_TIMEOUT", default=300.0)
 SENT_MAX_AGE = timedelta(days=env.int("TOLLGATE_SENT_MAX_AGE_DAYS", default=90))  # of usage that is sent
+EXPORT_RETENTION = timedelta(days=env.int("TOLLGATE_EXPORT_DAYS", default=7))  # then a file is deleted
 SANDBOX_URL = env.str("TOLLGATE_SANDBOX_URL", default="")
 
 LOGGING = {

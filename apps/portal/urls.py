@@ -1,11 +1,26 @@
 from django.urls import path
 
-from apps.portal.views import api_tokens, dashboard, end_users, keys, limits, members, requests, sessions, users
+from apps.portal.views import (
+    api_tokens,
+    dashboard,
+    end_users,
+    exports,
+    keys,
+    limits,
+    members,
+    requests,
+    sessions,
+    users,
+)
 
 app_name = "portal"
 urlpatterns = [
     path("", dashboard.dashboard, name="dashboard"),
     path("requests/", requests.requests, name="requests"),
+    path("exports/", exports.exports, name="exports"),
+    path("exports/add/", exports.export_add, name="export-add"),
+    path("exports/<uuid:export_id>/download/", exports.export_download, name="export-download"),
+    path("exports/<uuid:export_id>/remove/", exports.export_remove, name="export-remove"),
     path("requests/<uuid:request_id>/", requests.request_detail, name="request-detail"),
     path("sessions/", sessions.sessions, name="sessions"),
     path("session/", sessions.session_detail, name="session-detail"),

@@ -13,6 +13,7 @@ from contextlib import suppress
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from apps.bodies.kept import Kept
 from apps.kit.failpoints import reach
 from apps.kit.ids import as_text
 from apps.limits.headers import headers_of_answer
@@ -42,6 +43,7 @@ from apps.proxy.headers import (
     read_response,
     with_body,
 )
+from apps.proxy.keeping import KeepingMeter
 from apps.proxy.leaving import Drain, tell_when_gone
 from apps.proxy.listing import Listing
 from apps.proxy.meter import EMPTY, Meter, Usage
@@ -55,7 +57,7 @@ from apps.proxy.scrub import scrub
 from apps.proxy.shortening import can_be_shortened, shortened
 from apps.proxy.stops import Stop
 from apps.proxy.upstream import Exchange, UpstreamError
-from apps.usage.record import CANCELLED, ESTIMATED, FAILED, NONE, SERVED, Intent, Outcome, encode
+from apps.usage.record import CANCELLED, ESTIMATED, FAILED, NONE, REFUSED, SERVED, Intent, Outcome, encode
 from apps.usage.spool import SpoolUnavailable
 
 if TYPE_CHECKING:
@@ -122,6 +124,8 @@ class Call(Asked):
                 with suppress(SpoolUnavailable):
                     self.write_outcome(CANCELLED)
                 self.settle()
+            if self.kept is not None and self.is_recorded and self.outcome.result != REFUSED:
+                self.hand_over(self.kept)
 
     # Letting it in
 
@@ -204,6 +208,8 @@ class Call(Asked):
         else:
             answer = in_plain(answer)
             meter = self.meter = RenamingMeter(self.wire, self.operation, self.ask, answer, self.alias.name)
+        if self.kept is not None:
+            meter = self.meter = KeepingMeter(meter, self.kept.answer, answer)
         try:
             if exchange.status >= 400:
                 await self.relay_error(exchange, answer)
@@ -284,6 +290,8 @@ class Call(Asked):
             told = unnamed(told, self.alias)
         answer = answer._replace(content_encoding=b"")
         meter = self.meter = Meter(self.wire, self.operation, self.ask, answer, exchange.status)
+        if self.kept is not None:
+            meter = self.meter = KeepingMeter(meter, self.kept.answer, answer)
         meter.feed(told)
         await self.record(FAILED, status=exchange.status)
         await self.start(exchange.status, with_body(answer.forward, told))
@@ -431,6 +439,14 @@ class Call(Asked):
         """Put the real price in the place of what was held."""
         if self.hold is not None:
             self.proxy.admission.settle(self.hold, self.outcome)
+
+    def hand_over(self, kept: Kept) -> None:
+        """Have its bodies stored: once all else is done."""
+        if self.proxy.bodies is not None:
+            grant = self.grant
+            kept.id, kept.organization_id, kept.customer_id = self.id, grant.organization_id, grant.customer_id
+            kept.started_at = self.began_at
+            self.proxy.bodies.keep(kept)
 
     def elapsed_ms(self) -> int:
         return round((time.perf_counter() - self.began) * 1000)

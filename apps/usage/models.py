@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.models import Organization
 from apps.kit.fields import AmountField
+from apps.usage.keeping import DayCardinality, Keeping, KnownValue, RequestsHorizon
 from apps.usage.segment import HEADER_BYTES
 from apps.usage.sums import DailyPropertyUsage, DailyTotal, DailyUsage, HourlyPropertyUsage, HourlyUsage, UsageMeasures
 
@@ -16,11 +17,15 @@ __all__ = [
     "DailyPropertyUsage",
     "DailyTotal",
     "DailyUsage",
+    "DayCardinality",
     "DeadLetter",
     "HourlyPropertyUsage",
     "HourlyUsage",
+    "Keeping",
+    "KnownValue",
     "PropertyName",
     "Request",
+    "RequestsHorizon",
     "Result",
     "Spool",
     "UsageMeasures",

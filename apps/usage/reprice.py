@@ -19,7 +19,8 @@ from apps.accounts.models import Organization
 from apps.kit.locks import lock_name
 from apps.pricing.history import PriceHistory
 from apps.pricing.rating import Price, Tokens, rate
-from apps.usage.measures import IS_ROLLED_UP, ROLLUPS, Rollup, gather, sums
+from apps.usage.gathering import gathering
+from apps.usage.measures import IS_ROLLED_UP, ROLLUPS, Rollup, sums
 from apps.usage.models import TOKEN_KINDS, Request, Result
 from apps.usage.rollup import LOCK
 
@@ -152,7 +153,7 @@ def _correction(rollup: Rollup) -> str:
         for name in rollup.keys
     )
     return f"""
-        WITH gathered AS ({gather(late)})
+        {gathering(late)}
         UPDATE {rollup.table}
         SET cost = {rollup.table}.cost + late.cost, price = {rollup.table}.price + late.price,
             unpriced = {rollup.table}.unpriced - late.requests

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -13,12 +14,13 @@ from django.utils import timezone
 from apps.accounts.models import Organization, Role
 from apps.accounts.services import invite_member
 from apps.customers.models import Customer
+from apps.exports.models import Export
 from apps.limits.services import set_end_user_limits
 from tests.cast import Cast, a_customer_member, a_member, a_model_alias, a_provider_key, a_proxy_key, an_api_token
 from tests.isolation.pages import Page, pages
 from tests.used import a_request
 
-OURS = ("accounts", "customers", "keys", "limits", "pricing", "usage")
+OURS = ("accounts", "customers", "keys", "limits", "pricing", "usage", "exports", "bodies")
 PAGES = [page for page in pages() if page.arguments]
 Objects = Mapping[str, object]
 
@@ -35,6 +37,7 @@ def of_operator(organization: Organization, customer: Customer) -> Objects:
         "invitation_id": invitation.pk,
         "token_id": an_api_token(organization)[0].pk,
         "request_id": a_request(customer, timezone.now()).id,
+        "export_id": an_export(organization, None).pk,
     }
 
 
@@ -46,7 +49,15 @@ def of_customer(customer: Customer) -> Objects:
         "limit_id": a_limit(customer),
         "token_id": an_api_token(customer.organization, customer)[0].pk,
         "request_id": a_request(customer, timezone.now()).id,
+        "export_id": an_export(customer.organization, customer).pk,
     }
+
+
+def an_export(organization: Organization, customer: Customer | None) -> Export:
+    """A file that is there to be downloaded."""
+    now = timezone.now()
+    fields = {"state": Export.State.DONE, "expires_at": now + timedelta(days=1), "format": "csv"}
+    return Export.objects.create(organization=organization, customer=customer, **fields)
 
 
 def a_limit(customer: Customer) -> object:

@@ -18,7 +18,13 @@ from apps.usage.story import asked_instant, story_of
 def requests(request: OperatorRequest) -> HttpResponse:
     """Newest first, as searched for; a live page asks for its rows again and again."""
     found = explorer(request.GET, request.organization, None, at=timezone.now(), url=_url)
-    context = {"section": "requests", "found": found, "zone": request.zone, "shows_cost": True}
+    context = {
+        "section": "requests",
+        "found": found,
+        "zone": request.zone,
+        "export_url": reverse("console:export-add"),
+        "shows_cost": True,
+    }
     if request.htmx:
         is_as_seen = request.GET.get("seen") == found.seen
         return HttpResponse(status=204) if is_as_seen else render(request, "components/_explorer_rows.html", context)

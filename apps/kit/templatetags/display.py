@@ -48,6 +48,14 @@ def compact(number: int | None) -> str:
 
 
 @register.filter
+def average(number: float | None) -> str:
+    """A count by something: with a decimal place where it is small."""
+    if number is None:
+        return "–"
+    return f"{number:.1f}".removesuffix(".0") if abs(number) < 100 else compact(round(number))
+
+
+@register.filter
 def all_digits(amount: Decimal | None) -> str:
     """An amount with all its places, and no zeros after them."""
     return "–" if amount is None else f"{amount.normalize():,f}"
@@ -57,14 +65,6 @@ def all_digits(amount: Decimal | None) -> str:
 def whole(number: int) -> str:
     """A count to the last one."""
     return f"{number:,}"
-
-
-@register.filter
-def average(number: float | None) -> str:
-    """A count by something: with a decimal place where it is small."""
-    if number is None:
-        return "–"
-    return f"{number:.1f}".removesuffix(".0") if abs(number) < 100 else compact(round(number))
 
 
 @register.filter

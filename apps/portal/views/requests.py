@@ -19,7 +19,12 @@ def requests(request: PortalRequest) -> HttpResponse:
     """Newest first, as searched for; a live page asks for its rows again and again."""
     customer = request.customer
     found = explorer(request.GET, customer.organization, customer, at=timezone.now(), url=_url)
-    context = {"section": "requests", "found": found, "zone": request.zone}
+    context = {
+        "section": "requests",
+        "found": found,
+        "zone": request.zone,
+        "export_url": reverse("portal:export-add"),
+    }
     if request.htmx:
         is_as_seen = request.GET.get("seen") == found.seen
         return HttpResponse(status=204) if is_as_seen else render(request, "components/_explorer_rows.html", context)

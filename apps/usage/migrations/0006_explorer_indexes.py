@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("accounts", "0004_on_client_gone"),
-        ("usage", "0004_daily_rollups"),
+        ("usage", "0005_keeping"),
     ]
 
     operations = [

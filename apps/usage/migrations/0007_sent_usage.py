@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("usage", "0004_daily_rollups"),
+        ("usage", "0006_explorer_indexes"),
     ]
 
     operations = [
