@@ -154,6 +154,6 @@ def test_what_failed_says_with_what():
     assert told(is_error=True).error_code == "error"
 
 
-@pytest.mark.parametrize("wrong", [{"span_id": "0" * 16}, {"trace_id": ""}, {"start_ns": 0}, {"start_ns": 2**64 - 1}])
+@pytest.mark.parametrize("wrong", [{"span_id": "0" * 16}, {"trace_id": ""}, {"start_ns": 0}])
 def test_a_call_without_id_or_time_is_invalid(wrong):
     assert isinstance(told_of(a_span()._replace(**wrong)), Invalid)
