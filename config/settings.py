@@ -59,6 +59,7 @@ INSTALLED_APPS = [
     "apps.usage",
     "apps.exports",
     "apps.bodies",
+    "apps.alerts",
     "apps.proxy",
     "apps.ingest",
     "apps.console",
@@ -286,12 +287,19 @@ GRANT_MAX_AGE = env.int("TOLLGATE_GRANT_MAX_AGE", default=900)
 PROXY_MAX_BODY = env.int("TOLLGATE_MAX_BODY", default=25 * 1024 * 1024)
 PROXY_MAX_UPLOAD = env.int("TOLLGATE_MAX_UPLOAD", default=64 * 1024 * 1024)
 PROXY_OBJECTS_KEPT = env.int("TOLLGATE_OBJECTS_KEPT", default=30 * 86_400)  # who made a response or conversation
+PROXY_BACKGROUND_MOST = env.float("TOLLGATE_BACKGROUND_MOST", default=86_400)  # s that a response may go on
+BACKGROUND_LEASE = env.float("TOLLGATE_BACKGROUND_LEASE", default=45)  # s that one belongs to a process
 PROXY_DRAIN_SECONDS = env.float("TOLLGATE_DRAIN_SECONDS", default=300.0)  # of answers whose client has gone
 PROXY_DRAIN_BYTES = env.int("TOLLGATE_DRAIN_BYTES", default=8 * 1024 * 1024)
 PROXY_FIRST_BYTE_TIMEOUT = env.float("TOLLGATE_FIRST_BYTE_TIMEOUT", default=600.0)
 PROXY_IDLE_TIMEOUT = env.float("TOLLGATE_IDLE_TIMEOUT", default=300.0)
-SENT_MAX_AGE = timedelta(days=env.int("TOLLGATE_SENT_MAX_AGE_DAYS", default=90))  # of usage that is sent
 EXPORT_RETENTION = timedelta(days=env.int("TOLLGATE_EXPORT_DAYS", default=7))  # then a file is deleted
+SENT_MAX_AGE = timedelta(days=env.int("TOLLGATE_SENT_MAX_AGE_DAYS", default=90))  # of usage that is sent
+
+# Webhooks go to addresses of the open internet alone, but for these networks of one's own ("10.1.0.0/16").
+WEBHOOK_NETWORKS = env.list("TOLLGATE_WEBHOOK_NETWORKS", default=[])
+DELIVERIES_AT_ONCE = env.int("TOLLGATE_DELIVERIES_AT_ONCE", default=2)  # alerts on their way, of all workers
+
 SANDBOX_URL = env.str("TOLLGATE_SANDBOX_URL", default="")
 
 LOGGING = {

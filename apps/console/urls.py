@@ -1,6 +1,8 @@
 from django.urls import path
 
+from apps.alerts.paths import alert_paths
 from apps.console.views import (
+    alerts,
     aliases,
     api_tokens,
     audit,
@@ -81,6 +83,7 @@ urlpatterns = [
     path("invitations/<uuid:invitation_id>/withdraw/", members.invitation_withdraw, name="invitation-withdraw"),
     path("api-tokens/", api_tokens.api_tokens, name="api-tokens"),
     path("api-tokens/<uuid:token_id>/revoke/", api_tokens.api_token_revoke, name="api-token-revoke"),
+    *alert_paths(alerts),
     path("audit/", audit.audit_log, name="audit"),
     path("settings/", settings.organization_settings, name="settings"),
 ]

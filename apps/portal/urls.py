@@ -1,6 +1,8 @@
 from django.urls import path
 
+from apps.alerts.paths import alert_paths
 from apps.portal.views import (
+    alerts,
     api_tokens,
     dashboard,
     end_users,
@@ -41,6 +43,7 @@ urlpatterns = [
     path("users/user/", users.user_detail, name="user-detail"),
     path("limits/", limits.limits, name="limits"),
     path("limits/refusals.csv", limits.refusals_export, name="refusals-export"),
+    *alert_paths(alerts),
     path("members/", members.members, name="members"),
     path("members/invite/", members.member_invite, name="member-invite"),
     path("members/<uuid:member_id>/remove/", members.member_remove, name="member-remove"),

@@ -153,11 +153,10 @@ class Requests(RequestList):
         name="send_requests",
         tag=TAG,
         body=EventsSerializer,
-        answer=ResultsSerializer,
+        answers={200: ResultsSerializer, 207: ResultsSerializer},
         sent={"customer": "globex", "events": [EVENT]},
         example=ANSWER,
         errors=(413, 415),
-        more={207: ResultsSerializer},
     )
     def post(self, request: Request) -> Response:
         """Calls that were made past the proxy, at most 1,000 in 5 MB. Priced as of when they were made.
