@@ -3,6 +3,7 @@ the provider is the record that the proxy makes of the same call."""
 
 import gzip
 import http.client
+import secrets
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -23,6 +24,8 @@ from tests.rig.desk import MODELS
 from tests.rig.installation import Installation, Tenant
 from tests.rig.processes import listen, manage, port_of, wait_until
 from tests.wire.conftest import Proxied
+
+pytestmark = pytest.mark.timeout(400)  # a server of each kind is started
 
 HELLO = [{"role": "user", "content": "Tell me of the sea, please."}]
 SAID = {"user.id": "ada@example.com", "session.id": "s-7", "tollgate.property.Plan": "premium"}
@@ -220,7 +223,7 @@ def test_an_export_in_chunks_gets_through_the_proxys_port(ways: Ways):
     call = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": "any"}
     request = a_request(spans=2, **call)
     for span in request.resource_spans[0].scope_spans[0].spans:
-        span.start_time_unix_nano = time.time_ns()
+        span.start_time_unix_nano, span.trace_id = time.time_ns(), secrets.token_bytes(16)
     packed = gzip.compress(request.SerializeToString())
     connection = http.client.HTTPConnection(ways.url.removeprefix("http://"), timeout=30)
     headers = {
