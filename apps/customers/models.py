@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Self
 
-from django.core.validators import MaxValueValidator, MinValueValidator
+from django.core.validators import MaxLengthValidator, MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Lower
@@ -123,3 +123,33 @@ class CustomerInvitation(BaseInvitation):
                 name="customer_invitation_open_once",
             )
         ]
+
+
+class EndUser(IdentifiedModel):
+    """What is known of an end user besides its usage. Most have no row: whoever calls is an end user."""
+
+    customer = models.ForeignKey(Customer, models.CASCADE, related_name="end_users")
+    name = models.TextField()  # as its calls name it
+    blocked_at = models.DateTimeField(null=True, blank=True)
+    block_reason = models.CharField(_("reason"), max_length=500, blank=True)
+    is_blocked_by_operator = models.BooleanField(default=False)  # only the operator lets it in again
+    note = models.TextField(_("note"), blank=True, validators=[MaxLengthValidator(2000)])  # the customer's own people's
+    operator_note = models.TextField(  # which the customer doesn't see
+        _("note"), blank=True, validators=[MaxLengthValidator(2000)]
+    )
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["customer", "name"], name="end_user_known_once"),
+            models.CheckConstraint(condition=~Q(name=""), name="end_user_has_a_name"),
+        ]
+        indexes = [
+            models.Index(fields=["customer"], name="end_user_blocked", condition=Q(blocked_at__isnull=False)),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_blocked(self) -> bool:
+        return self.blocked_at is not None

@@ -14,7 +14,7 @@ from django.http import QueryDict, StreamingHttpResponse
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.models import Organization
-from apps.customers.models import Customer
+from apps.customers.models import Customer, EndUser
 from apps.kit.fields import AMOUNT_PLACES
 from apps.kit.sparks import Spark, sparkline
 from apps.usage.queries import Scope, property_names
@@ -165,6 +165,7 @@ class ShownUser(NamedTuple):
     customer: str
     url: str
     trend: Spark
+    is_blocked: bool
 
 
 @dataclass(frozen=True)
@@ -220,7 +221,7 @@ def user_table(
         form,
         chosen,
         [_header(column, order, query) for column in columns_for(customer)],
-        [ShownUser(row, names.get(row.customer_id, ""), url(row.key), _trend(row, chosen)) for row in found.rows],
+        _shown(found, names, url, chosen),
         found.total,
         first + 1,
         first + len(found.rows),
@@ -275,6 +276,16 @@ def _header(column: Column, order: str, query: Callable[..., str]) -> Header:
     sort = other if order == usual else usual
     state = {falling: "descending", rising: "ascending"}.get(order, "")
     return Header(column.label, query(sort=sort), column.is_number, column.help, state)
+
+
+def _shown(found: UserPage, names: dict[UUID, str], url: UrlOf, chosen: Range) -> list[ShownUser]:
+    whose = {row.customer_id for row in found.rows}
+    known = EndUser.objects.filter(customer__in=whose, name__in=[row.end_user for row in found.rows if row.end_user])
+    blocked = set(known.exclude(blocked_at=None).values_list("customer_id", "name"))
+    return [
+        ShownUser(row, names.get(row.customer_id, ""), url(row.key), _trend(row, chosen), row.key in blocked)
+        for row in found.rows
+    ]
 
 
 def _trend(row: UserRow, chosen: Range) -> Spark:

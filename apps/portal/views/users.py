@@ -3,15 +3,17 @@
 from urllib.parse import urlencode
 
 from django.http import HttpResponse, HttpResponseBase
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.views.decorators.http import require_POST
 
 from apps.customers.access import PortalRequest, portal_page
 from apps.customers.models import CustomerRole
+from apps.usage import user_forms
 from apps.usage.queries.users import UserKey
 from apps.usage.user_faces import user_table, users_csv
-from apps.usage.user_page import named
+from apps.usage.user_page import UserDetail, named
 from apps.usage.user_page import user_detail as of_user
 
 
@@ -38,8 +40,43 @@ def user_detail(request: PortalRequest) -> HttpResponse:
         "user_detail": user,
         "zone": request.zone,
         "may_change": request.customer_member.may(CustomerRole.DEVELOPER),
+        "urls": _urls(user),
     }
     return render(request, "portal/users/detail.html", context)
+
+
+@require_POST
+@portal_page(CustomerRole.DEVELOPER)
+def user_block(request: PortalRequest) -> HttpResponse:
+    """Refuse a user's calls, within a second."""
+    user_forms.block(request, request.customer, by=request.user, is_operator=False, at=timezone.now())
+    return redirect(user_url(UserKey(request.customer.pk, named(request.POST))))
+
+
+@require_POST
+@portal_page(CustomerRole.DEVELOPER)
+def user_unblock(request: PortalRequest) -> HttpResponse:
+    """Let a user's calls in again, unless the operator has blocked it."""
+    user_forms.unblock(request, request.customer, by=request.user, is_operator=False)
+    return redirect(user_url(UserKey(request.customer.pk, named(request.POST))))
+
+
+@require_POST
+@portal_page(CustomerRole.DEVELOPER)
+def user_note(request: PortalRequest) -> HttpResponse:
+    """Write something down about a user."""
+    user_forms.note(request, request.customer, by=request.user, is_operator=False)
+    return redirect(user_url(UserKey(request.customer.pk, named(request.POST))))
+
+
+def _urls(user: UserDetail) -> dict[str, str]:
+    """Where what its page has is done."""
+    row = user.limits.row if user.limits else None
+    urls = {name: reverse(f"portal:user-{name}") for name in ("block", "unblock", "note")}
+    if row is None or row.end_user is None:
+        add = reverse("portal:end-user-limit-add")
+        return urls | {"limit": f"{add}?{urlencode({'user': user.key.end_user or ''})}"}
+    return urls | {"limit": reverse("portal:end-user-limit-edit", args=[row.pk])}
 
 
 def user_url(key: UserKey) -> str:
