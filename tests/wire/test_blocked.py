@@ -30,8 +30,8 @@ def seen_of(port: int, ask: Ask) -> Seen:
 
 
 def as_ann(ask: Ask) -> Ask:
-    """By the header, as bytes of UTF-8."""
-    ask.headers["tollgate-user-id"] = ANN.encode().decode("latin-1")
+    """By the header; the client writes UTF-8."""
+    ask.headers["tollgate-user-id"] = ANN
     return ask
 
 
