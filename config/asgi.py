@@ -9,6 +9,8 @@ django.setup()
 
 from django.conf import settings  # noqa: E402  Django's models need the set-up above
 
+from apps.bodies.keeper import Keeper  # noqa: E402
+from apps.keys.sealing import make_data_key  # noqa: E402
 from apps.limits.limiter import Limiter  # noqa: E402
 from apps.proxy.admission import Admission  # noqa: E402
 from apps.proxy.app import Proxy  # noqa: E402
@@ -38,6 +40,12 @@ def build() -> Proxy:
         max_body=settings.PROXY_MAX_BODY,
         max_upload=settings.PROXY_MAX_UPLOAD,
         patience=Patience(settings.PROXY_DRAIN_SECONDS, settings.PROXY_DRAIN_BYTES),
+        bodies=Keeper(
+            settings.BODY_SPOOL_DIRECTORY,
+            make_data_key,
+            most_bytes=settings.BODY_QUEUE_BYTES,
+            most_spooled=settings.BODY_SPOOL_BYTES,
+        ),
         makers=Makers(limiter.pipe, settings.PROXY_OBJECTS_KEPT),
     )
 

@@ -57,7 +57,11 @@ INSTALLED_APPS = [
     "apps.limits",
     "apps.pricing",
     "apps.usage",
+    "apps.exports",
+    "apps.bodies",
+    "apps.alerts",
     "apps.proxy",
+    "apps.ingest",
     "apps.console",
     "apps.portal",
     "apps.api",
@@ -66,6 +70,8 @@ INSTALLED_APPS = [
     "allauth.account",
     "django_htmx",
     "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",  # the files of the API's page: nothing is loaded from elsewhere
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -138,6 +144,25 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [],  # each view says whom it knows
     "UNAUTHENTICATED_USER": None,
     "EXCEPTION_HANDLER": "apps.api.errors.in_openais_shape",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "URL_FORMAT_OVERRIDE": None,  # `format` is a parameter like any other
+}
+API_RATE = env.int("TOLLGATE_API_RATE", default=600)  # requests a minute with one API token
+SPECTACULAR_SETTINGS = {
+    "OAS_VERSION": "3.1.0",
+    "TITLE": "Tollgate",
+    "VERSION": "1",
+    "DESCRIPTION": (
+        "Usage, requests, customers, keys and limits, for programs. Come with an API token "
+        "(`Authorization: Bearer tg_api_…`), made in the console or the portal. A customer's token shows that "
+        "customer alone, and neither cost nor margin.\n\nMoney is in USD, exact, as strings. Times are RFC 3339, in "
+        "UTC. Lists are paged by cursor: send `next` as `cursor`. Errors are RFC 9457."
+    ),
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "PREPROCESSING_HOOKS": ["apps.api.v1.schema.only_ours"],
+    "SORT_OPERATION_PARAMETERS": False,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "SERVERS": [{"url": "/"}],
 }
 SILENCED_SYSTEM_CHECKS = [
     "django_ratelimit.W001",  # it doesn't know Django's own Redis cache, which is atomic
@@ -243,6 +268,19 @@ TIME_ZONE = "UTC"
 # The proxy. Ages are in seconds, sizes in bytes.
 SPOOL_DIRECTORY = Path(env.str("TOLLGATE_SPOOL", default=str(DATA / "spool")))
 SPOOL_RETENTION = timedelta(seconds=env.int("TOLLGATE_SPOOL_RETENTION", default=86_400))  # kept once shipped
+
+# How much of usage is kept, and how finely, where an organization has no values of its own (docs/usage.md). Days: at
+# least 2; 0 is for ever.
+USAGE_KEEPING = {
+    "most_end_users": env.int("TOLLGATE_MOST_END_USERS", default=200_000),  # a day, of an organization
+    "most_property_values": env.int("TOLLGATE_MOST_PROPERTY_VALUES", default=50_000),
+    "requests_days": env.int("TOLLGATE_KEEP_REQUESTS", default=0),
+    "hours_days": env.int("TOLLGATE_KEEP_HOURS", default=0),
+    "days_days": env.int("TOLLGATE_KEEP_DAYS", default=0),
+}
+BODY_SPOOL_DIRECTORY = Path(env.str("TOLLGATE_BODY_SPOOL", default=str(SPOOL_DIRECTORY / "bodies")))
+BODY_SPOOL_BYTES = env.int("TOLLGATE_BODY_SPOOL_BYTES", default=1024**3)  # of a process: what is more is dropped
+BODY_QUEUE_BYTES = env.int("TOLLGATE_BODY_QUEUE_BYTES", default=32 * 1024 * 1024)  # of its memory
 WEB_ORIGIN = env.str("TOLLGATE_WEB_ORIGIN", default="")  # where the proxy's port sends what isn't for a provider
 GRANT_MAX_AGE_CAPPED = env.int("TOLLGATE_GRANT_MAX_AGE_CAPPED", default=120)
 GRANT_MAX_AGE = env.int("TOLLGATE_GRANT_MAX_AGE", default=900)
@@ -253,6 +291,13 @@ PROXY_DRAIN_SECONDS = env.float("TOLLGATE_DRAIN_SECONDS", default=300.0)  # of a
 PROXY_DRAIN_BYTES = env.int("TOLLGATE_DRAIN_BYTES", default=8 * 1024 * 1024)
 PROXY_FIRST_BYTE_TIMEOUT = env.float("TOLLGATE_FIRST_BYTE_TIMEOUT", default=600.0)
 PROXY_IDLE_TIMEOUT = env.float("TOLLGATE_IDLE_TIMEOUT", default=300.0)
+EXPORT_RETENTION = timedelta(days=env.int("TOLLGATE_EXPORT_DAYS", default=7))  # then a file is deleted
+SENT_MAX_AGE = timedelta(days=env.int("TOLLGATE_SENT_MAX_AGE_DAYS", default=90))  # of usage that is sent
+
+# Webhooks go to addresses of the open internet alone, but for these networks of one's own ("10.1.0.0/16").
+WEBHOOK_NETWORKS = env.list("TOLLGATE_WEBHOOK_NETWORKS", default=[])
+DELIVERIES_AT_ONCE = env.int("TOLLGATE_DELIVERIES_AT_ONCE", default=2)  # alerts on their way, of all workers
+
 SANDBOX_URL = env.str("TOLLGATE_SANDBOX_URL", default="")
 
 LOGGING = {

@@ -1,6 +1,7 @@
 """The audit log: who changed what, from what to what. Written in the transaction of the change itself."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import date, datetime
 from decimal import Decimal
@@ -20,6 +21,16 @@ COMMAND_LINE = "command line"
 
 acting: ContextVar[str] = ContextVar("acting", default=COMMAND_LINE)  # who does what no user does: an API token, say
 client_address: ContextVar[str | None] = ContextVar("client_address", default=None)  # set by the middleware
+
+
+@contextmanager
+def acting_as(label: str) -> Iterator[None]:
+    """What is done in here by no person is done by `label`, such as “alert rule Spend”."""
+    token = acting.set(label)
+    try:
+        yield
+    finally:
+        acting.reset(token)
 
 
 def record(

@@ -43,6 +43,8 @@ THROTTLES: Mapping[str, tuple[tuple[Any, str], ...]] = {
     "account_reset_password_from_key": (("ip", "20/h"),),
     "invitation-accept": (("ip", "20/h"),),
     "customer-invitation-accept": (("ip", "20/h"),),
+    "console:export-add": (("user", "30/h"),),
+    "portal:export-add": (("user", "30/h"),),
 }
 
 

@@ -5,11 +5,15 @@ from rest_framework.views import APIView
 from apps.keys.api_scopes import ApiScope
 
 
-class HasProxyKey(BasePermission):
-    """For whoever holds a live proxy key."""
+class HasToken(BasePermission):
+    """For whoever holds a live API token, whatever it may do."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         return request.auth is not None
+
+
+class HasProxyKey(HasToken):
+    """For whoever holds a live proxy key."""
 
 
 class ScopePermission(BasePermission):

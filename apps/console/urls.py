@@ -1,14 +1,20 @@
 from django.urls import path
 
+from apps.alerts.paths import alert_paths
 from apps.console.views import (
+    alerts,
     aliases,
+    api_tokens,
     audit,
     customers,
     dashboard,
     end_users,
+    exports,
     limits,
     members,
     provider_keys,
+    requests,
+    sessions,
     settings,
     users,
 )
@@ -42,6 +48,14 @@ urlpatterns = [
         end_users.end_user_limit_remove,
         name="end-user-limit-remove",
     ),
+    path("customers/<uuid:customer_id>/session/", sessions.session_detail, name="session-detail"),
+    path("sessions/", sessions.sessions, name="sessions"),
+    path("requests/", requests.requests, name="requests"),
+    path("exports/", exports.exports, name="exports"),
+    path("exports/add/", exports.export_add, name="export-add"),
+    path("exports/<uuid:export_id>/download/", exports.export_download, name="export-download"),
+    path("exports/<uuid:export_id>/remove/", exports.export_remove, name="export-remove"),
+    path("requests/<uuid:request_id>/", requests.request_detail, name="request-detail"),
     path("users/", users.users, name="users"),
     path("users/users.csv", users.users_export, name="users-export"),
     path("users/<uuid:customer_id>/", users.user_detail, name="user-detail"),
@@ -70,6 +84,9 @@ urlpatterns = [
     path("members/<uuid:member_id>/role/", members.member_role, name="member-role"),
     path("members/<uuid:member_id>/remove/", members.member_remove, name="member-remove"),
     path("invitations/<uuid:invitation_id>/withdraw/", members.invitation_withdraw, name="invitation-withdraw"),
+    path("api-tokens/", api_tokens.api_tokens, name="api-tokens"),
+    path("api-tokens/<uuid:token_id>/revoke/", api_tokens.api_token_revoke, name="api-token-revoke"),
+    *alert_paths(alerts),
     path("audit/", audit.audit_log, name="audit"),
     path("settings/", settings.organization_settings, name="settings"),
 ]

@@ -1,4 +1,4 @@
-"""Keys: of providers, in the vault; of customers, that stand for them; of the API. And names for models."""
+"""Keys: of providers, in the vault; of customers, that stand for them; of the API; of data. And names for models."""
 
 from datetime import datetime
 from typing import Self
@@ -91,6 +91,29 @@ class CustomerProviderKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.customer} → {self.provider_key}"
+
+
+class DataKey(IdentifiedModel):
+    """A key under which bodies of a customer's requests are sealed, itself wrapped by the vault: see `sealing.py`.
+
+    A foreign key in migration 0008 sees to it that the customer belongs to the `organization`.
+    """
+
+    organization = models.ForeignKey(Organization, models.CASCADE, related_name="data_keys")
+    customer = models.ForeignKey(Customer, models.CASCADE, related_name="data_keys")
+    wrapped_key = models.BinaryField(editable=False)  # nonce + AES-256-GCM of the data key under a KEK
+    kek_id = models.CharField(max_length=40, editable=False)
+    needed_until = models.DateField()  # the day (UTC) from which on nothing is left that it opens
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["kek_id"], name="data_key_to_rotate"),
+            models.Index(fields=["needed_until"], name="data_key_to_forget"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
 
 
 class ModelAlias(IdentifiedModel):

@@ -98,6 +98,15 @@ class Vault:
         """The same secret with its data key under the newest KEK. Opens the data key, not the secret."""
         return Sealed(sealed.ciphertext, self._wrap(self._unwrap(sealed, place), place), self.newest_id)
 
+    def new_data_key(self, place: Place) -> tuple[bytes, Sealed]:
+        """A data key for many secrets of one place, and how it is stored: wrapped, with no ciphertext of its own."""
+        data_key = AESGCM.generate_key(KEY_BYTES * 8)
+        return data_key, Sealed(b"", self._wrap(data_key, place), self.newest_id)
+
+    def open_data_key(self, sealed: Sealed, place: Place) -> bytes:
+        """The data key that `new_data_key` made. Raises UnknownVaultKey or CannotOpen."""
+        return self._unwrap(sealed, place)
+
     def _wrap(self, data_key: bytes, place: Place) -> bytes:
         return _encrypt(self._wrapping_key(self.newest_id, place), data_key, place.bind(b"key"))
 

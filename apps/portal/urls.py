@@ -1,16 +1,38 @@
 from django.urls import path
 
-from apps.portal.views import dashboard, end_users, keys, limits, members, requests, users
+from apps.alerts.paths import alert_paths
+from apps.portal.views import (
+    alerts,
+    api_tokens,
+    dashboard,
+    end_users,
+    exports,
+    keys,
+    limits,
+    members,
+    requests,
+    sessions,
+    users,
+)
 
 app_name = "portal"
 urlpatterns = [
     path("", dashboard.dashboard, name="dashboard"),
     path("requests/", requests.requests, name="requests"),
+    path("exports/", exports.exports, name="exports"),
+    path("exports/add/", exports.export_add, name="export-add"),
+    path("exports/<uuid:export_id>/download/", exports.export_download, name="export-download"),
+    path("exports/<uuid:export_id>/remove/", exports.export_remove, name="export-remove"),
+    path("requests/<uuid:request_id>/", requests.request_detail, name="request-detail"),
+    path("sessions/", sessions.sessions, name="sessions"),
+    path("session/", sessions.session_detail, name="session-detail"),
     path("developer/", keys.developer, name="developer"),
     path("developer/keys/<uuid:key_id>/", keys.proxy_key_detail, name="proxy-key-detail"),
     path("developer/keys/<uuid:key_id>/limits/", keys.proxy_key_limit, name="proxy-key-limit"),
     path("developer/keys/<uuid:key_id>/rotate/", keys.proxy_key_rotate, name="proxy-key-rotate"),
     path("developer/keys/<uuid:key_id>/revoke/", keys.proxy_key_revoke, name="proxy-key-revoke"),
+    path("api-tokens/", api_tokens.api_tokens, name="api-tokens"),
+    path("api-tokens/<uuid:token_id>/revoke/", api_tokens.api_token_revoke, name="api-token-revoke"),
     path("end-users/limits/", end_users.end_user_limits, name="end-user-limits"),
     path("end-users/limits/default/", end_users.end_user_limit_default, name="end-user-limit-default"),
     path("end-users/limits/add/", end_users.end_user_limit_add, name="end-user-limit-add"),
@@ -24,6 +46,7 @@ urlpatterns = [
     path("users/user/note/", users.user_note, name="user-note"),
     path("limits/", limits.limits, name="limits"),
     path("limits/refusals.csv", limits.refusals_export, name="refusals-export"),
+    *alert_paths(alerts),
     path("members/", members.members, name="members"),
     path("members/invite/", members.member_invite, name="member-invite"),
     path("members/<uuid:member_id>/remove/", members.member_remove, name="member-remove"),

@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
+from apps.bodies.keeper import Keeper
 from apps.proxy.admission import Admission
 from apps.proxy.asgi import Receive, Scope, Send
 from apps.proxy.attempts import Circuits
@@ -32,6 +33,7 @@ class Proxy:
     max_body: bytes that a request's body may have.
     patience: how much of an answer is read on for nobody, where the organization has it so.
     makers: who made what is kept at providers; None: nothing that is kept there is within reach.
+    bodies: where bodies go that are stored; None: nowhere.
     max_upload: the same of a form with files: sound, images.
     """
 
@@ -47,12 +49,14 @@ class Proxy:
         max_upload: int | None = None,
         makers: Makers | None = None,
         patience: Patience = READ_ON,
+        bodies: Keeper | None = None,
     ) -> None:
         self.grants = grants
         self.admission = admission
         self.pool = pool
         self.makers = makers
         self.patience = patience
+        self.bodies = bodies
         self.max_body = max_body
         self.max_upload = max_body if max_upload is None else max_upload
         self.circuits: Circuits = {}
@@ -89,6 +93,8 @@ class Proxy:
         self.pool.close()
         await self.admission.stop()
         await asyncio.to_thread(self.spool.close)
+        if self.bodies is not None:
+            await asyncio.to_thread(self.bodies.close)
         await send({"type": "lifespan.shutdown.complete"})
 
     async def refuse_path(self, scope: Scope, send: Send) -> None:

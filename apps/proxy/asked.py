@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from apps.bodies.kept import Kept
 from apps.keys.token import digest, looks_valid
 from apps.kit.failpoints import reach
 from apps.kit.ids import uuid7_bytes
@@ -18,6 +19,7 @@ from apps.proxy.asgi import BodyTooLarge, Receive, Scope, Send, client_address, 
 from apps.proxy.attempts import Attempts
 from apps.proxy.grant import UNKNOWN, Grant, GrantsUnavailable, PricesUnavailable
 from apps.proxy.headers import take_key
+from apps.proxy.keeping import kept_of
 from apps.proxy.listing import PATHS, listing_of
 from apps.proxy.made import MakersUnknown
 from apps.proxy.memo import MEMO, Memo
@@ -70,6 +72,7 @@ class Asked:
         self.alias: Alias | None = None  # the organization's own name for the model, where the client said that
         self.model: str | None = None  # what the provider calls it, where the client said "provider/model"
         self.deployed: str | None = None  # the model that it is the name of, where Azure has names of its own
+        self.kept: Kept | None = None  # of what is stored of it
         self.provider_key_id: bytes | None = None
         self.price: Price | None = None
 
@@ -114,6 +117,8 @@ class Asked:
             await self.read_body()
         elif self.operation.takes_form:
             await self.read_form()
+        if grant.bodies is not None:
+            self.kept = kept_of(grant.bodies, self.head, self.scope["headers"], self.body)
         if grant.aliases and (alias := self.find_alias(grant.aliases)):
             self.take_alias(alias)
         elif self.may_name_provider and (named := named_provider(self.ask.model, grant.routes)):

@@ -13,6 +13,7 @@ from contextlib import suppress
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from apps.bodies.kept import Kept
 from apps.kit.failpoints import reach
 from apps.kit.ids import as_text
 from apps.limits.headers import headers_of_answer
@@ -42,9 +43,11 @@ from apps.proxy.headers import (
     read_response,
     with_body,
 )
+from apps.proxy.keeping import KeepingMeter
 from apps.proxy.leaving import Drain, tell_when_gone
 from apps.proxy.listing import Listing
 from apps.proxy.meter import EMPTY, Meter, Usage
+from apps.proxy.passing import passer
 from apps.proxy.protocols.base import Match
 from apps.proxy.protocols.body import hides_names
 from apps.proxy.protocols.errors import BadBody
@@ -54,7 +57,7 @@ from apps.proxy.scrub import scrub
 from apps.proxy.shortening import can_be_shortened, shortened
 from apps.proxy.stops import Stop
 from apps.proxy.upstream import Exchange, UpstreamError
-from apps.usage.record import CANCELLED, ESTIMATED, FAILED, NONE, SERVED, Intent, Outcome, encode
+from apps.usage.record import CANCELLED, ESTIMATED, FAILED, NONE, REFUSED, SERVED, Intent, Outcome, encode
 from apps.usage.spool import SpoolUnavailable
 
 if TYPE_CHECKING:
@@ -121,6 +124,8 @@ class Call(Asked):
                 with suppress(SpoolUnavailable):
                     self.write_outcome(CANCELLED)
                 self.settle()
+            if self.kept is not None and self.is_recorded and self.outcome.result != REFUSED:
+                self.hand_over(self.kept)
 
     # Letting it in
 
@@ -203,6 +208,8 @@ class Call(Asked):
         else:
             answer = in_plain(answer)
             meter = self.meter = RenamingMeter(self.wire, self.operation, self.ask, answer, self.alias.name)
+        if self.kept is not None:
+            meter = self.meter = KeepingMeter(meter, self.kept.answer, answer)
         try:
             if exchange.status >= 400:
                 await self.relay_error(exchange, answer)
@@ -235,11 +242,15 @@ class Call(Asked):
             self.drain = Drain(self.exchange, self.proxy.patience if self.grant.drains else None)
 
     async def relay_stream(self, exchange: Exchange, answer: ResponseHead, meter: Meter) -> None:
-        """Each part goes out as it comes in; the one that ends the stream after the outcome is durable."""
+        """Each part goes out as it comes in; the one that ends the stream after the outcome is durable.
+
+        Parts that tell nothing are passed on without us, while the client keeps up (passing.py).
+        """
         await self.start(exchange.status, answer.forward)
         while chunk := await exchange.read():
             if self.first_token_ms is None:
                 self.first_token_ms = self.elapsed_ms()
+                exchange.pass_on = passer(self.send, meter)
             part = meter.feed(chunk)
             reach("mid_stream")
             if self.drain is not None:
@@ -279,6 +290,8 @@ class Call(Asked):
             told = unnamed(told, self.alias)
         answer = answer._replace(content_encoding=b"")
         meter = self.meter = Meter(self.wire, self.operation, self.ask, answer, exchange.status)
+        if self.kept is not None:
+            meter = self.meter = KeepingMeter(meter, self.kept.answer, answer)
         meter.feed(told)
         await self.record(FAILED, status=exchange.status)
         await self.start(exchange.status, with_body(answer.forward, told))
@@ -426,6 +439,14 @@ class Call(Asked):
         """Put the real price in the place of what was held."""
         if self.hold is not None:
             self.proxy.admission.settle(self.hold, self.outcome)
+
+    def hand_over(self, kept: Kept) -> None:
+        """Have its bodies stored: once all else is done."""
+        if self.proxy.bodies is not None:
+            grant = self.grant
+            kept.id, kept.organization_id, kept.customer_id = self.id, grant.organization_id, grant.customer_id
+            kept.started_at = self.began_at
+            self.proxy.bodies.keep(kept)
 
     def elapsed_ms(self) -> int:
         return round((time.perf_counter() - self.began) * 1000)

@@ -47,6 +47,18 @@ class Cycle(RequestResponseCycle):
         else:
             raise RuntimeError(f"the application sent {kind!r} out of order")
 
+    def takes_more(self) -> bool:
+        """Whether a part of an answer that goes on can be written now, without waiting."""
+        return bool(
+            self.chunked_encoding
+            and not (self.flow.write_paused or self._head or self.disconnected or self.response_complete)
+            and not self.transport.is_closing()
+        )
+
+    def pass_on(self, part: bytes) -> None:
+        """Write such a part, where `takes_more`."""
+        self.transport.write(b"%x\r\n%b\r\n" % (len(part), part))
+
     def _write_head(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         self.chunked_encoding = None  # a head that failed may have said something else
         lines = [STATUS_LINE[status][:-2]]

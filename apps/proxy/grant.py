@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
+from apps.bodies.policy import Policy
 from apps.limits.access import Access
 from apps.limits.scopes import LimitBook, Periods, periods_of
 from apps.limits.terms import LimitName
@@ -47,6 +48,7 @@ class Grant:
         "access",
         "aliases",
         "bar",
+        "bodies",
         "book",
         "calendar",
         "customer_id",
@@ -81,6 +83,7 @@ class Grant:
         drains: bool = True,
         plans: Mapping[str, Plan] = NO_PLANS,
         aliases: Mapping[str, Alias] = NO_ALIASES,
+        bodies: Policy | None = None,
     ) -> None:
         self.organization_id = organization_id
         self.customer_id = customer_id
@@ -96,6 +99,7 @@ class Grant:
         self.on_limiter_outage = on_limiter_outage
         self.routes = routes  # by provider
         self.drains = drains  # an answer whose client has gone is read on, to learn what it costs
+        self.bodies = bodies  # what is kept of requests and answers; None: nothing
         self.plans = plans  # by provider; none for those that are tried once, with one key
         self.loaded_at = loaded_at  # on the monotonic clock
 

@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 from django.db import DatabaseError, close_old_connections, connections
 
 from apps.accounts.models import Organization
+from apps.bodies.queries import policy_for
 from apps.customers.models import Customer
 from apps.keys.errors import VaultError
 from apps.keys.models import ProviderKey, ProxyKey
@@ -228,7 +229,8 @@ class Grants:
 def load_grant(digest: bytes) -> Grant | None:
     """Read all that a key allows. None: there is no such key."""
     loaded_at = time.monotonic()  # before reading: what changes from here on is told by a notice
-    key = ProxyKey.objects.select_related("customer__organization").filter(key_hash=digest).first()
+    keys = ProxyKey.objects.select_related("customer__organization__body_policy", "customer__body_policy")
+    key = keys.filter(key_hash=digest).first()
     if key is None:
         return None
     organization, shares = key.customer.organization, _shares_of(key.customer)
@@ -251,6 +253,7 @@ def load_grant(digest: bytes) -> Grant | None:
         routes={provider: several[0].route for provider, several in shares.items()},
         plans=_plans_of(key.customer, shares),
         loaded_at=loaded_at,
+        bodies=policy_for(key.customer),
         drains=organization.on_client_gone == organization.ClientGone.READ_ON,
     )
 

@@ -95,6 +95,14 @@ class Meter:
         """Whether the event that ends the stream is among what was fed."""
         return self._reader.is_final
 
+    def passes(self, chunk: bytes) -> bool:
+        """Whether the chunk goes to the client as it is and tells nothing. If so, it is fed."""
+        answer = self._answer
+        if self._decode is not None or not isinstance(answer, Stream) or not answer.passes(chunk):
+            return False
+        self._passed += len(chunk)
+        return True
+
     def feed(self, chunk: bytes) -> bytes:
         """Read a chunk; what of it goes to the client. b"": the answer has ended."""
         self._passed += len(chunk)
@@ -175,15 +183,17 @@ class Stream:
     def __repr__(self) -> str:
         return f"<Stream {'edited' if self._is_edited else 'as it is'}, {self._splitter!r}>"
 
+    def passes(self, text: bytes) -> bool:
+        """Whether these are whole events that tell nothing, as most chunks are. If so, they are fed."""
+        if not self._is_between or not text.endswith(BOUNDARIES) or self._reader.tells(text):
+            return False
+        self._keep(text)
+        return True
+
     def feed(self, text: bytes) -> bytes:
-        if text:
-            self._uncounted.append(text)
-            self._uncounted_bytes += len(text)
-            if self._uncounted_bytes > MOST_UNCOUNTED:
-                self._count()
-        # Most chunks are whole events that tell nothing.
-        if self._is_between and text.endswith(BOUNDARIES) and not self._reader.tells(text):
+        if self.passes(text):
             return text
+        self._keep(text)
         return self._edit(text) if self._is_edited else self._watch(text)
 
     def finish(self) -> None:
@@ -242,6 +252,13 @@ class Stream:
         if not splitter or not reader.tells(begun := splitter.rest):
             return
         self._read(Part(begun, 0, splitter.is_whole))
+
+    def _keep(self, text: bytes) -> None:
+        """For its words to be counted, should nobody tell their number."""
+        self._uncounted.append(text)
+        self._uncounted_bytes += len(text)
+        if self._uncounted_bytes > MOST_UNCOUNTED:
+            self._count()
 
     def _count(self) -> None:
         """Let go of text once its size is known; an event that is cut in two by that is kept for later."""

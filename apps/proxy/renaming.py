@@ -135,6 +135,9 @@ class RenamingMeter(Meter):
         if is_text and answer.content_encoding in (b"", b"identity"):
             self._renamer = Renamer(wire.model_key, wire.model_places, alias, is_events=self.is_stream)
 
+    def passes(self, chunk: bytes) -> bool:
+        return False  # there may be a name in it
+
     def feed(self, chunk: bytes) -> bytes:
         """As `Meter.feed`. Raises BadResponse for what cannot be decoded."""
         text = self._inflated(chunk)

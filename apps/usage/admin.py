@@ -1,7 +1,7 @@
 from django.contrib import admin
 
 from apps.kit.admin import ReadOnlyAdmin
-from apps.usage.models import Batch, DeadLetter, Spool
+from apps.usage.models import Batch, DeadLetter, Keeping, Spool
 
 
 @admin.register(Spool)
@@ -36,3 +36,19 @@ class DeadLetterAdmin(ReadOnlyAdmin):
     def content(self, letter: DeadLetter) -> str:
         """What was found, as far as it fits on a page."""
         return repr(bytes(letter.frame[:4000]))
+
+
+@admin.register(Keeping)
+class KeepingAdmin(admin.ModelAdmin):
+    """For whoever runs the installation: how much of an organization's usage is kept, and how finely."""
+
+    list_display = [
+        "organization",
+        "most_end_users",
+        "most_property_values",
+        "requests_days",
+        "hours_days",
+        "days_days",
+    ]
+    list_select_related = ["organization"]
+    readonly_fields = ["hours_since", "days_since"]

@@ -10,10 +10,19 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import Sum
 
-from apps.usage.measures import IS_ROLLED_UP, ROLLUPS, Rollup, gather, sums
+from apps.usage.gathering import gathering
+from apps.usage.measures import IS_ROLLED_UP, ROLLUPS, Rollup, sums
 from apps.usage.models import Batch, DeadLetter, Request
 
 MOST_DIFFERENCES = 10_000  # are enough to see that something is wrong
+
+# What the requests are gone of, or the sums, proves nothing.
+IS_THERE = """
+    {moment} >= coalesce((SELECT since FROM usage_requestshorizon), '-infinity') AND {moment} >= coalesce((
+        SELECT keeping.{moment}s_since FROM usage_keeping AS keeping
+        WHERE keeping.organization_id = {table}.organization_id
+    ), '-infinity')
+"""
 
 Value = int | Decimal | datetime | list[int] | None
 
@@ -80,12 +89,14 @@ def audit(
 
 def _differences(rollup: Rollup, period: str, values: list[object]) -> Iterator[Difference]:
     """What is in one of both and not in the other, told by measure."""
-    where = period.format(moment=rollup.moment)
+    counted_where, kept_where = (
+        f"{period} AND {IS_THERE}".format(moment=rollup.moment, table=table) for table in ("gathered", rollup.table)
+    )
     columns = ", ".join((*rollup.keys, *rollup.measures))
     query = f"""
-        WITH gathered AS ({gather(IS_ROLLED_UP)}),
-        counted AS ({sums(rollup, where)}),
-        kept AS (SELECT {columns} FROM {rollup.table} WHERE {where})
+        {gathering(IS_ROLLED_UP)},
+        counted AS ({sums(rollup, counted_where)}),
+        kept AS (SELECT {columns} FROM {rollup.table} WHERE {kept_where})
         SELECT TRUE, only_counted.* FROM (TABLE counted EXCEPT ALL TABLE kept) AS only_counted
         UNION ALL
         SELECT FALSE, only_kept.* FROM (TABLE kept EXCEPT ALL TABLE counted) AS only_kept
@@ -113,6 +124,7 @@ def _wrong_batches() -> list[WrongBatch]:
             WHERE batch_id = batch.id AND started_at BETWEEN batch.first_started_at AND batch.last_started_at
         ) AS there
         FROM usage_batch AS batch
+        WHERE first_started_at >= coalesce((SELECT since FROM usage_requestshorizon), '-infinity')
     """
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT * FROM ({query}) AS counted WHERE rows <> there ORDER BY id")  # noqa: S608 ours

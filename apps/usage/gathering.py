@@ -1,4 +1,4 @@
-"""Requests gathered into a table of the transaction at hand, for whoever sums them up."""
+"""Requests gathered, for whoever sums them up: into a table of the transaction at hand, or as part of a statement."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
+from apps.usage.cardinality import let_in, with_others
 from apps.usage.measures import gather
 
 # Compiling a query takes longer than running it once for the requests of a few seconds.
@@ -13,10 +14,23 @@ FOR_SUMS = "SET LOCAL work_mem = '64MB'; SET LOCAL jit = off"
 
 
 @contextmanager
-def gathered(where: str, values: Sequence[object]) -> Iterator[CursorWrapper]:
-    """A cursor that sees the table `gathered`, of the requests for which `where` holds; within a transaction."""
+def gathered(where: str, values: Sequence[object], *, is_whole_day: bool = False) -> Iterator[CursorWrapper]:
+    """A cursor that sees the table `gathered`, of the requests for which `where` holds; within a transaction.
+
+    The days that they are in are the caller's alone from then on. is_whole_day: they are all that those have.
+    """
     with connection.cursor() as cursor:
         cursor.execute(FOR_SUMS)
-        cursor.execute(f"CREATE TEMP TABLE gathered AS {gather(where)}", values)
+        cursor.execute(f"CREATE TEMP TABLE asked AS {gather(where)}", values)
+        if let_in(cursor, is_whole_day=is_whole_day):
+            cursor.execute(f"CREATE TEMP TABLE gathered AS {with_others()}")
+            cursor.execute("DROP TABLE asked")
+        else:
+            cursor.execute("ALTER TABLE asked RENAME TO gathered")
         yield cursor
         cursor.execute("DROP TABLE gathered")
+
+
+def gathering(where: str) -> str:
+    """WITH …: the same as `gathered`, to begin a statement with. It lets nobody in."""
+    return f"WITH asked AS ({gather(where)}), gathered AS ({with_others()})"

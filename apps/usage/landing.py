@@ -11,7 +11,7 @@ nothing in twice.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -123,13 +123,13 @@ def _land(shipment: _Shipment, *, with_care: bool) -> int:
     _take_spool(shipment)
     letters = list(shipment.letters)
     copy = copy_with_care if with_care else copy_requests
-    batch_id = _next_batch_id()
+    batch_id = next_batch_id()
     landed = copy(shipment.calls, batch_id, letters, latest=shipment.at + AHEAD)
     reach("ship_after_copy")
     if landed:
         _add_batch(shipment, batch_id, landed)
     reach("ship_after_batch_row")
-    _add_labels(shipment.labels)
+    add_labels(shipment.labels)
     _add_letters(shipment.spool_id, letters)
     end = shipment.haul.end
     Spool.objects.filter(pk=shipment.spool_id).update(
@@ -147,7 +147,8 @@ def _take_spool(shipment: _Shipment) -> None:
         raise Overtaken
 
 
-def _next_batch_id() -> int:
+def next_batch_id() -> int:
+    """The id of a batch to come: its rows have it before it has a row."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT nextval(pg_get_serial_sequence('usage_batch', 'id'))")
         (batch_id,) = cursor.fetchone()
@@ -170,7 +171,7 @@ def _add_batch(shipment: _Shipment, batch_id: int, landed: Sequence[Call]) -> No
     )
 
 
-def _add_labels(labels: Sequence[Label]) -> None:
+def add_labels(labels: Iterable[Label]) -> None:
     """Keep how properties are written, as first seen. In order: two shippers wait for each other in one way only."""
     first: dict[tuple[UUID, str], str] = {}
     for organization, name in labels:

@@ -1,11 +1,13 @@
 """What was used: requests by the million, the batches they came in, and how they ended. The sums are in `sums.py`."""
 
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.models import Organization
 from apps.kit.fields import AmountField
+from apps.usage.keeping import DayCardinality, Keeping, KnownValue, RequestsHorizon
 from apps.usage.segment import HEADER_BYTES
 from apps.usage.sums import DailyPropertyUsage, DailyTotal, DailyUsage, HourlyPropertyUsage, HourlyUsage, UsageMeasures
 
@@ -15,11 +17,15 @@ __all__ = [
     "DailyPropertyUsage",
     "DailyTotal",
     "DailyUsage",
+    "DayCardinality",
     "DeadLetter",
     "HourlyPropertyUsage",
     "HourlyUsage",
+    "Keeping",
+    "KnownValue",
     "PropertyName",
     "Request",
+    "RequestsHorizon",
     "Result",
     "Spool",
     "UsageMeasures",
@@ -56,9 +62,9 @@ class Spool(models.Model):
 
 
 class Batch(models.Model):
-    """Requests that were shipped in one transaction, and whether they are in the roll-ups."""
+    """Requests that came in one transaction, and whether they are in the roll-ups."""
 
-    spool = models.ForeignKey(Spool, models.PROTECT, related_name="batches")
+    spool = models.ForeignKey(Spool, models.PROTECT, related_name="batches", null=True)  # None: they were sent to us
     segment = models.PositiveIntegerField()
     start = models.PositiveBigIntegerField()
     end = models.PositiveBigIntegerField()
@@ -68,6 +74,8 @@ class Batch(models.Model):
     last_started_at = models.DateTimeField()
     shipped_at = models.DateTimeField(default=timezone.now)
     rolled_up_at = models.DateTimeField(null=True)
+    # The proxy charges its calls to the counters of spend itself; what was sent is charged after it was stored.
+    is_to_be_charged = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         constraints = [
@@ -76,6 +84,7 @@ class Batch(models.Model):
         indexes = [
             models.Index(fields=["id"], name="batch_to_roll_up", condition=models.Q(rolled_up_at=None)),
             models.Index(fields=["shipped_at"], name="batch_by_age"),
+            models.Index(fields=["id"], name="batch_to_charge", condition=models.Q(is_to_be_charged=True)),
         ]
 
     def __str__(self) -> str:
@@ -189,6 +198,36 @@ class Request(models.Model):
             ),
             models.Index(
                 fields=["organization", "started_at"], name="request_refused", condition=models.Q(result=Result.REFUSED)
+            ),
+            # The explorer's. Those with a condition cost nothing for the requests that it leaves out.
+            models.Index(fields=["organization", "started_at"], name="request_of_organization"),
+            models.Index(
+                fields=["organization", "started_at"],
+                name="request_not_served",
+                condition=models.Q(result__gt=Result.SERVED),
+            ),
+            models.Index(
+                fields=["customer_id", "end_user", "started_at"],
+                name="request_of_end_user",
+                condition=models.Q(end_user__isnull=False),
+            ),
+            models.Index(
+                fields=["organization", "started_at"],
+                name="request_in_session",
+                condition=models.Q(session_id__isnull=False),
+            ),
+            models.Index(
+                fields=["customer_id", "session_id", "started_at"],
+                name="request_of_session",
+                condition=models.Q(session_id__isnull=False),
+            ),
+            # A filter for each stretch of the table, made once it is full: a row costs it next to nothing.
+            BrinIndex(
+                fields=["id", "client_request_id", "provider_request_id"],
+                name="request_by_id",
+                opclasses=["uuid_bloom_ops", "text_bloom_ops", "text_bloom_ops"],
+                pages_per_range=64,
+                autosummarize=True,
             ),
         ]
 

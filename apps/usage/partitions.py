@@ -55,6 +55,17 @@ def ensure_partitions(months: Iterable[datetime]) -> list[str]:
     return missing
 
 
+def attached_months() -> list[datetime]:
+    """The months that have a table, the oldest first."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT relname FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid "
+            "WHERE inhparent = 'usage_request'::regclass ORDER BY relname"
+        )
+        names = [name for (name,) in cursor.fetchall()]
+    return [datetime.strptime(f"{name} +0000", "usage_request_%Y_%m %z") for name in names]
+
+
 def _attached(names: Iterable[str]) -> set[str]:
     with connection.cursor() as cursor:
         cursor.execute(

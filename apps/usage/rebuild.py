@@ -6,13 +6,14 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
-from django.db.models import F, Func, Max, Min, Model, Value
+from django.db.models import F, Func, Max, Min, Model, Q, Value
 
 from apps.accounts.models import Organization
 from apps.kit.locks import lock_name
 from apps.usage.gathering import gathered
+from apps.usage.keeping import keeping_of, requests_since
 from apps.usage.measures import DAY_TOTALS, DAYS, IS_ROLLED_UP, PROPERTY_DAYS, ROLLUPS, Rollup, add
-from apps.usage.models import DailyUsage, HourlyUsage, Request
+from apps.usage.models import DailyUsage, DayCardinality, HourlyUsage, KnownValue, Request
 from apps.usage.queries.periods import Period, midnight
 from apps.usage.rollup import LOCK
 
@@ -46,24 +47,34 @@ def align_hours(organization_id: UUID) -> int:
     made anew have.
     """
     organization = Organization.objects.get(pk=organization_id)
+    days = DayCardinality.objects.filter(organization=organization)
     if _is_askew("hour", HourlyUsage, organization):
         rollups: Sequence[Rollup] = ROLLUPS
     elif _is_askew("day", DailyUsage, organization):
-        rollups = ONLY_DAYS
+        has_others = days.filter(Q(has_other_users=True) | Q(has_other_values=True)).exists()
+        rollups = ROLLUPS if has_others else ONLY_DAYS  # other days, others
     else:
         return 0
     known = extent(organization_id)
     if known is None:
         return 0
-    period = Period(*known)
-    return sum(
-        _rebuild(organization_id, day, period, rollups) for day in _days(period, ZoneInfo(organization.time_zone))
-    )
+    period, zone = Period(*known), ZoneInfo(organization.time_zone)
+    requests = sum(_rebuild(organization_id, day, period, rollups) for day in _days(period, zone))
+    for model in (DayCardinality, KnownValue):
+        of_before = model._default_manager.filter(organization=organization)
+        of_before.exclude(
+            day=Func(Value("day"), F("day"), Value(organization.time_zone), function="date_trunc")
+        ).delete()
+    return requests
 
 
 def _is_askew(moment: str, model: type[Model], organization: Organization) -> bool:
-    begins = Func(Value(moment), F(moment), Value(organization.time_zone), function="date_trunc")
-    return model._default_manager.filter(organization=organization).exclude(**{moment: begins}).exists()
+    rows = model._default_manager.filter(organization=organization)
+    return rows.exclude(**{moment: _beginning(moment, organization)}).exists()
+
+
+def _beginning(moment: str, organization: Organization) -> Func:
+    return Func(Value(moment), F(moment), Value(organization.time_zone), function="date_trunc")
 
 
 def extent(organization_id: UUID | None = None) -> Period | None:
@@ -90,11 +101,17 @@ def _days(period: Period, zone: ZoneInfo) -> Iterator[Period]:
 
 @transaction.atomic
 def _rebuild(organization_id: UUID, day: Period, wanted: Period, rollups: Sequence[Rollup]) -> int:
-    """Make a day anew, and of its hours those that are wanted."""
+    """Make a day anew, and of its hours those that are wanted; but not what has gone, or whose requests have."""
     lock_name(LOCK)  # nobody adds batches meanwhile; what is rolled up stays as it is
+    keeping = keeping_of(organization_id)
     hours = Period(max(day.since, wanted.since), min(day.until, wanted.until))
-    with gathered(OF_DAY, [organization_id, *day]) as cursor:
+    is_gone = {"hour": _is_before(day, keeping.hours_since), "day": _is_before(day, keeping.days_since)}
+    if _is_before(day, requests_since()) or all(is_gone.values()):
+        return 0
+    with gathered(OF_DAY, [organization_id, *day], is_whole_day=True) as cursor:
         for rollup in rollups:
+            if is_gone[rollup.moment]:
+                continue
             of_period = OF_PERIOD.format(moment=rollup.moment)
             values = [organization_id, *(hours if rollup.moment == "hour" else day)]
             cursor.execute(f"DELETE FROM {rollup.table} WHERE {of_period}", values)  # noqa: S608 ours
@@ -105,3 +122,7 @@ def _rebuild(organization_id: UUID, day: Period, wanted: Period, rollups: Sequen
         )
         (requests,) = cursor.fetchone()
     return int(requests)
+
+
+def _is_before(day: Period, since: datetime | None) -> bool:
+    return since is not None and day.since < since

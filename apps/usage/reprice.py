@@ -3,13 +3,11 @@
 A request that has a price keeps it, whatever the book says today; so a second run finds nothing to do.
 """
 
-from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from functools import cache
 from typing import NamedTuple
 from uuid import UUID
 
@@ -19,10 +17,10 @@ from django.db.models import Q
 from apps.accounts import audit
 from apps.accounts.models import Organization
 from apps.kit.locks import lock_name
-from apps.pricing.book import find_price, sources_of
-from apps.pricing.models import ModelPrice
+from apps.pricing.history import PriceHistory
 from apps.pricing.rating import Price, Tokens, rate
-from apps.usage.measures import IS_ROLLED_UP, ROLLUPS, Rollup, gather, sums
+from apps.usage.gathering import gathering
+from apps.usage.measures import IS_ROLLED_UP, ROLLUPS, Rollup, sums
 from apps.usage.models import TOKEN_KINDS, Request, Result
 from apps.usage.rollup import LOCK
 
@@ -110,30 +108,12 @@ def _tokens(request: Request) -> Tokens:
 
 
 def _price_book() -> PriceOf:
-    """find_price, asked once for each model and time between two changes of its provider's prices."""
-
-    @cache
-    def changes(organization_id: UUID, provider: str) -> list[datetime]:
-        owners = Q(organization=None) | Q(organization=organization_id)
-        rows = ModelPrice.objects.filter(owners, provider__in=sources_of(provider))
-        return sorted(set(rows.values_list("effective_from", flat=True)))
-
-    @cache
-    def price_since(organization_id: UUID, provider: str, model: str, change: datetime) -> Price | None:
-        return find_price(organization_id, provider, model, change)
+    history = PriceHistory()
 
     def price_of(request: Request) -> Price | None:
-        of_provider = changes(request.organization_id, request.provider)
-        position = bisect_right(of_provider, request.started_at)
-        if not position:
-            return None
         asked = request.model.removeprefix(f"{request.provider}/")
-        names = dict.fromkeys(name for name in (asked, request.model_served) if name)
-        found = (
-            price_since(request.organization_id, request.provider, name, of_provider[position - 1]) for name in names
-        )
-        price = next((price for price in found if price is not None), None)
-        return price and price.at(request.started_at.timestamp())
+        names = (asked, request.model_served)
+        return history.price(request.organization_id, request.provider, names, request.started_at)
 
     return price_of
 
@@ -173,7 +153,7 @@ def _correction(rollup: Rollup) -> str:
         for name in rollup.keys
     )
     return f"""
-        WITH gathered AS ({gather(late)})
+        {gathering(late)}
         UPDATE {rollup.table}
         SET cost = {rollup.table}.cost + late.cost, price = {rollup.table}.price + late.price,
             unpriced = {rollup.table}.unpriced - late.requests

@@ -16,11 +16,17 @@ FOR_EVER = datetime(9999, 1, 1, tzinfo=UTC)  # in every zone
 
 # One statement, so that a batch is either in the hours or among the requests, never in both or in neither.
 # Hours that are over before the boundary are whole in the sums, but for batches that aren't rolled up yet; of the
-# boundary's own hour, the requests themselves are asked. Hours are those of the organization's zone.
+# boundary's own hour, the requests themselves are asked. Hours are those of the organization's zone; those that are
+# not kept any longer are in the days.
 SUM = """
 WITH known AS (
-    SELECT coalesce(sum(price), 0) AS price FROM usage_hourlyusage
-    WHERE customer_id = %(customer)s AND hour >= %(begins)s AND hour < %(split)s {owned}
+    SELECT coalesce(sum(price), 0) AS price FROM (
+        SELECT price FROM usage_hourlyusage
+        WHERE customer_id = %(customer)s AND hour >= %(begins)s AND hour >= %(kept)s AND hour < %(split)s {owned}
+        UNION ALL
+        SELECT price FROM usage_dailyusage
+        WHERE customer_id = %(customer)s AND day >= %(begins)s AND day < %(kept)s AND day < %(split)s {owned}
+    ) AS sums
 ), fresh AS (
     SELECT coalesce(sum(price), 0) AS price FROM usage_request
     WHERE customer_id = %(customer)s AND started_at >= %(begins)s AND started_at < %(split)s
@@ -38,8 +44,13 @@ FROM known, fresh, last
 # The same for many at once, of all that is shipped: periods begin with an hour of the zone, so whole hours are enough.
 RECORDED = """
 SELECT customer_id, owner, sum(price) FROM (
-    SELECT customer_id, {owner} AS owner, price FROM usage_hourlyusage
-    WHERE customer_id = ANY(%(customers)s) AND hour >= %(begins)s {owned}
+    SELECT customer_id, {owner} AS owner, price
+    FROM usage_hourlyusage LEFT JOIN usage_keeping USING (organization_id)
+    WHERE customer_id = ANY(%(customers)s) AND hour >= %(begins)s
+      AND (hours_since IS NULL OR hour >= hours_since) {owned}
+    UNION ALL
+    SELECT customer_id, {owner}, price FROM usage_dailyusage JOIN usage_keeping USING (organization_id)
+    WHERE customer_id = ANY(%(customers)s) AND day >= %(begins)s AND day < hours_since {owned}
     UNION ALL
     SELECT customer_id, {owner}, price FROM usage_request
     WHERE customer_id = ANY(%(customers)s) AND started_at >= %(begins)s
@@ -67,9 +78,11 @@ def spent(
     """
     before = min(EPOCH + timedelta(microseconds=before_us), ends_at or FOR_EVER)
     begins = begins_at or EPOCH
-    zone = Customer.objects.values_list("organization__time_zone", flat=True).get(pk=customer_id)
+    of = Customer.objects.values_list("organization__time_zone", "organization__keeping__hours_since")
+    zone, kept = of.get(pk=customer_id)
     split = max(begins, _hour_of(before.astimezone(ZoneInfo(zone))))
-    values = {"customer": customer_id, "owner": owner, "begins": begins, "split": split, "before": before, "ids": ids}
+    values = {"customer": customer_id, "owner": owner, "ids": ids, "kept": kept or EPOCH}
+    values |= {"begins": begins, "split": split, "before": before}
     with connection.cursor() as cursor:
         cursor.execute(SUM.format(owned=OWNED[type(owner)]), values)
         price, landed = cursor.fetchone()

@@ -117,7 +117,7 @@ class Spool:
         A disk too full for segments is no error: intents are refused until there is space.
         """
         spool_id = uuid7()
-        directory, lock = _make_directory(root, spool_id)
+        directory, lock = make_directory(root, spool_id)
         return cls(directory, spool_id, lock, segment_bytes=segment_bytes)
 
     # On the event loop...
@@ -318,7 +318,7 @@ def _in_parts(frames: list[bytes], room: int) -> Iterator[bytes]:
     yield b"".join(part)
 
 
-def _make_directory(root: Path, spool_id: UUID) -> tuple[Path, int]:
+def make_directory(root: Path, spool_id: UUID) -> tuple[Path, int]:
     """The spool's directory, locked before it has its name: an unlocked one is taken for a dead process's."""
     root.mkdir(parents=True, exist_ok=True, mode=0o700)
     unborn = root / f".{spool_id.hex}"

@@ -72,6 +72,20 @@ def standings_of(customer: Customer, *, at: datetime) -> list[Standing] | None:
     return _standings(asked, customer.organization, at)
 
 
+def standings_of_customers(customers: Iterable[Customer], *, at: datetime) -> list[Standing] | None:
+    """These customers of one organization, and their live keys with limits, at once. None while Redis is away."""
+    customers = list(customers)
+    if not customers:
+        return []
+    of = {customer.pk: customer for customer in customers}
+    keys = ProxyKey.objects.filter(LIMITED, customer__in=of).live(at).order_by("name")
+    asked = [Asked(customer, scoped_of_customer(customer), customer.name) for customer in customers]
+    for key in keys:
+        customer = of[key.customer_id]
+        asked.append(Asked(customer, scoped_of_key(customer, key), key.name, key.pk))
+    return _standings(asked, customers[0].organization, at)
+
+
 def standing_of_key(key: ProxyKey, *, at: datetime) -> Standing | None:
     """Where a key stands, within its customer's limits. None while Redis is away."""
     asked = Asked(key.customer, scoped_of_key(key.customer, key), key.name, key.pk)

@@ -12,11 +12,15 @@ DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 Row = Mapping[str, object]
 
 
-def as_csv(columns: Sequence[str], rows: Sequence[Row]) -> str:
-    """RFC 4180, with a line of names. Text that would be a formula gets an apostrophe; numbers stay numbers."""
+def as_csv(columns: Sequence[str], rows: Sequence[Row], *, has_names: bool = True) -> str:
+    """RFC 4180. Text that would be a formula gets an apostrophe; numbers stay numbers.
+
+    has_names: with a line of the columns' names first; without, the lines go on from others.
+    """
     written = io.StringIO()
     writer = csv.writer(written)
-    writer.writerow(columns)
+    if has_names:
+        writer.writerow(columns)
     writer.writerows([_cell(row.get(name)) for name in columns] for row in rows)
     return written.getvalue()
 

@@ -6,7 +6,7 @@ from uuid import UUID
 from celery import shared_task
 from django.utils import timezone
 
-from apps.usage import partitions, rebuild, retention, rollup
+from apps.usage import expiry, partitions, rebuild, retention, rollup
 
 ROLL_UP_WITHIN = timedelta(seconds=30)
 
@@ -33,3 +33,10 @@ def make_partitions() -> None:
 def forget_batches() -> None:
     """Every hour, by beat."""
     retention.forget_batches(at=timezone.now())
+
+
+@shared_task(name="usage.forget_old", ignore_result=True)
+def forget_old() -> None:
+    """Every six hours, by beat: what is older than it is to be kept. Late, twice or killed: the next one goes on."""
+    expiry.drop_months(at=timezone.now())
+    expiry.forget_sums(at=timezone.now())

@@ -7,6 +7,7 @@ import pytest
 from django.test import Client
 
 from apps.accounts.models import Organization
+from apps.usage.models import DayCardinality, Keeping
 from tests.cast import Cast, a_customer, a_person, a_provider_key, a_proxy_key, an_organization
 from tests.pages import rows_of, text_of
 from tests.used import an_hour
@@ -71,6 +72,18 @@ def test_unpriced_requests_are_told(olivia: Client, cast: Cast):
     assert "The price of 3 requests is not known: they are in no sum of money here." in text_of(olivia.get("/console/"))
 
 
+@pytest.mark.usefixtures("used")
+def test_more_end_users_and_values_than_may_be_are_told(olivia: Client, cast: Cast):
+    assert "(other)" not in text_of(olivia.get("/console/"))
+    DayCardinality.objects.create(organization=cast.evil_corp, day=HOUR, has_other_users=True, has_other_values=True)
+    assert "(other)" not in text_of(olivia.get("/console/"))
+    Keeping.objects.create(organization=cast.acme, most_end_users=7)
+    DayCardinality.objects.create(organization=cast.acme, day=HOUR, has_other_users=True, has_other_values=True)
+    told = text_of(olivia.get("/console/"))
+    assert f"On {HOUR:%-d %B} more than 7 end users made calls" in told
+    assert f"On {HOUR:%-d %B} properties had more than 50000 different values" in told
+
+
 def test_today_begins_at_midnight_there(client: Client, cast: Cast):
     owner = a_person()
     delhi = an_organization(owner=owner, time_zone="Asia/Kolkata")
@@ -108,9 +121,9 @@ def done(client: Client, organization: Organization) -> list[str]:
 
 
 def test_more_customers_are_no_more_queries(olivia: Client, cast: Cast, django_assert_num_queries):
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(12):
         olivia.get("/console/")
     for _ in range(20):
         an_hour(a_customer(cast.acme), HOUR)
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(12):
         olivia.get("/console/")

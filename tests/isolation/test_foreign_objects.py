@@ -2,21 +2,31 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
+from decimal import Decimal
 from uuid import uuid4
 
 import pytest
 from django.apps import apps
 from django.db import transaction
 from django.test import Client
+from django.utils import timezone
 
 from apps.accounts.models import Organization, Role
 from apps.accounts.services import invite_member
+from apps.alerts.models import Channel, Delivery
+from apps.alerts.owners import Owner
+from apps.alerts.services.channels import add_subscription
+from apps.alerts.terms import EventKind
 from apps.customers.models import Customer
+from apps.exports.models import Export
 from apps.limits.services import set_end_user_limits
-from tests.cast import Cast, a_customer_member, a_member, a_model_alias, a_provider_key, a_proxy_key
+from tests.alerts.conftest import a_finding, a_rule
+from tests.cast import Cast, a_customer_member, a_member, a_model_alias, a_provider_key, a_proxy_key, an_api_token
 from tests.isolation.pages import Page, pages
+from tests.used import a_request
 
-OURS = ("accounts", "customers", "keys", "limits", "pricing", "usage")
+OURS = ("accounts", "customers", "keys", "limits", "pricing", "usage", "exports", "bodies", "alerts")
 PAGES = [page for page in pages() if page.arguments]
 Objects = Mapping[str, object]
 
@@ -31,6 +41,10 @@ def of_operator(organization: Organization, customer: Customer) -> Objects:
         "alias_id": a_model_alias(organization).pk,
         "member_id": a_member(organization).pk,
         "invitation_id": invitation.pk,
+        "token_id": an_api_token(organization)[0].pk,
+        "request_id": a_request(customer, timezone.now()).id,
+        "export_id": an_export(organization, None).pk,
+        **of_alerts(Owner(organization), customer),
     }
 
 
@@ -40,12 +54,40 @@ def of_customer(customer: Customer) -> Objects:
         "key_id": a_proxy_key(customer)[0].pk,
         "member_id": a_customer_member(customer).pk,
         "limit_id": a_limit(customer),
+        "token_id": an_api_token(customer.organization, customer)[0].pk,
+        "request_id": a_request(customer, timezone.now()).id,
+        "export_id": an_export(customer.organization, customer).pk,
+        **of_alerts(Owner(customer.organization, customer), customer),
     }
+
+
+def an_export(organization: Organization, customer: Customer | None) -> Export:
+    """A file that is there to be downloaded."""
+    now = timezone.now()
+    fields = {"state": Export.State.DONE, "expires_at": now + timedelta(days=1), "format": "csv"}
+    return Export.objects.create(organization=organization, customer=customer, **fields)
 
 
 def a_limit(customer: Customer) -> object:
     """The id of the limits of some end user."""
     return set_end_user_limits(customer, str(uuid4()), by=None, requests_per_day=5).pk
+
+
+def of_alerts(owner: Owner, customer: Customer) -> Objects:
+    """A rule, a channel that failed once, what it was told of, and a finding."""
+    channel = Channel.objects.create(**owner.fields, kind="webhook", name="ours", address="https://example.com/")
+    rule = a_rule(owner, channel)
+    message = {"channel": channel, "kind": "test", "event_key": "test", "title": "Test", "attempts": 1}
+    delivery = Delivery.objects.create(organization=owner.organization, payload={}, state="failed", **message)
+    kinds, percent = [EventKind.KEY_CREATED], Decimal(100)
+    told = add_subscription(owner, name="Keys", channel=channel, kinds=kinds, sample_percent=percent, by=None)
+    return {
+        "rule_id": rule.pk,
+        "channel_id": channel.pk,
+        "delivery_id": delivery.pk,
+        "subscription_id": told.pk,
+        "finding_id": a_finding(customer, subject_id=str(uuid4())).pk,
+    }
 
 
 @pytest.fixture

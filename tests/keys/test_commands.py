@@ -237,14 +237,14 @@ def test_another_operators_key_is_not_revoked(cast: Cast):
 def test_a_rotation_tells_what_it_did(cast: Cast, settings):
     a_provider_key(cast.acme)
     settings.VAULT_KEYS = f"next:{'A' * 43}=,{settings.VAULT_KEYS}"
-    assert answer_of("rotate_vault") == {"rotated": 1, "newest": "next", "unused": ["tests"]}
+    assert answer_of("rotate_vault") == {"rotated": 1, "data_keys": 0, "newest": "next", "unused": ["tests"]}
 
 
 def test_a_rotation_that_cannot_open_a_secret_fails_loudly(cast: Cast, settings):
     key = a_provider_key(cast.acme)
     settings.VAULT_KEYS = f"next:{'A' * 43}="
     err = io.StringIO()
-    with pytest.raises(CommandError, match="1 provider keys were not rotated, 0 were"):
+    with pytest.raises(CommandError, match="1 keys were not rotated, 0 were"):
         call_command("rotate_vault", stderr=err)
     assert str(key.pk) in err.getvalue()
 

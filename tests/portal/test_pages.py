@@ -95,7 +95,7 @@ def test_requests_are_in_the_operators_zone(gina: Client, cast: Cast):
     cast.acme.save()
     a_request(cast.globex, NOW, end_user=None)
     assert rows_of(gina.get("/portal/requests/"))[1:] == [
-        "10 Mar 08:00:00 gpt-4o-mini-2024-07-18 no user Served 1k 500 800 ms $0.3750"
+        "10 Mar 08:00:00 gpt-4o-mini-2024-07-18 no user Served 1k → 500 800 ms $0.3750"
     ]
 
 

@@ -171,6 +171,30 @@ def give_keys(*, customer: str, keys: list[dict[str, Any]]) -> list[str]:
     return [str(share.key.pk) for share in shares]
 
 
+def store_bodies(*, organization: str, **policy: Any) -> None:
+    """Have the bodies of the organization's requests stored."""
+    from apps.accounts.models import Organization
+    from apps.bodies.services import set_body_policy
+
+    set_body_policy(Organization.objects.get(pk=UUID(organization)), by=None, **policy)
+
+
+def read_bodies(*, customer: str) -> list[dict[str, Any]]:
+    """What is stored of the customer's requests, oldest first, in the open."""
+    from apps.bodies.models import StoredBodies
+    from apps.bodies.services import view_bodies
+    from apps.customers.models import Customer
+
+    owner = Customer.objects.get(pk=UUID(customer))
+    rows = StoredBodies.objects.filter(customer_id=owner.pk).order_by("started_at", "id")
+    found = []
+    for row in rows:
+        texts = view_bodies(row, owner, by=None)
+        notes = {"request_state": row.request_state, "response_state": row.response_state, "id": str(row.id)}
+        found.append({"request": texts.request, "response": texts.response, **notes})
+    return found
+
+
 def standing(*, customer: str) -> dict[str, str]:
     """What counts against each of the customer's limits now, calls under way among it."""
     from apps.customers.models import Customer
@@ -275,6 +299,8 @@ ACTIONS = {
         limit_end_user,
         set_charges,
         give_keys,
+        store_bodies,
+        read_bodies,
         standing,
         set_up,
         revoke,

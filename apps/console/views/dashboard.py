@@ -10,6 +10,7 @@ from apps.accounts.access import OperatorRequest, operator_page
 from apps.accounts.models import Organization, Role
 from apps.usage.faces import bars, chosen_period, named_groups
 from apps.usage.queries import Scope, grouped_by, over_time, totals
+from apps.usage.queries.cardinality import too_many
 
 TOP = 6
 
@@ -29,6 +30,7 @@ def dashboard(request: OperatorRequest) -> HttpResponse:
         "period": period,
         "zone": zone,
         "totals": totals(scope),
+        "too_many": too_many(organization.pk, at=timezone.now()),
         "requests_chart": bars(points, period.interval, lambda figures: figures.requests, False),
         "price_chart": bars(points, period.interval, lambda figures: figures.price, True),
         "customers": named_groups(by_customer, names, lambda pk: reverse("console:customer-detail", args=[pk])),

@@ -7,8 +7,11 @@ from django.db import transaction
 
 from apps.accounts import audit
 from apps.keys.errors import VaultError
-from apps.keys.models import ProviderKey
+from apps.keys.models import DataKey, ProviderKey
+from apps.keys.sealing import wrap_again
 from apps.keys.vault import place_of, sealed_in, vault
+
+KEYS_AT_ONCE = 500
 
 
 @dataclass
@@ -16,8 +19,9 @@ class Rotation:
     """What a run did."""
 
     newest: str  # the id of the key that now seals everything it could open
-    rotated: int = 0
-    failed: dict[UUID, str] = field(default_factory=dict)  # provider keys that did not open, and why
+    rotated: int = 0  # provider keys
+    data_keys: int = 0  # under which request bodies are sealed
+    failed: dict[UUID, str] = field(default_factory=dict)  # keys that did not open, and why
     unused: list[str] = field(default_factory=list)  # ids that seal nothing any more: they may leave the ring
 
 
@@ -35,9 +39,36 @@ def rotate_vault() -> Rotation:
             rotation.rotated += _rotate(key_id, rotation.newest)
         except VaultError as error:
             rotation.failed[key_id] = str(error)
+    rotation.data_keys = _rotate_data_keys(rotation)
     in_use = set(ProviderKey.objects.values_list("kek_id", flat=True).distinct())
+    in_use |= set(DataKey.objects.values_list("kek_id", flat=True).distinct())
     rotation.unused = sorted(vault().kek_ids - in_use - {rotation.newest})
     return rotation
+
+
+def _rotate_data_keys(rotation: Rotation) -> int:
+    """The same for data keys, many a transaction: there may be thousands, and none is any person's secret."""
+    rotated = 0
+    stale = DataKey.objects.exclude(kek_id=rotation.newest).order_by("pk").values_list("pk", flat=True)
+    ids = list(stale)
+    for start in range(0, len(ids), KEYS_AT_ONCE):
+        rotated += _rotate_some(ids[start : start + KEYS_AT_ONCE], rotation)
+    return rotated
+
+
+@transaction.atomic
+def _rotate_some(ids: list[UUID], rotation: Rotation) -> int:
+    rows = DataKey.objects.select_for_update().filter(pk__in=ids).exclude(kek_id=rotation.newest).order_by("pk")
+    done: list[DataKey] = []
+    for row in rows:
+        try:
+            wrap_again(row)
+        except VaultError as error:
+            rotation.failed[row.pk] = str(error)
+        else:
+            done.append(row)
+    DataKey.objects.bulk_update(done, ["wrapped_key", "kek_id"])
+    return len(done)
 
 
 @transaction.atomic

@@ -56,6 +56,18 @@ def average(number: float | None) -> str:
 
 
 @register.filter
+def all_digits(amount: Decimal | None) -> str:
+    """An amount with all its places, and no zeros after them."""
+    return "–" if amount is None else f"{amount.normalize():,f}"
+
+
+@register.filter
+def whole(number: int) -> str:
+    """A count to the last one."""
+    return f"{number:,}"
+
+
+@register.filter
 def percent(share: float | None) -> str:
     return "–" if share is None else f"{share * 100:.1f}%"
 
@@ -65,6 +77,19 @@ def milliseconds(duration: float | None) -> str:
     if duration is None:
         return "–"
     return f"{duration / 1000:.2f} s" if duration >= 1000 else f"{duration:.0f} ms"
+
+
+@register.filter
+def duration(length_ms: float | None) -> str:
+    """Of something that may take days: its two largest units."""
+    if length_ms is None or length_ms < 60_000:
+        return milliseconds(length_ms)
+    minutes, seconds = divmod(round(length_ms / 1000), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days} d {hours} h"
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s"
 
 
 class Bar(NamedTuple):

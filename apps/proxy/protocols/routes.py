@@ -20,6 +20,7 @@ WIRES: dict[str, Wire] = {wire.name: wire for wire in (OPENAI, AZURE, ANTHROPIC,
 
 PREFIXES = (b"/v1/", b"/v1beta/", b"/v1alpha/", b"/anthropic/", azure.PREFIX, b"/p/")
 TOLLGATE = b"/v1/tollgate/"  # our own API under the address that SDKs have
+TRACES = b"/v1/traces"  # where OpenTelemetry's exporters send to, under any address that they are given
 
 _PLAIN = re.compile(rb"/(?:[A-Za-z0-9._~:@!$&'()*+,;=-]+/)*[A-Za-z0-9._~:@!$&'()*+,;=-]*")
 _GEMINI_CALL = re.compile(rb"/(?:v1|v1beta|v1alpha)/(?:models|tunedModels)/([A-Za-z0-9._~-]+):([A-Za-z]+)")
@@ -74,7 +75,7 @@ _ACCOUNT = (b"/organization", b"/dashboard", b"/v1/organization")
 
 def is_ours(raw_path: bytes) -> bool:
     """Whether the path is under a provider's prefix, known or not."""
-    return raw_path.startswith(PREFIXES) and not raw_path.startswith(TOLLGATE)
+    return raw_path.startswith(PREFIXES) and not raw_path.startswith(TOLLGATE) and raw_path != TRACES
 
 
 def find(method: str, raw_path: bytes, headers: Headers) -> Match | None:

@@ -89,7 +89,6 @@ class Connection(asyncio.BufferedProtocol):
         self.parser.release()
         if exchange is not None:
             exchange.finish(error)
-            exchange.wake()
 
     # Sending the request
 
@@ -205,7 +204,6 @@ class Connection(asyncio.BufferedProtocol):
         elif waiting > HIGH_WATER and not self._is_read_paused:
             self._is_read_paused = True
             self.transport.pause_reading()
-        exchange.wake()
 
     def eof_received(self) -> None:
         if self.exchange is None:
@@ -216,9 +214,7 @@ class Connection(asyncio.BufferedProtocol):
         except ConnectionLost as error:
             self.abort(error)
         else:
-            exchange = self.exchange
-            self._complete(exchange)
-            exchange.wake()
+            self._complete(self.exchange)
 
     def _take(self, parser: ResponseParser, exchange: Exchange) -> int:
         if parser.status and not exchange.status:

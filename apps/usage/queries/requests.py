@@ -1,14 +1,15 @@
 """Single requests, newest first."""
 
-import base64
-import binascii
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
 from apps.usage.models import Request, Result
+from apps.usage.queries.cursors import Position, as_cursor, instant, position_of
 from apps.usage.queries.figures import ANY, Unfiltered
 from apps.usage.queries.periods import Period
+
+AROUND = timedelta(seconds=5)  # the time in an id: what it is of began then
 
 
 class Page(NamedTuple):
@@ -45,7 +46,7 @@ def recent_requests(
         rows = rows.filter(end_user=end_user)
     if period is not None:
         rows = rows.filter(started_at__gte=period.since, started_at__lt=period.until)
-    if before and (position := _position(before)):
+    if before and (position := position_of(before)):
         at, request_id = position
         rows = rows.filter(started_at__lte=at).exclude(started_at=at, id__gte=request_id)
     found = list(rows.order_by("-started_at", "-id")[: limit + 1])
@@ -53,17 +54,26 @@ def recent_requests(
     return Page(found[:limit], None if is_last else _cursor(found[limit - 1]))
 
 
+def one_request(
+    organization_id: UUID, customer_id: UUID | None, request_id: UUID, *, started_at: datetime | None = None
+) -> Request | None:
+    """The request of that id; customer_id: only where it is this customer's. None: there is none.
+
+    started_at: when it began, where that is known: then it is found by its key. Without, the id itself tells of
+    most when they were made (kit.ids); the others are looked for everywhere.
+    """
+    rows = Request.objects.filter(organization_id=organization_id, id=request_id)
+    if customer_id is not None:
+        rows = rows.filter(customer_id=customer_id)
+    if started_at is not None and (found := rows.filter(started_at=started_at).first()):
+        return found
+    if request_id.version == 7:
+        made_at = instant((request_id.int >> 80) * 1000)  # its first 48 bits are milliseconds
+        around = rows.filter(started_at__range=(made_at - AROUND, made_at + AROUND))
+        if found := around.first():
+            return found
+    return rows.first()
+
+
 def _cursor(request: Request) -> str:
-    microseconds = round(request.started_at.timestamp() * 1_000_000)
-    return base64.urlsafe_b64encode(microseconds.to_bytes(8) + request.id.bytes).decode().rstrip("=")
-
-
-def _position(cursor: str) -> tuple[datetime, UUID] | None:
-    """What a cursor says; None where it is not one of ours, which is then the first page."""
-    try:
-        raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-        seconds, microseconds = divmod(int.from_bytes(raw[:8]), 1_000_000)
-        at = datetime.fromtimestamp(seconds, UTC).replace(microsecond=microseconds)
-        return at, UUID(bytes=raw[8:])
-    except (binascii.Error, ValueError, OverflowError, OSError):
-        return None
+    return as_cursor(Position(request.started_at, request.id))

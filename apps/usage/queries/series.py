@@ -1,7 +1,7 @@
 """Usage over time."""
 
 from datetime import UTC, date, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from django.db.models import F
@@ -24,18 +24,26 @@ def over_time(scope: Scope, interval: Interval, zone: ZoneInfo) -> list[Point]:
         rows, moment = scope.rows(), "hour"
     else:
         rows, moment = scope.sum_rows(), "day"
+    sums = rows.values(start=beginning_of(interval, moment, zone)).annotate(**figure_sums()).order_by()
+    # By their time in UTC: of two zones, Python takes times in the hour that clocks repeat for different ones.
+    # Days by their date: of a midnight that comes twice, PostgreSQL means the second.
+    found = {same_step(row["start"], interval, zone): Figures.of(row) for row in sums}
+    period = Period(scope.since, scope.until)
+    return [
+        Point(start, found.get(same_step(start, interval, zone), Figures())) for start in steps(period, interval, zone)
+    ]
+
+
+def beginning_of(interval: Interval, moment: str, zone: ZoneInfo) -> Any:
+    """When the interval of a row begins; moment: "hour" or "day", what the row is of."""
     beginnings = {
         "hour": F("hour"),
         "day": F("day") if moment == "day" else TruncDay("hour", tzinfo=zone),
         "month": TruncMonth(moment, tzinfo=zone),
     }
-    sums = rows.values(start=beginnings[interval]).annotate(**figure_sums()).order_by()
-    # By their time in UTC: of two zones, Python takes times in the hour that clocks repeat for different ones.
-    # Days by their date: of a midnight that comes twice, PostgreSQL means the second.
-    found = {_same(row["start"], interval, zone): Figures.of(row) for row in sums}
-    period = Period(scope.since, scope.until)
-    return [Point(start, found.get(_same(start, interval, zone), Figures())) for start in steps(period, interval, zone)]
+    return beginnings[interval]
 
 
-def _same(start: datetime, interval: Interval, zone: ZoneInfo) -> datetime | date:
+def same_step(start: datetime, interval: Interval, zone: ZoneInfo) -> datetime | date:
+    """By which the beginnings of an interval are the same, in Python and in SQL."""
     return start.astimezone(UTC) if interval == "hour" else start.astimezone(zone).date()

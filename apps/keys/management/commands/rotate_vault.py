@@ -23,5 +23,6 @@ class Command(BaseCommand):
         for key_id, reason in rotation.failed.items():
             self.stderr.write(f"{key_id}: {reason}")
         if rotation.failed:
-            raise CommandError(f"{len(rotation.failed)} provider keys were not rotated, {rotation.rotated} were.")
-        return {"rotated": rotation.rotated, "newest": rotation.newest, "unused": rotation.unused}
+            raise CommandError(f"{len(rotation.failed)} keys were not rotated, {rotation.rotated} were.")
+        done = {"rotated": rotation.rotated, "data_keys": rotation.data_keys}
+        return {**done, "newest": rotation.newest, "unused": rotation.unused}

@@ -2,6 +2,7 @@
 
 import signal
 from argparse import ArgumentParser
+from threading import Thread
 from types import FrameType
 from typing import Any
 
@@ -9,8 +10,11 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
+from apps.bodies.ship import BodyShipper
 from apps.usage.retention import forget_shipped
 from apps.usage.ship import Shipper
+
+BODIES_MAY_TAKE_S = 5.0  # once the records are shipped; what is left waits in its spool
 
 
 class Command(BaseCommand):
@@ -22,15 +26,20 @@ class Command(BaseCommand):
         parser.add_argument("--poll", type=float, default=0.5, metavar="SECONDS", help="how often to look")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        shipper = Shipper(settings.SPOOL_DIRECTORY)
+        shipper, bodies = Shipper(settings.SPOOL_DIRECTORY), BodyShipper(settings.BODY_SPOOL_DIRECTORY)
         if options["once"]:
             self.stdout.write(f"{shipper.ship()} new requests")
+            bodies.ship()
             forget_shipped(settings.SPOOL_DIRECTORY, at=timezone.now())
             return
 
         def stop(number: int, frame: FrameType | None) -> None:
             shipper.stop()
+            bodies.stop()
 
         signal.signal(signal.SIGTERM, stop)
         signal.signal(signal.SIGINT, stop)
+        beside = Thread(target=lambda: bodies.run(poll_s=options["poll"]), name="bodies", daemon=True)
+        beside.start()
         shipper.run(poll_s=options["poll"])
+        beside.join(BODIES_MAY_TAKE_S)

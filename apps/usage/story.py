@@ -1,0 +1,178 @@
+"""One request's whole story, as the console and the portal show it."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, NamedTuple
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from apps.keys.models import ProviderKey, ProxyKey
+from apps.pricing.book import as_price
+from apps.pricing.models import ModelPrice
+from apps.pricing.rating import Tokens
+from apps.usage.breakdown import Breakdown, Line, break_down, marked_up
+from apps.usage.faces import RequestRow
+from apps.usage.models import TOKEN_KINDS, Request, Result
+from apps.usage.queries.cursors import instant
+from apps.usage.refusal_faces import REASONS
+
+KIND_LABELS = {
+    "input": _("Input"),
+    "cache_read": _("Read from the cache"),
+    "cache_write_5m": _("Written to the cache, 5 minutes"),
+    "cache_write_1h": _("Written to the cache, 1 hour"),
+    "cache_write": _("Written to the cache"),
+    "input_audio": _("Input, audio"),
+    "input_image": _("Input, images"),
+    "output": _("Output"),
+    "reasoning": _("Reasoning"),
+    "output_audio": _("Output, audio"),
+    "output_image": _("Output, images"),
+    "request": _("The call itself"),
+}
+
+
+class NamedLine(NamedTuple):
+    """A line of the price, with its name for people."""
+
+    label: Any
+    line: Line
+
+
+class Pair(NamedTuple):
+    """Something that is known of the request."""
+
+    label: Any
+    value: Any
+
+
+class AttemptRow(NamedTuple):
+    """A try at the provider."""
+
+    number: int
+    key: str
+    status: int
+    error_code: str
+    took_ms: int
+
+
+@dataclass(frozen=True)
+class Story:
+    """A request with all that its page tells."""
+
+    row: RequestRow
+    sold_as: str  # the name of the model that its customer knows
+    key_name: str
+    reason: Any  # why it was refused, or failed
+    told: str  # to the client
+    tokens: list[Pair]
+    units: list[Pair]
+    lines: list[NamedLine]  # at the rates of whoever looks
+    breakdown: Breakdown | None  # None: nothing to break down, or no price that is known
+    adds_up: bool  # to what is stored
+    price_row: ModelPrice | None
+    attempts: list[AttemptRow] = field(default_factory=list)
+    provider_key_name: str = ""
+
+    @property
+    def margin(self) -> Decimal | None:
+        return None if self.row.price is None or self.row.cost is None else self.row.price - self.row.cost
+
+    @property
+    def markup(self) -> Decimal:
+        """What is put on the cost."""
+        return self.breakdown.price - self.breakdown.cost if self.breakdown else Decimal(0)
+
+    @property
+    def tokens_a_second(self) -> float | None:
+        """Of output, once it had begun; None: not streamed, or too quick to tell."""
+        if self.row.first_token_ms is None or self.row.latency_ms <= self.row.first_token_ms:
+            return None
+        return float(1000 * self.row.all_output / (self.row.latency_ms - self.row.first_token_ms))
+
+
+def story_of(request: Request, zone: ZoneInfo, *, is_for_customer: bool) -> Story:
+    """is_for_customer: what the operator pays, and whom, is left out."""
+    price_row = _price_row(request)
+    breakdown = _breakdown(request, price_row)
+    lines = breakdown.lines if breakdown else []
+    if is_for_customer:
+        lines = marked_up(lines, request.markup_percent)
+    key = ProxyKey.objects.filter(organization_id=request.organization_id, pk=request.proxy_key_id)
+    story = Story(
+        row=RequestRow(request, zone),
+        sold_as=sold_as(request),
+        key_name=key.values_list("name", flat=True).first() or "",
+        reason=REASONS.get(request.error_code, request.error_code),
+        told=told(request) if is_for_customer else request.error_message,
+        tokens=[
+            Pair(KIND_LABELS[kind], count) for kind in TOKEN_KINDS if (count := getattr(request, f"{kind}_tokens"))
+        ],
+        units=[Pair(name.replace("_", " "), count) for name, count in request.units.items()],
+        lines=[NamedLine(KIND_LABELS.get(line.name, line.name.replace("_", " ")), line) for line in lines],
+        breakdown=breakdown,
+        adds_up=breakdown is not None and (breakdown.cost, breakdown.price) == (request.cost, request.price),
+        price_row=None if is_for_customer else price_row,
+    )
+    return story if is_for_customer else _with_provider(story, request)
+
+
+def sold_as(request: Request) -> str:
+    """The name of its model for its customer: never what stands behind an alias."""
+    return request.alias or request.model_served or request.model
+
+
+def told(request: Request) -> str:
+    """The error as its customer may read it: a provider's message names the model that stands behind an alias."""
+    message = request.error_message
+    if request.alias:
+        for name in sorted({request.model_served, request.model} - {"", request.alias}, key=len, reverse=True):
+            message = message.replace(name, request.alias)
+    return message
+
+
+def asked_instant(text: str | None) -> datetime | None:
+    """The time in a link to a request, microseconds since 1970; None where it tells none."""
+    try:
+        return instant(int(text or ""))
+    except (ValueError, OverflowError):
+        return None
+
+
+def _price_row(request: Request) -> ModelPrice | None:
+    if request.price_id is None:
+        return None
+    owners = Q(organization=None) | Q(organization=request.organization_id)
+    return ModelPrice.objects.filter(owners, pk=request.price_id).first()
+
+
+def _breakdown(request: Request, row: ModelPrice | None) -> Breakdown | None:
+    """None also where nothing was charged, whatever the price."""
+    if row is None or request.cost is None or (request.cost == 0 and request.result != Result.SERVED):
+        return None
+    tokens = Tokens(**{kind: getattr(request, f"{kind}_tokens") for kind in TOKEN_KINDS})
+    price = as_price(row).at(request.started_at.timestamp())
+    return break_down(tokens, price, request.markup_percent, tuple(request.units.items()), request.service_tier)
+
+
+def _with_provider(story: Story, request: Request) -> Story:
+    attempts = request.attempts
+    ids = {UUID(each["provider_key"]) for each in attempts} | {request.provider_key_id}
+    keys = ProviderKey.objects.filter(organization_id=request.organization_id, pk__in=ids - {None})
+    names = dict(keys.values_list("pk", "name"))
+    tries = [
+        AttemptRow(
+            number,
+            names.get(UUID(each["provider_key"]), each["provider_key"]),
+            each["status"],
+            each["error_code"],
+            each["took_ms"],
+        )
+        for number, each in enumerate(attempts, start=1)
+    ]
+    name = names.get(request.provider_key_id, "") if request.provider_key_id else ""
+    return Story(**{**vars(story), "attempts": tries, "provider_key_name": name})

@@ -1,0 +1,104 @@
+"""Every address of the API with every object of somebody else, from the resolver: it does not exist there."""
+
+import json
+from collections.abc import Iterator, Mapping
+from uuid import uuid4
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern, get_resolver
+from django.utils import timezone
+
+from apps.customers.models import Customer
+from tests.cast import Cast, a_proxy_key, an_api_token
+from tests.isolation.test_foreign_objects import a_limit, everything, undone
+from tests.used import a_request
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+Objects = Mapping[str, object]
+BODIES = {  # of those that want one: what would be right
+    "PUT": {"user": "mallory"},
+    "PATCH": {"daily_cap": "1"},
+}
+
+
+def addresses() -> Iterator[URLPattern]:
+    """Those of version 1 that name an object. One that names another kind: please add it to `objects_of`."""
+    for pattern in get_resolver("apps.api.v1.urls").url_patterns:
+        assert isinstance(pattern, URLPattern), f"look into {pattern} here too"
+        if pattern.pattern.converters:
+            yield pattern
+
+
+ADDRESSES = list(addresses())
+
+
+def url_of(pattern: URLPattern, objects: Objects) -> str:
+    """Its path with these objects in it."""
+    path = str(pattern.pattern)
+    for name in pattern.pattern.converters:
+        path = path.replace(f"<uuid:{name}>", str(objects[name]))
+    return f"/api/v1/{path}"
+
+
+def objects_of(customer: Customer) -> Objects:
+    """Something of each kind that addresses name."""
+    return {
+        "customer_id": customer.pk,
+        "key_id": a_proxy_key(customer)[0].pk,
+        "limit_id": a_limit(customer),
+        "request_id": a_request(customer, timezone.now()).id,
+    }
+
+
+def ask(client: Client, method: str, url: str, plain: str) -> int:
+    return client.generic(
+        method,
+        url,
+        data=json.dumps(BODIES.get(method, {})),
+        content_type="application/json",
+        headers={"authorization": f"Bearer {plain}"},
+    ).status_code
+
+
+@pytest.fixture
+def tokens(cast: Cast) -> Mapping[str, str]:
+    return {"Acme": an_api_token(cast.acme)[1], "Globex": an_api_token(cast.acme, cast.globex)[1]}
+
+
+def name_of(pattern: URLPattern) -> str:
+    return str(pattern.name)
+
+
+@pytest.mark.parametrize("pattern", ADDRESSES, ids=name_of)
+@pytest.mark.parametrize("whose", ["Acme", "Globex"])
+def test_what_is_somebody_elses_does_not_exist_and_stays_as_it_is(
+    client: Client, cast: Cast, tokens, pattern: URLPattern, whose: str
+):
+    foreign = [cast.shady] if whose == "Acme" else [cast.shady, cast.initech]
+    urls = [url_of(pattern, objects_of(customer)) for customer in foreign]
+    ask(client, "GET", urls[0], tokens[whose])  # its use is noted
+    before = everything()
+    for url in urls:
+        statuses = {method: ask(client, method, url, tokens[whose]) for method in METHODS}
+        # A customer's token may not do some things at all; whatever it may, it does not find.
+        assert set(statuses.values()) <= ({404, 405} if whose == "Acme" else {403, 404, 405}), (url, statuses)
+        assert 404 in statuses.values() or set(statuses.values()) <= {403, 405}
+    assert everything() == before
+
+
+@pytest.mark.parametrize("pattern", ADDRESSES, ids=name_of)
+def test_what_is_ones_own_does(client: Client, cast: Cast, tokens, pattern: URLPattern):
+    """Or the test above would prove nothing."""
+    url = url_of(pattern, objects_of(cast.globex))
+    for method in METHODS:
+        with undone():
+            assert ask(client, method, url, tokens["Acme"]) in (200, 201, 204, 405), (method, url)
+
+
+@pytest.mark.parametrize("parameter", ["customer"])
+def test_a_foreign_customer_as_a_parameter_does_not_exist(client: Client, cast: Cast, tokens, parameter):
+    for whose, foreign in (("Acme", cast.shady), ("Globex", cast.initech), ("Acme", None)):
+        customer = uuid4() if foreign is None else foreign.pk
+        for path in ("keys", "metrics", "properties", "requests", "exports/usage"):
+            assert ask(client, "GET", f"/api/v1/{path}?{parameter}={customer}", tokens[whose]) == 404, path
