@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.models import MOST_RETRIES, BaseInvitation, Organization, User
 from apps.customers.limit_fields import LIMITS, AccessFields, LimitFields
+from apps.kit.fields import AmountField
 from apps.kit.models import IdentifiedModel
 
 
@@ -40,6 +41,9 @@ class Customer(LimitFields, AccessFields, IdentifiedModel):
     retries = models.PositiveSmallIntegerField(  # None: as many as the organization's
         _("retries"), null=True, blank=True, validators=[MaxValueValidator(MOST_RETRIES)]
     )
+    monthly_fee = AmountField(  # in USD, beside what it pays for usage; only profits know of it, until there are plans
+        _("subscription a month"), null=True, blank=True, validators=[MinValueValidator(0)]
+    )
     suspended_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
@@ -59,6 +63,9 @@ class Customer(LimitFields, AccessFields, IdentifiedModel):
             ),
             models.CheckConstraint(
                 condition=Q(retries=None) | Q(retries__lte=MOST_RETRIES), name="customer_retries_are_few"
+            ),
+            models.CheckConstraint(
+                condition=Q(monthly_fee=None) | Q(monthly_fee__gte=0), name="customer_fee_not_negative"
             ),
         ]
 
@@ -153,3 +160,30 @@ class EndUser(IdentifiedModel):
     @property
     def is_blocked(self) -> bool:
         return self.blocked_at is not None
+
+
+class PlanFee(IdentifiedModel):
+    """What each end user on a plan pays a month: on the plan is whose calls have the property's value.
+
+    The operator has such fees (for users of all its customers), and each customer has its own, which
+    its operator doesn't see.
+    """
+
+    organization = models.ForeignKey(Organization, models.CASCADE, related_name="plan_fees")
+    customer = models.ForeignKey(  # None: the operator's
+        Customer, models.CASCADE, null=True, blank=True, related_name="plan_fees"
+    )
+    name = models.TextField()  # the property's, lower-case
+    value = models.TextField()
+    monthly_fee = AmountField(validators=[MinValueValidator(0)])  # USD
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "customer", "name", "value"], name="plan_fee_once", nulls_distinct=False
+            ),
+            models.CheckConstraint(condition=Q(monthly_fee__gte=0), name="plan_fee_not_negative"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name}={self.value}"

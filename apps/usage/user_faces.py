@@ -63,6 +63,7 @@ CUSTOMERS = {  # in the place of what they don't see
     "price": Column("price", _("Spend")),
     "cost_per_request": Column("price_per_request", _("Spend each"), help=_("By request whose price is known")),
 }
+SPREAD_BY = ("customer", "model", "period", "since", "until")  # what a page of distributions is narrowed by
 EXPORTED = (
     "customer",
     "user",
@@ -185,6 +186,7 @@ class UserTable:
     query: str  # of this table in this order, from its first page
     cleared: str  # likewise, of all users
     periods: list[PeriodChoice]
+    spreads_query: str  # likewise, of how its users are spread
     models: list[str]  # that can be chosen
 
     @property
@@ -204,7 +206,7 @@ def user_table(
     asked: QueryDict, organization: Organization, customer: Customer | None, *, at: datetime, url: UrlOf
 ) -> UserTable:
     """A page of it. A form that makes no sense shows nothing, and says why."""
-    chosen, form, order = _chosen(asked, organization, customer, at)
+    chosen, form, order = chosen_users(asked, organization, customer, at)
     number = _number(asked.get("page"))
     found = UserPage([], 0)
     if form.is_valid():
@@ -231,6 +233,7 @@ def user_table(
         query(),
         urlencode(chosen.query() | {"sort": order}),
         chosen.choices(form.asked() | {"sort": order}),
+        urlencode({name: value for name, value in everything.items() if name in SPREAD_BY}),
         _models(organization, customer, chosen),
     )
 
@@ -239,7 +242,7 @@ def users_csv(
     asked: QueryDict, organization: Organization, customer: Customer | None, *, at: datetime
 ) -> StreamingHttpResponse:
     """All users that are chosen, in the table's order, as a file that is written while it is read. Times are in UTC."""
-    chosen, form, order = _chosen(asked, organization, customer, at)
+    chosen, form, order = chosen_users(asked, organization, customer, at)
     names = {} if customer else dict(organization.customers.values_list("pk", "name"))
     rows: Iterator[dict[str, object]] = iter(())
     if form.is_valid():
@@ -252,9 +255,10 @@ def users_csv(
     return response
 
 
-def _chosen(
+def chosen_users(
     asked: QueryDict, organization: Organization, customer: Customer | None, at: datetime
 ) -> tuple[Range, UsersFilter, str]:
+    """The days, the form and the order that a query string asks for."""
     chosen = chosen_range(asked.dict(), at, ZoneInfo(organization.time_zone))
     order, orders = asked.get("sort", ""), {column.order for column in columns_for(customer)}
     if order.removeprefix("-") not in orders:

@@ -13,6 +13,7 @@ from apps.accounts.access import OperatorRequest, operator_page
 from apps.accounts.models import Role
 from apps.usage import user_forms
 from apps.usage.queries.users import UserKey
+from apps.usage.spread_faces import user_spreads
 from apps.usage.user_faces import user_table, users_csv
 from apps.usage.user_page import UserDetail, named
 from apps.usage.user_page import user_detail as of_user
@@ -29,6 +30,13 @@ def users(request: OperatorRequest) -> HttpResponse:
 def users_export(request: OperatorRequest) -> HttpResponseBase:
     """The chosen users as CSV."""
     return users_csv(request.GET, request.organization, None, at=timezone.now())
+
+
+@operator_page(Role.VIEWER)
+def users_spread(request: OperatorRequest) -> HttpResponse:
+    """How many users make so many requests, and cost so much."""
+    spreads = user_spreads(request.GET, request.organization, None, at=timezone.now())
+    return render(request, "console/users/spreads.html", {"section": "users", "spreads": spreads})
 
 
 @operator_page(Role.VIEWER)

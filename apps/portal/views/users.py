@@ -12,6 +12,7 @@ from apps.customers.access import PortalRequest, portal_page
 from apps.customers.models import CustomerRole
 from apps.usage import user_forms
 from apps.usage.queries.users import UserKey
+from apps.usage.spread_faces import user_spreads
 from apps.usage.user_faces import user_table, users_csv
 from apps.usage.user_page import UserDetail, named
 from apps.usage.user_page import user_detail as of_user
@@ -29,6 +30,13 @@ def users(request: PortalRequest) -> HttpResponse:
 def users_export(request: PortalRequest) -> HttpResponseBase:
     """The chosen users as CSV."""
     return users_csv(request.GET, request.customer.organization, request.customer, at=timezone.now())
+
+
+@portal_page(CustomerRole.VIEWER)
+def users_spread(request: PortalRequest) -> HttpResponse:
+    """How many users make so many requests, and are charged so much."""
+    spreads = user_spreads(request.GET, request.customer.organization, request.customer, at=timezone.now())
+    return render(request, "portal/users/spreads.html", {"section": "users", "spreads": spreads})
 
 
 @portal_page(CustomerRole.VIEWER)
