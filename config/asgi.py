@@ -11,9 +11,13 @@ from django.conf import settings  # noqa: E402  Django's models need the set-up 
 
 from apps.bodies.keeper import Keeper  # noqa: E402
 from apps.keys.sealing import make_data_key  # noqa: E402
+from apps.kit.ids import uuid7  # noqa: E402
 from apps.limits.limiter import Limiter  # noqa: E402
 from apps.proxy.admission import Admission  # noqa: E402
 from apps.proxy.app import Proxy  # noqa: E402
+from apps.proxy.awaited import AwaitedInDatabase  # noqa: E402
+from apps.proxy.background import Background  # noqa: E402
+from apps.proxy.circuit_board import CircuitBoard  # noqa: E402
 from apps.proxy.grants import Grants  # noqa: E402
 from apps.proxy.handover import Handover  # noqa: E402
 from apps.proxy.leaving import Patience  # noqa: E402
@@ -27,13 +31,14 @@ def build() -> Proxy:
     """The proxy with the parts that the settings name. Nothing is opened or connected before it starts."""
     pool = Pool(first_byte_timeout=settings.PROXY_FIRST_BYTE_TIMEOUT, idle_timeout=settings.PROXY_IDLE_TIMEOUT)
     limiter = Limiter(settings.REDIS_URL, spent=SpentInDatabase())
+    admission, makers = Admission(limiter), Makers(limiter.pipe, settings.PROXY_OBJECTS_KEPT)
     return Proxy(
         grants=Grants(
             redis_url=settings.REDIS_URL,
             max_age_s=settings.GRANT_MAX_AGE,
             max_age_capped_s=settings.GRANT_MAX_AGE_CAPPED,
         ),
-        admission=Admission(limiter),
+        admission=admission,
         pool=pool,
         open_spool=lambda: Spool.open(settings.SPOOL_DIRECTORY),
         elsewhere=Handover(pool, Origin.parse(settings.WEB_ORIGIN) if settings.WEB_ORIGIN else None),
@@ -46,7 +51,15 @@ def build() -> Proxy:
             most_bytes=settings.BODY_QUEUE_BYTES,
             most_spooled=settings.BODY_SPOOL_BYTES,
         ),
-        makers=Makers(limiter.pipe, settings.PROXY_OBJECTS_KEPT),
+        makers=makers,
+        show_circuits=lambda circuits: CircuitBoard(circuits, limiter.pipe, uuid7().hex),
+        background=Background(
+            pool=pool,
+            admission=admission,
+            makers=makers,
+            store=AwaitedInDatabase(),
+            most_s=settings.PROXY_BACKGROUND_MOST,
+        ),
     )
 
 

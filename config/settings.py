@@ -287,6 +287,8 @@ GRANT_MAX_AGE = env.int("TOLLGATE_GRANT_MAX_AGE", default=900)
 PROXY_MAX_BODY = env.int("TOLLGATE_MAX_BODY", default=25 * 1024 * 1024)
 PROXY_MAX_UPLOAD = env.int("TOLLGATE_MAX_UPLOAD", default=64 * 1024 * 1024)
 PROXY_OBJECTS_KEPT = env.int("TOLLGATE_OBJECTS_KEPT", default=30 * 86_400)  # who made a response or conversation
+PROXY_BACKGROUND_MOST = env.float("TOLLGATE_BACKGROUND_MOST", default=86_400)  # s that a response may go on
+BACKGROUND_LEASE = env.float("TOLLGATE_BACKGROUND_LEASE", default=45)  # s that one belongs to a process
 PROXY_DRAIN_SECONDS = env.float("TOLLGATE_DRAIN_SECONDS", default=300.0)  # of answers whose client has gone
 PROXY_DRAIN_BYTES = env.int("TOLLGATE_DRAIN_BYTES", default=8 * 1024 * 1024)
 PROXY_FIRST_BYTE_TIMEOUT = env.float("TOLLGATE_FIRST_BYTE_TIMEOUT", default=600.0)

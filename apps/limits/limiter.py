@@ -228,6 +228,34 @@ class Limiter:
         if hold_id and len(self._overdue) < MOST_OVERDUE:
             self._overdue[hold_id] = settlement
 
+    # What another process held
+
+    def resume(
+        self,
+        hold_id: str,
+        scopes: Scopes,
+        periods: Periods,
+        *,
+        tokens: int,
+        spend: int,
+        began_us: int,
+        is_alone: bool = False,
+    ) -> Hold:
+        """The hold of a call that goes on elsewhere, whose process is gone; kept from now on. As `admit` made it."""
+        hold = Hold(hold_id, self._commands_for(scopes, periods), tokens, spend, began_us, is_alone=is_alone)
+        if hold_id and not is_alone:
+            self._held[hold_id] = hold
+            self._begin(self._take_over(hold))
+        return hold
+
+    async def _take_over(self, hold: Hold) -> None:
+        """Hold it again where Redis doesn't know of it. What cannot be done now, the next renewal does."""
+        with suppress(RedisUnavailable, RedisRefused, LimiterUnavailable):
+            if self.counting is None or await self._ask(hold.commands.renew, hold.id):
+                return
+            await self.counting.look()
+            await self._ask(hold.commands.restore, hold.id, hold.tokens, hold.spend, self.counting.generation)
+
     # Meanwhile
 
     async def _keep_holds(self) -> None:

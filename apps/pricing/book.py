@@ -21,10 +21,16 @@ def find_price(organization_id: UUID, provider: str, model: str, at: datetime) -
     whose clause matches it; of a model's rows, the latest that is in effect holds.
     """
     row = find_row(organization_id, provider, model, at)
-    return None if row is None else as_price(row)
+    if row is None:
+        return None
+    window = row.context_window
+    if window is None and row.organization_id is not None:  # an own rate says what a model costs, not how large it is
+        listed = find_row(None, provider, model, at)
+        window = listed.context_window if listed is not None else None
+    return as_price(row, window)
 
 
-def find_row(organization_id: UUID, provider: str, model: str, at: datetime) -> ModelPrice | None:
+def find_row(organization_id: UUID | None, provider: str, model: str, at: datetime) -> ModelPrice | None:
     """As find_price, the row of the book."""
     row = _find_row(organization_id, provider, model, at)
     if row is None and (maker := LISTED_BY.get(provider)) is not None:
@@ -55,9 +61,11 @@ def next_change(organization_id: UUID, provider: str, after: datetime) -> dateti
     return later.values_list("effective_from", flat=True).first()
 
 
-def as_price(row: ModelPrice) -> Price:
+def as_price(row: ModelPrice, context_window: int | None = None) -> Price:
     """Ready to multiply with."""
-    return Price.parse(row.pk, row.rates, row.tiers, row.max_output_tokens, row.units, row.services, row.hours)
+    return Price.parse(
+        row.pk, row.rates, row.tiers, row.max_output_tokens, row.units, row.services, row.hours, context_window
+    )
 
 
 def _latest_by_model(rows: Iterable[ModelPrice]) -> dict[str, ModelPrice]:

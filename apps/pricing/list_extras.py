@@ -73,6 +73,7 @@ def _with(price: ListPrice, extra: Extra) -> ListPrice:
         tiers=extra.get("tiers", price.tiers),
         units={**units, **extra.get("units", {})},
         hours=extra.get("hours", price.hours),
+        context_window=extra.get("context_window", price.context_window),
     )
     for kind, half in extra.get("doubled", {}).items():
         price = _with_double(price, kind, half)

@@ -55,6 +55,7 @@ class ListPrice(NamedTuple):
     units: Mapping[str, str]
     services: Mapping[str, Any]
     hours: list[Mapping[str, Any]]
+    context_window: int | None = None  # as published today; not a price, and has no history
 
 
 Model = tuple[str, str]  # provider and model
@@ -83,7 +84,7 @@ def _price_at(model: "types.ModelInfo", start: datetime) -> ListPrice:
         for name, variants in _variants(model, start).items()
         if (service := _differing(_overridden(standard, variants), rates, units)) != {"rates": {}, "tiers": tiers}
     }
-    return ListPrice(start, _clause(model.match), rates, tiers, units, services, _hours(model))
+    return ListPrice(start, _clause(model.match), rates, tiers, units, services, _hours(model), model.context_window)
 
 
 def _starts(model: "types.ModelInfo") -> list[datetime]:

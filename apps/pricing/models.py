@@ -9,7 +9,8 @@ from apps.accounts.models import Organization
 class ModelPrice(models.Model):
     """A provider's price for a model from `effective_from` until a later row takes its place.
 
-    Rows are never edited: a request keeps the id of the row that priced it. A row with an
+    Rows are never edited, but for the context window, which prices nothing: a request keeps the id of the row that
+    priced it. A row with an
     organization is that operator's own rate and goes before the list price.
     """
 
@@ -23,6 +24,7 @@ class ModelPrice(models.Model):
     services = models.JSONField(default=dict)  # {"flex": {"rates": {…}, "tiers": […]}}: what differs in a service tier
     hours = models.JSONField(default=list)  # [{"days": "12345", "from": "01:00", "until": "04:00", "rates": {…}}]: UTC
     max_output_tokens = models.PositiveIntegerField(null=True, blank=True)
+    context_window = models.PositiveIntegerField(null=True, blank=True)  # tokens of input, and more, that it takes
     effective_from = models.DateTimeField()
     source = models.CharField(max_length=80)  # "genai-prices 0.2.3", "operator"
     created_at = models.DateTimeField(default=timezone.now, editable=False)

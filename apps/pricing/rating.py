@@ -118,7 +118,7 @@ class Hours(NamedTuple):
 class Price:
     """A provider's price for a model, ready to multiply with. `id` is the row in the price book."""
 
-    __slots__ = ("base", "hours", "id", "max_output_tokens", "services", "tiers", "units")
+    __slots__ = ("base", "context_window", "hours", "id", "max_output_tokens", "services", "tiers", "units")
 
     def __init__(
         self,
@@ -129,6 +129,7 @@ class Price:
         units: Mapping[str, int | Fraction] = MappingProxyType({}),
         services: Mapping[str, "Price"] = MappingProxyType({}),
         hours: Sequence[Hours] = (),
+        context_window: int | None = None,
     ) -> None:
         self.id = price_id
         self.base = base
@@ -137,6 +138,7 @@ class Price:
         self.units = units  # pico for one of what is charged by the piece, by its name
         self.services = services  # the price in each service tier that has one of its own: "flex", "priority"
         self.hours = tuple(hours)  # in which another price holds
+        self.context_window = context_window  # no call has more tokens of input; None: not known
 
     def __repr__(self) -> str:
         return f"<Price {self.id}>"
@@ -151,6 +153,7 @@ class Price:
         units: Mapping[str, str] = MappingProxyType({}),
         services: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
         hours: Sequence[Mapping[str, Any]] = (),
+        context_window: int | None = None,
     ) -> "Price":
         """From the price book's form; see `pricing.models.ModelPrice`. Raises ValueError."""
         above = [Tier(int(tier["above"]), rates_of({**rates, **tier["rates"]})) for tier in tiers]
@@ -162,6 +165,7 @@ class Price:
                 service.get("tiers", ()),
                 max_output_tokens,
                 {**units, **service.get("units", {})},
+                context_window=context_window,
             )
             for name, service in services.items()
         }
@@ -170,11 +174,19 @@ class Price:
                 window["days"],
                 _second(window["from"]),
                 _second(window["until"]),
-                cls.parse(price_id, {**rates, **window["rates"]}, (), max_output_tokens, units, services),
+                cls.parse(
+                    price_id,
+                    {**rates, **window["rates"]},
+                    (),
+                    max_output_tokens,
+                    units,
+                    services,
+                    context_window=context_window,
+                ),
             )
             for window in hours
         ]
-        return cls(price_id, rates_of(rates), above, max_output_tokens, each, special, windows)
+        return cls(price_id, rates_of(rates), above, max_output_tokens, each, special, windows, context_window)
 
     def at(self, moment: float) -> "Price":
         """The price of a call that began at Unix time `moment`."""

@@ -26,6 +26,7 @@ def set_price(
     units: Mapping[str, str] | None = None,
     services: Mapping[str, Mapping[str, Any]] | None = None,
     max_output_tokens: int | None = None,
+    context_window: int | None = None,
 ) -> ModelPrice:
     """What the provider charges this organization for a model, from an instant on, in place of the list price.
 
@@ -48,6 +49,7 @@ def set_price(
                 units=units,
                 services=services,
                 max_output_tokens=max_output_tokens,
+                context_window=context_window,
                 effective_from=effective_from,
                 source="operator",
             )

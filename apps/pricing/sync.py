@@ -9,10 +9,10 @@ from django.db import transaction
 
 from apps.kit.locks import lock_name
 from apps.pricing.list_extras import CHECKED_ON, extended
-from apps.pricing.list_prices import ListPrice, Model, list_prices
+from apps.pricing.list_prices import ListPrice, ListPrices, Model, list_prices
 from apps.pricing.models import ModelPrice
 
-TOLD = tuple(name for name in ListPrice._fields if name != "effective_from")  # what a row has of its source
+TOLD = tuple(set(ListPrice._fields) - {"effective_from", "context_window"})  # what makes another price
 
 
 @dataclass
@@ -39,14 +39,16 @@ def sync_prices(*, at: datetime, dry_run: bool = False) -> SyncReport:
     report = SyncReport(source_of_prices())
     with transaction.atomic():
         lock_name("pricing.sync")
-        known = _rows_by_model()
+        known, listed = _rows_by_model(), extended(list_prices())
         rows = [
             row
-            for model, versions in extended(list_prices()).items()
+            for model, versions in listed.items()
             for row in _rows_to_add(model, versions, known.get(model, []), report, at)
         ]
         if not dry_run:
             ModelPrice.objects.bulk_create(rows, batch_size=1000)
+            stale = list(_with_another_window(known, listed))
+            ModelPrice.objects.bulk_update(stale, ["context_window"], batch_size=1000)
     return report
 
 
@@ -76,6 +78,16 @@ def _rows_to_add(
         report.added.append("/".join(model))
     else:
         report.unchanged += 1
+
+
+def _with_another_window(known: dict[Model, list[ModelPrice]], listed: ListPrices) -> Iterator[ModelPrice]:
+    """Rows that say another context window than is published today, with it."""
+    for model, rows in known.items():
+        window = listed[model][-1].context_window if model in listed else None
+        for row in rows:
+            if window is not None and row.context_window != window:
+                row.context_window = window
+                yield row
 
 
 def _start(price: ModelPrice | ListPrice) -> datetime:

@@ -19,11 +19,11 @@ from apps.pricing.rating import Price, Units, ceiling
 from apps.proxy import stops
 from apps.proxy.grant import Calendar, Grant, LimiterOutage
 from apps.proxy.shortening import LEAST_OUTPUT, most_output
-from apps.usage.record import Outcome
+from apps.usage.record import Awaited, Intent, Outcome
 
 logger = logging.getLogger(__name__)
 
-UNKNOWN_INPUT_TOKENS = 128_000  # of bodies that refer to things whose size they don't tell
+UNKNOWN_INPUT_TOKENS = 128_000  # of bodies that refer to things whose size they don't tell, by models of unknown size
 UNKNOWN_OUTPUT_TOKENS = 16_384  # where neither the call nor the price book knows a maximum
 BYTES_A_TOKEN = 4  # of plain text, about
 ATTEMPTS = 3  # at finding an output limit that fits, while other calls take what was there
@@ -40,12 +40,19 @@ class Demand(NamedTuple):
     units: Units = ()  # the most that it can be charged by the piece
     service_tier: str = ""  # that it asks for
 
-    def most_output(self, price: Price) -> int:
+    def most_output(self, price: Price | None) -> int:
         """No call brings more tokens out than this."""
         most = self.max_output_tokens
         if most is None:
-            most = price.max_output_tokens or UNKNOWN_OUTPUT_TOKENS
+            most = (price and price.max_output_tokens) or UNKNOWN_OUTPUT_TOKENS
         return most * self.answers
+
+    def most_input(self, price: Price | None) -> int:
+        """Nor more in: what the body tells, or else as much as the model takes."""
+        bound = self.input_bound()
+        if bound is None:
+            bound = (price and price.context_window) or UNKNOWN_INPUT_TOKENS
+        return bound
 
     def likely_tokens(self) -> int:
         """What is counted against tokens a minute until the real number is known."""
@@ -96,6 +103,18 @@ class Admission:
                 return Admitted(hold, limit)
         raise stops.away("Other calls are taking all that is left under a spend cap.")
 
+    def resume(self, grant: Grant, intent: Intent, awaited: Awaited) -> Hold:
+        """The hold of a call that goes on at the provider, from whoever looked after it before."""
+        return self.limiter.resume(
+            awaited.hold_id,
+            grant.book.scopes(intent.end_user),
+            grant.calendar.at(intent.started_at_us / 1_000_000),
+            tokens=awaited.held_tokens,
+            spend=awaited.held_spend,
+            began_us=intent.started_at_us,
+            is_alone=awaited.is_alone,
+        )
+
     def settle(self, hold: Hold, outcome: Outcome) -> None:
         """Put the real price and tokens in the place of what was held."""
         spend = to_pico(outcome.price) if outcome.price else 0
@@ -123,12 +142,7 @@ def _tokens(scopes: Scopes, demand: Demand) -> int:
 
 
 def _spend(price: Price, demand: Demand, output_tokens: int, markup_percent: Decimal) -> int:
-    return ceiling(price, _input_tokens(demand), output_tokens, markup_percent, demand.units, demand.service_tier)
-
-
-def _input_tokens(demand: Demand) -> int:
-    bound = demand.input_bound()
-    return UNKNOWN_INPUT_TOKENS if bound is None else bound
+    return ceiling(price, demand.most_input(price), output_tokens, markup_percent, demand.units, demand.service_tier)
 
 
 def _shorter(grant: Grant, price: Price, demand: Demand, reached: LimitReached) -> int | None:

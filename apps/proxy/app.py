@@ -12,7 +12,9 @@ from apps.bodies.keeper import Keeper
 from apps.proxy.admission import Admission
 from apps.proxy.asgi import Receive, Scope, Send
 from apps.proxy.attempts import Circuits
+from apps.proxy.background import Background
 from apps.proxy.call import Call
+from apps.proxy.circuit_board import CircuitBoard
 from apps.proxy.grant import GrantSource
 from apps.proxy.leaving import READ_ON, Patience
 from apps.proxy.made import Makers
@@ -34,6 +36,8 @@ class Proxy:
     patience: how much of an answer is read on for nobody, where the organization has it so.
     makers: who made what is kept at providers; None: nothing that is kept there is within reach.
     bodies: where bodies go that are stored; None: nowhere.
+    background: looks after responses in the background; None: they are refused.
+    show_circuits: makes who tells others of the circuits; None: nobody does.
     max_upload: the same of a form with files: sound, images.
     """
 
@@ -48,6 +52,8 @@ class Proxy:
         max_body: int,
         max_upload: int | None = None,
         makers: Makers | None = None,
+        background: Background | None = None,
+        show_circuits: Callable[[Circuits], CircuitBoard] | None = None,
         patience: Patience = READ_ON,
         bodies: Keeper | None = None,
     ) -> None:
@@ -55,11 +61,14 @@ class Proxy:
         self.admission = admission
         self.pool = pool
         self.makers = makers
+        self.background = background
         self.patience = patience
         self.bodies = bodies
         self.max_body = max_body
         self.max_upload = max_body if max_upload is None else max_upload
         self.circuits: Circuits = {}
+        self._board = show_circuits(self.circuits) if show_circuits is not None else None
+        self._board_task: asyncio.Task[None] | None = None
         self._open_spool = open_spool
         self._elsewhere = elsewhere
         self.spool: Spool
@@ -83,12 +92,21 @@ class Proxy:
             self.spool = self._open_spool()
             self.admission.start()
             self.grants.start()
+            if self.background is not None:
+                self.background.start(self.spool)
+            if self._board is not None:
+                self._board_task = asyncio.create_task(self._board.run())
         except Exception as error:
             logger.exception("the proxy does not start")
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return
         await send({"type": "lifespan.startup.complete"})
         await receive()
+        if self.background is not None:
+            await self.background.stop()
+        if self._board is not None and self._board_task is not None:
+            self._board_task.cancel()
+            await self._board.take_down()
         await self.grants.stop()
         self.pool.close()
         await self.admission.stop()

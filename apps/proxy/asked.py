@@ -140,6 +140,8 @@ class Asked:
             model = self.deployed or model
         if not grant.access.is_open and not grant.access.allows_model(self.provider, model, alias_name):
             raise stops.model_not_allowed(alias_name or model or self.operation.name)
+        if self.ask.is_background and self.proxy.background is None:
+            raise stops.no_background()
         if self.ask.refers_to or self.operation.object_id:
             await self.check_makers()
         self.find_limits()
@@ -192,8 +194,12 @@ class Asked:
                 maker = await makers.of(grant.organization_id, self.provider, object_id)
             except MakersUnknown:
                 raise stops.away("Whose this is cannot be looked up at the moment.") from None
-            if maker != grant.customer_id:
+            if maker is None or maker.customer_id != grant.customer_id:
                 raise stops.not_made_by_them(param, object_id)
+            if maker.is_awaited and param is None and self.proxy.background is not None:
+                self.proxy.background.hurry(object_id)
+                if self.scope["method"] == "DELETE":
+                    raise stops.still_awaited(object_id)
 
     def find_limits(self) -> None:
         """Whose limits the call is under: its customer's, key's and end user's, and the one it asks for itself."""

@@ -35,6 +35,7 @@ from apps.proxy.asgi import (
 )
 from apps.proxy.asked import Asked
 from apps.proxy.attempts import told_of
+from apps.proxy.background import Background, Running
 from apps.proxy.decoding import decoded
 from apps.proxy.headers import (
     ACCEPT_IDENTITY,
@@ -46,9 +47,10 @@ from apps.proxy.headers import (
 from apps.proxy.keeping import KeepingMeter
 from apps.proxy.leaving import Drain, tell_when_gone
 from apps.proxy.listing import Listing
+from apps.proxy.made import Maker, can_be_followed
 from apps.proxy.meter import EMPTY, Meter, Usage
 from apps.proxy.passing import passer
-from apps.proxy.protocols.base import Match
+from apps.proxy.protocols.base import RUNNING, Match
 from apps.proxy.protocols.body import hides_names
 from apps.proxy.protocols.errors import BadBody
 from apps.proxy.renaming import RenamingMeter, in_plain
@@ -57,7 +59,7 @@ from apps.proxy.scrub import scrub
 from apps.proxy.shortening import can_be_shortened, shortened
 from apps.proxy.stops import Stop
 from apps.proxy.upstream import Exchange, UpstreamError
-from apps.usage.record import CANCELLED, ESTIMATED, FAILED, NONE, REFUSED, SERVED, Intent, Outcome, encode
+from apps.usage.record import CANCELLED, ESTIMATED, FAILED, NONE, REFUSED, SERVED, Awaited, Intent, Outcome, encode
 from apps.usage.spool import SpoolUnavailable
 
 if TYPE_CHECKING:
@@ -90,6 +92,8 @@ class Call(Asked):
         self.provider_request_id: str | None = None
         self.made: str | None = None  # the id of what the provider keeps of it
         self.is_recorded = False
+        self.is_awaited = False  # it was written down that the provider goes on, whatever becomes of us
+        self.goes_on = False  # and it does: the outcome is not known by the end of the call
         self.outcome: Outcome
 
     def __repr__(self) -> str:
@@ -125,7 +129,7 @@ class Call(Asked):
                     self.write_outcome(CANCELLED)
                 self.settle()
             if self.kept is not None and self.is_recorded and self.outcome.result != REFUSED:
-                self.hand_over(self.kept)
+                self.keep_bodies(self.kept)
 
     # Letting it in
 
@@ -250,11 +254,13 @@ class Call(Asked):
         while chunk := await exchange.read():
             if self.first_token_ms is None:
                 self.first_token_ms = self.elapsed_ms()
-                exchange.pass_on = passer(self.send, meter)
+                exchange.pass_on = None if self.ask.is_background else passer(self.send, meter)
             part = meter.feed(chunk)
             reach("mid_stream")
             if self.drain is not None:
                 self.drain.take(len(chunk))
+            if self.ask.is_background and not self.is_awaited and meter.running:
+                await self.await_outcome(meter.running)
             if meter.is_final and not self.is_recorded:
                 reach("after_usage_seen")
                 await self.record(SERVED)
@@ -375,6 +381,7 @@ class Call(Asked):
             result = CANCELLED
         if self.operation.makes_object and usage.request_id and status < 400:
             self.made = usage.request_id
+            self.goes_on = self.ask.is_background and usage.state in RUNNING and can_be_followed(usage.request_id)
         if result == FAILED and not self.status and usage.source == ESTIMATED:
             usage = usage._replace(tokens=EMPTY, source=NONE)  # nobody saw it, and nobody told of it
         rated = self.rated(result, usage)
@@ -414,33 +421,77 @@ class Call(Asked):
         try:
             durable = self.write_outcome(result, stop, status)
             if self.made is not None:
-                await self.note_maker(self.made)
+                await self.note_maker(self.made, is_awaited=self.goes_on)
             await durable
         finally:
             reach("before_settle")
             self.settle()
             reach("after_settle")
 
-    async def note_maker(self, made: str) -> None:
+    async def await_outcome(self, object_id: str) -> None:
+        """Have it durable that the provider goes on, before the client hears of it: it charges from now on."""
+        if self.proxy.background is None or not can_be_followed(object_id):
+            return
+        self.is_awaited = True
+        self.proxy.background.relayed.add(self.id)
+        durable = self.proxy.spool.write(encode(self.make_awaited(object_id)), is_outcome=True)
+        await self.note_maker(object_id, is_awaited=True)
+        await durable
+
+    async def note_maker(self, made: str, *, is_awaited: bool) -> None:
         """Before the client sees the end of the answer, and may go on from it."""
         if self.proxy.makers is not None:
             grant = self.grant
-            await self.proxy.makers.note(grant.organization_id, self.provider, made, grant.customer_id)
+            maker = Maker(grant.customer_id, is_awaited)
+            await self.proxy.makers.note(grant.organization_id, self.provider, made, maker)
 
     def write_outcome(self, result: int, stop: Stop | None = None, status: int = 0) -> "asyncio.Future[None]":
         """Hand the outcome to the spool. The future is done when it is durable."""
         self.is_recorded = True
         self.outcome = self.make_outcome(result, stop, self.status or status or (stop.status if stop else 0))
-        if self.is_intended:
+        if self.goes_on and self.proxy.background is not None:
+            return self.hand_over(self.proxy.background)
+        if self.is_awaited:
+            self.outcome.was_awaited = True
+        elif self.is_intended:
             return self.proxy.spool.write(encode(self.outcome), is_outcome=True)
         return self.proxy.spool.write(encode(self.make_intent()), encode(self.outcome))
 
+    def hand_over(self, background: Background) -> "asyncio.Future[None]":
+        """Leave it to those who follow it at the provider, with its hold. The future is done when that is durable."""
+        awaited = self.make_awaited(self.made or "")
+        background.follow(Running(self.make_intent(), awaited, self.route, self.price, self.hold))
+        background.relayed.discard(self.id)
+        if self.is_awaited:  # since its stream began
+            done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            done.set_result(None)
+            return done
+        self.is_awaited = True
+        return self.proxy.spool.write(encode(awaited), is_outcome=True)
+
+    def make_awaited(self, object_id: str) -> Awaited:
+        demand, hold, query = self.demand(), self.hold, self.wire.query(self.operation, self.query)
+        target = self.wire.target(self.operation) + b"/" + object_id.encode() + (b"?" + query if query else b"")
+        return Awaited(
+            self.id,
+            object_id,
+            target.decode("latin-1"),
+            self.route.provider_key_id,
+            self.ask.input_bytes,
+            demand.most_input(self.price),
+            demand.most_output(self.price),
+            self.ask.units,
+            *((hold.id, hold.tokens, hold.spend, hold.is_alone) if hold is not None else ()),
+        )
+
     def settle(self) -> None:
         """Put the real price in the place of what was held."""
-        if self.hold is not None:
+        if self.is_awaited and self.proxy.background is not None:
+            self.proxy.background.relayed.discard(self.id)
+        if self.hold is not None and not self.goes_on:
             self.proxy.admission.settle(self.hold, self.outcome)
 
-    def hand_over(self, kept: Kept) -> None:
+    def keep_bodies(self, kept: Kept) -> None:
         """Have its bodies stored: once all else is done."""
         if self.proxy.bodies is not None:
             grant = self.grant

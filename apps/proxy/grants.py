@@ -287,7 +287,7 @@ def _shares_of(customer: Customer) -> dict[str, tuple[Share, ...]]:
     links = customer.provider_key_links.select_related("provider_key__organization")
     shares: dict[str, tuple[Share, ...]] = {}
     for link in links.filter(provider_key__disabled_at=None).order_by("position", "-weight", "pk"):
-        if route := _route_of(link.provider_key):
+        if route := route_of(link.provider_key):
             shares[route.provider] = (*shares.get(route.provider, ()), Share(route, link.weight, link.position))
     return shares
 
@@ -306,7 +306,7 @@ def _plans_of(customer: Customer, shares: dict[str, tuple[Share, ...]]) -> dict[
     }
 
 
-def _route_of(key: ProviderKey) -> Route | None:
+def route_of(key: ProviderKey) -> Route | None:
     """The way to the key's provider; None, loudly, where the vault doesn't open."""
     try:
         secret = open_provider_key(key, opened_by="proxy")

@@ -44,6 +44,12 @@ class KeepingMeter(Meter):
     def is_final(self) -> bool:
         return self._meter.is_final
 
+    def passes(self, chunk: bytes) -> bool:
+        if not self._meter.passes(chunk):
+            return False
+        self._side.add(chunk)
+        return True
+
     def feed(self, chunk: bytes) -> bytes:
         part = self._meter.feed(chunk)
         if part:

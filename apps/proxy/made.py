@@ -5,16 +5,28 @@ asked only by calls that name such an object; what Redis has forgotten is nobody
 """
 
 import logging
+import re
+from typing import NamedTuple
 
 from apps.limits.redis_pipe import RedisPipe, RedisRefused, RedisUnavailable
 
 logger = logging.getLogger(__name__)
 
 MOST_ID = 200  # characters; what is longer is no id
+ID_BYTES = 16
+_PLAIN_ID = re.compile(r"[A-Za-z0-9._-]{1,200}")
+AWAITED = b"+"  # behind the maker's id
 
 
 class MakersUnknown(Exception):
     """Redis cannot be asked."""
+
+
+class Maker(NamedTuple):
+    """Who made a thing. is_awaited: it goes on at the provider, and what it costs isn't recorded yet."""
+
+    customer_id: bytes
+    is_awaited: bool = False
 
 
 class Makers:
@@ -27,23 +39,29 @@ class Makers:
         self._pipe = pipe
         self._kept_s = kept_s
 
-    async def note(self, organization_id: bytes, provider: str, object_id: str, customer_id: bytes) -> None:
+    async def note(self, organization_id: bytes, provider: str, object_id: str, maker: Maker) -> None:
         """Remember it; returns when that is done, so that the client's next call finds it. Never raises."""
+        value = maker.customer_id + (AWAITED if maker.is_awaited else b"")
         try:
-            await self._pipe.call("SET", _key(organization_id, provider, object_id), customer_id, "EX", self._kept_s)
+            await self._pipe.call("SET", _key(organization_id, provider, object_id), value, "EX", self._kept_s)
         except (RedisUnavailable, RedisRefused) as error:
             logger.warning("nobody will be known to have made %s: %s", object_id[:MOST_ID], error)
 
-    async def of(self, organization_id: bytes, provider: str, object_id: str) -> bytes | None:
-        """The customer's id; None: nobody that we know of. Raises MakersUnknown."""
+    async def of(self, organization_id: bytes, provider: str, object_id: str) -> Maker | None:
+        """Who made it; None: nobody that we know of. Raises MakersUnknown."""
         if len(object_id) > MOST_ID:
             return None
         try:
             found = await self._pipe.call("GET", _key(organization_id, provider, object_id))
         except (RedisUnavailable, RedisRefused) as error:
             raise MakersUnknown from error
-        return found if isinstance(found, bytes) else None
+        return Maker(found[:ID_BYTES], found[ID_BYTES:] == AWAITED) if isinstance(found, bytes) else None
 
 
 def _key(organization_id: bytes, provider: str, object_id: str) -> str:
     return f"tollgate:made:{organization_id.hex()}:{provider}:{object_id}"
+
+
+def can_be_followed(object_id: str) -> bool:
+    """Whether it can stand in a path as it is."""
+    return _PLAIN_ID.fullmatch(object_id) is not None

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from apps.pricing.rating import Tokens, Units
 from apps.proxy.decoding import CannotDecode, Decode, decoder
 from apps.proxy.headers import ResponseHead
-from apps.proxy.protocols.base import Ask, Operation, Reader, Wire
+from apps.proxy.protocols.base import RUNNING, Ask, Operation, Reader, Wire
 from apps.proxy.sse import BOUNDARIES, Part, Splitter, parse
 from apps.usage.record import ESTIMATED, NONE, REPORTED
 
@@ -37,6 +37,7 @@ class Usage(NamedTuple):
     units: Units = ()
     service_tier: str = ""
     provider_cost: Decimal | None = None
+    state: str = ""  # of a thing that may go on at the provider; base.RUNNING: this is not all
 
 
 class Answer(Protocol):
@@ -95,6 +96,11 @@ class Meter:
         """Whether the event that ends the stream is among what was fed."""
         return self._reader.is_final
 
+    @property
+    def running(self) -> str | None:
+        """The id of a thing that the provider says goes on, as far as was read."""
+        return self._reader.request_id if self._reader.state in RUNNING else None
+
     def passes(self, chunk: bytes) -> bool:
         """Whether the chunk goes to the client as it is and tells nothing. If so, it is fed."""
         answer = self._answer
@@ -132,6 +138,7 @@ class Meter:
             tuple(reader.units.items()) if reader.units else (),
             _clean(reader.service_tier)[:40] if reader.service_tier else "",
             reader.provider_cost,
+            reader.state,
         )
 
     def _estimated(self, told: Tokens | None) -> tuple[Tokens, int]:

@@ -100,6 +100,20 @@ def not_made_by_them(param: str | None, object_id: str) -> Stop:
     return Stop(404 if param is None else 400, code, f"There is no “{object_id[:80]}” of this account.", param=param)
 
 
+def no_background() -> Stop:
+    return bad_body(BadBody("Responses in the background are not available here.", "background"))
+
+
+def still_awaited(object_id: str) -> Stop:
+    """What is deleted tells nobody any more what it cost."""
+    return Stop(
+        409,
+        "response_not_settled",
+        f"“{object_id}” goes on, or has just ended: wait for its end or cancel it, then delete it a few seconds later.",
+        retry_after_s=2,
+    )
+
+
 def no_provider(provider: str) -> Stop:
     return Stop(403, "provider_not_enabled", f"No provider key is set up for “{provider}”. Ask to have it enabled.")
 

@@ -23,6 +23,7 @@ class Behaviour:
     cached: int | None = None  # input tokens read from the cache
     reasoning: int | None = None  # tokens of thought
     searches: int = 0  # of the web, before a response
+    runs_s: float = 0.3  # that a response in the background takes
     error: int | None = None  # a status to answer with instead
     retry_after: int | None = None  # seconds, sent with that error
     hides_usage: bool = False
@@ -65,6 +66,8 @@ def _directive(name: str, value: float) -> dict[str, Any]:
     match name:
         case "first" | "pace":
             return {f"{name}_s": value / 1000}
+        case "runs":
+            return {"runs_s": value / 1000}
         case "tokens" | "cached" | "reasoning" | "searches" | "error":
             return {name: whole}
         case "retry-after":

@@ -10,6 +10,7 @@ MOST = 10_000  # are kept
 THINGS = ("responses/", "conversations/")
 
 _kept: dict[str, Json] = {}
+_ends_at: dict[str, float] = {}  # of what runs in the background, on the monotonic clock
 
 
 def keep(thing: Json) -> None:
@@ -17,6 +18,19 @@ def keep(thing: Json) -> None:
     if len(_kept) >= MOST:
         _kept.pop(next(iter(_kept)))
     _kept[thing["id"]] = thing
+
+
+def begin(response: Json, runs_s: float) -> Json:
+    """Have a kept response go on in the background for so long. Returns it as it is by now."""
+    _ends_at[response["id"]] = time.monotonic() + runs_s
+    return _as_it_is(response)
+
+
+def _as_it_is(thing: Json) -> Json:
+    ends_at = _ends_at.get(thing["id"], 0.0)
+    if time.monotonic() >= ends_at:
+        return thing
+    return thing | {"status": "in_progress", "incomplete_details": None, "output": [], "usage": None, "error": None}
 
 
 def find(method: str, path: str) -> Handler | None:
@@ -53,7 +67,7 @@ def show(call: Call) -> Answer:
     thing = look_up(_id_in(call))
     if call.path.endswith("items"):
         return Answer({"object": "list", "data": [], "has_more": False, "first_id": None, "last_id": None})
-    return Answer(thing)
+    return Answer(_as_it_is(thing))
 
 
 def forget(call: Call) -> Answer:
@@ -64,11 +78,21 @@ def forget(call: Call) -> Answer:
 
 
 def cancel(call: Call) -> Answer:
-    """`POST /v1/responses/{id}/cancel`; nothing here runs for so long."""
+    """`POST /v1/responses/{id}/cancel`: of what runs in the background half is written by then; once is enough."""
     thing = look_up(_id_in(call))
     if call.path.endswith("/cancel"):
-        raise Refusal(400, "Cannot cancel a synchronous response.")
+        if not thing["background"]:
+            raise Refusal(400, "Cannot cancel a synchronous response.")
+        if _ends_at.pop(thing["id"], 0.0) > time.monotonic():
+            thing |= {"status": "cancelled", "incomplete_details": None, "usage": _half(thing["usage"])}
     return Answer(thing)
+
+
+def _half(usage: Json | None) -> Json | None:
+    if usage is None:
+        return None
+    written = usage["output_tokens"] // 2
+    return usage | {"output_tokens": written, "total_tokens": usage["input_tokens"] + written}
 
 
 def _id_in(call: Call) -> str:

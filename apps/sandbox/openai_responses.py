@@ -32,10 +32,19 @@ def respond(call: Call) -> Answer:
         "output": [*_searches(call), item],
         "usage": None if call.behaviour.hides_usage else usage,
     }
-    if body.get("store", True):
+    is_background = bool(body.get("background"))
+    if call.behaviour.ends_with == "fail" and is_background:
+        error = {"code": "server_error", "message": "The model failed."}
+        response |= {"status": "failed", "error": error, "output": [], "usage": None}
+    if body.get("store", True) or is_background:
         openai_kept.keep(response)
+    if is_background and not body.get("stream"):
+        begun = openai_kept.begin(response, call.behaviour.runs_s)
+        return Answer(begun, model=model, usage=usage)
     if body.get("stream"):
         frames = _frames(response, item, pieces)
+        if is_background:
+            openai_kept.begin(response, len(frames) * call.behaviour.pace_s)
         return Answer(frames=frames, content_type=EVENTS, model=model, usage=usage)
     return Answer(response, model=model, usage=usage, pieces=usage["output_tokens"])
 
@@ -111,7 +120,7 @@ def _response(body: Json, model: str) -> Json:
         "object": "response",
         "created_at": int(time.time()),
         "status": "in_progress",
-        "background": False,
+        "background": bool(body.get("background")),
         "error": None,
         "incomplete_details": None,
         "instructions": body.get("instructions"),

@@ -1,7 +1,7 @@
 from django.contrib import admin
 
 from apps.kit.admin import ReadOnlyAdmin
-from apps.usage.models import Batch, DeadLetter, Keeping, Spool
+from apps.usage.models import AwaitedCall, Batch, DeadLetter, Keeping, Spool
 
 
 @admin.register(Spool)
@@ -36,6 +36,14 @@ class DeadLetterAdmin(ReadOnlyAdmin):
     def content(self, letter: DeadLetter) -> str:
         """What was found, as far as it fits on a page."""
         return repr(bytes(letter.frame[:4000]))
+
+
+@admin.register(AwaitedCall)
+class AwaitedCallAdmin(ReadOnlyAdmin):
+    list_display = ["id", "organization", "object_id", "started_at", "leased_until"]
+    list_select_related = ["organization"]
+    ordering = ["-started_at"]
+    fields = ["id", "organization", "customer_id", "object_id", "started_at", "leased_until"]
 
 
 @admin.register(Keeping)

@@ -20,11 +20,12 @@ from django.db import DataError, IntegrityError, connection, transaction
 
 from apps.accounts.models import Organization
 from apps.kit.failpoints import reach
+from apps.usage import awaiting
 from apps.usage.copying import copy_requests, copy_with_care, dead_letter
 from apps.usage.models import Batch, DeadLetter, PropertyName, Spool
 from apps.usage.partitions import ensure_partitions, month_of
 from apps.usage.rows import EARLIEST, fit
-from apps.usage.tail import Call, Haul, Letter, Position
+from apps.usage.tail import Call, Haul, Letter, Position, Waiting
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +49,7 @@ class _Shipment:
     haul: Haul
     calls: Sequence[Call]  # of organizations that exist
     letters: Sequence[Letter]
+    waiting: Sequence[Waiting]  # of organizations that exist
     labels: Sequence[Label]  # not seen before
     at: datetime
 
@@ -75,9 +77,10 @@ class Lander:
     def _land(self, spool_id: UUID, start: Position, haul: Haul, at: datetime, *, with_care: bool) -> int:
         calls, strangers = self._by_tenant(haul.calls)
         letters = haul.letters + [dead_letter(call, "There is no such organization.") for call in strangers]
+        waiting = self._known_waiting(haul.waiting)
         labels = self._new_labels(calls)
         self._ensure_months(calls, at)
-        rows = _land(_Shipment(spool_id, start, haul, calls, letters, labels, at), with_care=with_care)
+        rows = _land(_Shipment(spool_id, start, haul, calls, letters, waiting, labels, at), with_care=with_care)
         if len(self._labels) > MOST_LABELS:
             self._labels.clear()
         self._labels.update(labels)
@@ -91,19 +94,27 @@ class Lander:
 
     def _by_tenant(self, calls: Sequence[Call]) -> tuple[Sequence[Call], Sequence[Call]]:
         """The calls of organizations that exist, and the others."""
-        named = {call.intent.organization_id for call in calls}
-        if asked := named - self._organizations:
-            ids = [UUID(bytes=value) for value in asked if len(value) == 16]
-            self._organizations |= {
-                found.bytes for found in Organization.objects.filter(id__in=ids).values_list("id", flat=True)
-            }
-        strangers = named - self._organizations
+        strangers = self._strangers({call.intent.organization_id for call in calls})
         if not strangers:
             return calls, []
         return (
             [call for call in calls if call.intent.organization_id not in strangers],
             [call for call in calls if call.intent.organization_id in strangers],
         )
+
+    def _known_waiting(self, waiting: Sequence[Waiting]) -> Sequence[Waiting]:
+        """Those of organizations that exist: there is nobody to charge the others to."""
+        strangers = self._strangers({each.intent.organization_id for each in waiting})
+        return [each for each in waiting if each.intent.organization_id not in strangers]
+
+    def _strangers(self, named: set[bytes]) -> set[bytes]:
+        """Of these ids, those that are no organization's."""
+        if asked := named - self._organizations:
+            ids = [UUID(bytes=value) for value in asked if len(value) == 16]
+            self._organizations |= {
+                found.bytes for found in Organization.objects.filter(id__in=ids).values_list("id", flat=True)
+            }
+        return named - self._organizations
 
     def _ensure_months(self, calls: Sequence[Call], at: datetime) -> None:
         days = {call.intent.started_at_us // DAY_US for call in calls}
@@ -129,6 +140,10 @@ def _land(shipment: _Shipment, *, with_care: bool) -> int:
     if landed:
         _add_batch(shipment, batch_id, landed)
     reach("ship_after_batch_row")
+    if shipment.waiting:
+        awaiting.begin(shipment.waiting, at=shipment.at)
+    if known := [call.intent.id for call in shipment.calls if call.outcome and call.outcome.was_awaited]:
+        awaiting.end(known)
     add_labels(shipment.labels)
     _add_letters(shipment.spool_id, letters)
     end = shipment.haul.end

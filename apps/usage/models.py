@@ -110,6 +110,28 @@ class DeadLetter(models.Model):
         return self.reason
 
 
+class AwaitedCall(models.Model):
+    """A call that goes on at the provider after its answer, until its cost is known. See awaiting.py.
+
+    `intent` and `awaited` are as in the spool.
+    """
+
+    id = models.UUIDField(primary_key=True)  # the call's
+    organization = models.ForeignKey(Organization, models.CASCADE, related_name="awaited_calls")
+    customer_id = models.UUIDField()
+    object_id = models.TextField()  # the provider's
+    started_at = models.DateTimeField()
+    leased_until = models.DateTimeField()  # by the process that looks after it
+    intent = models.BinaryField()
+    awaited = models.BinaryField()
+
+    class Meta:
+        indexes = [models.Index(fields=["leased_until"], name="awaited_call_by_lease")]
+
+    def __str__(self) -> str:
+        return self.object_id
+
+
 class Result(models.IntegerChoices):
     """How a request ended."""
 

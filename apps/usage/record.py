@@ -1,8 +1,10 @@
 """What the proxy writes down about a call: an intent before the provider is called, an outcome at its end.
 
-Both are MessagePack arrays, told apart by a tag, in the frames of a spool. The shipper joins
-them by id into one row of `usage_request`. Fields may be added at the end, with a default:
-spools written before must stay readable. Knows no Django: the hot path imports it.
+All are MessagePack arrays, told apart by a tag, in the frames of a spool. The shipper joins
+them by id into one row of `usage_request`. A call that goes on at the provider after its answer leaves an
+`Awaited` instead of an outcome; whoever learns what it cost writes intent and outcome then, in any spool.
+Fields may be added at the end, with a default: spools written before must stay readable. Knows no Django:
+the hot path imports it.
 """
 
 from decimal import Decimal
@@ -70,7 +72,25 @@ class Outcome(msgspec.Struct, array_like=True, tag="o", gc=False):
     provider_cost: Decimal | None = None  # what the provider itself says that it charges, kept beside ours
     provider_key_id: bytes | None = None  # that served in the end, where it is not the intent's
     attempts: list[Attempt] = []  # all of them; none told: there was one
+    was_awaited: bool = False  # an `Awaited` of the same id was written before
+
+
+class Awaited(msgspec.Struct, array_like=True, tag="a", gc=False):
+    """That the call of that intent goes on without us, and what is needed to learn there what it cost."""
+
+    id: bytes
+    object_id: str  # by which the provider knows it
+    target: str  # where it is asked for: path and query, after the provider's base path
+    provider_key_id: bytes | None  # it is kept in this key's account
+    input_bytes: int
+    most_input: int  # tokens; no call like it has more
+    most_output: int
+    units: Units = ()  # the most that it can be charged by the piece
+    hold_id: str = ""  # as limits.holds.Hold has it
+    held_tokens: int = 0
+    held_spend: int = 0  # pico
+    is_alone: bool = False
 
 
 encode = msgspec.msgpack.Encoder().encode
-decode = msgspec.msgpack.Decoder(Intent | Outcome).decode
+decode = msgspec.msgpack.Decoder(Intent | Outcome | Awaited).decode

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import msgspec
 
-from apps.usage.record import Intent, Outcome, decode
+from apps.usage.record import Awaited, Intent, Outcome, decode
 from apps.usage.segment import (
     HEADER_BYTES,
     LOCK,
@@ -23,6 +23,8 @@ from apps.usage.segment import (
     scan,
     segment_numbers,
 )
+
+AWAITED = b"awaited:"  # before an id, among those that are done
 
 
 class Position(NamedTuple):
@@ -39,6 +41,13 @@ class Call(msgspec.Struct, gc=False):  # by the thousand, and in no circles: not
     segment: int
     offset: int
     outcome: Outcome | None = None
+
+
+class Waiting(NamedTuple):
+    """A call that goes on at the provider: its outcome comes later, with the intent again, in any spool."""
+
+    intent: Intent
+    awaited: Awaited
 
 
 class Letter(NamedTuple):
@@ -58,11 +67,12 @@ class Haul:
     keep_from: int  # the first segment that what comes after `end` may need
     calls: list[Call] = field(default_factory=list)
     letters: list[Letter] = field(default_factory=list)
+    waiting: list[Waiting] = field(default_factory=list)
     is_more: bool = False  # there was more to read than was asked for
     is_last: bool = False  # the spool's process is gone, and this is all it left
 
     def __bool__(self) -> bool:
-        return bool(self.calls or self.letters or self.is_last)
+        return bool(self.calls or self.letters or self.waiting or self.is_last)
 
 
 def spool_id_of(directory: Path) -> UUID | None:
@@ -167,12 +177,24 @@ class Tail:
         if type(record) is Intent:
             if call_id not in self._open and not self._is_done(call_id):
                 self._open[call_id] = Call(record, segment, frame.start)
+        elif type(record) is Awaited:
+            self._await(segment, frame, record, haul)
         elif call := self._open.pop(call_id, None):
+            assert isinstance(record, Outcome)
             call.outcome, call.segment, call.offset = record, segment, frame.start
             self._done.add(call_id)
             haul.calls.append(call)
         elif not self._is_done(call_id):
             haul.letters.append(_letter(segment, frame, "The intent of this outcome is not there."))
+
+    def _await(self, segment: int, frame: Frame, record: Awaited, haul: Haul) -> None:
+        """The call is open no more; its intent and outcome are still to come, so it isn't done either."""
+        mark = AWAITED + record.id
+        if call := self._open.pop(record.id, None):
+            self._done.add(mark)
+            haul.waiting.append(Waiting(call.intent, record))
+        elif not self._is_done(mark):
+            haul.letters.append(_letter(segment, frame, "The intent of what is awaited is not there."))
 
     def _is_done(self, call_id: bytes) -> bool:
         return call_id in self._done or call_id in self._done_before

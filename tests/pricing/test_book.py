@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from apps.pricing.book import find_row
+from apps.pricing.book import find_price, find_row
 from apps.pricing.models import ModelPrice
 from tests.cast import Cast
 
@@ -35,3 +35,28 @@ def test_azure_charges_openais_list_price_where_the_book_has_none_of_its_own(cas
 def test_nobody_else_charges_anothers_price(cast: Cast):
     a_price("openai", "2")
     assert find_row(cast.acme.pk, "together", "gpt-x", NOW) is None
+
+
+@pytest.mark.django_db
+def test_an_own_rate_leaves_the_context_window_as_it_is_listed(cast: Cast):
+    def window() -> int | None:
+        price = find_price(cast.acme.pk, "openai", "gpt-x", NOW)
+        assert price is not None
+        return price.context_window
+
+    a_price("openai", "2", context_window=400_000)
+    assert window() == 400_000
+    a_price("openai", "1", organization=cast.acme)
+    assert window() == 400_000
+    ModelPrice.objects.filter(organization=cast.acme).update(context_window=100)
+    assert window() == 100
+
+
+@pytest.mark.django_db
+def test_a_window_holds_in_every_service_tier_and_hour(cast: Cast):
+    hours = [{"days": "1234567", "from": "00:00", "until": "24:00", "rates": {"input": "3"}}]
+    a_price("openai", "2", context_window=7, services={"flex": {"rates": {"input": "1"}}}, hours=hours)
+    price = find_price(cast.acme.pk, "openai", "gpt-x", NOW)
+    assert price is not None
+    every = [price, price.at(NOW.timestamp()), *price.services.values()]
+    assert [each.context_window for each in every] == [7, 7, 7]

@@ -133,3 +133,14 @@ def test_each_change_is_told_to_the_proxies(cast) -> None:
         set_price(cast.acme, provider="openai", model="new", rates={"input": "3"}, effective_from=NOW, by=None)
         heard = [notice.payload for notice in listener.notifies(timeout=2, stop_after=1)]
     assert heard == ["prices"]
+
+
+def test_context_windows_are_those_of_today_and_make_no_new_price(book: None, cast) -> None:
+    rows = ModelPrice.objects.filter(organization=None)
+    number, mini = rows.count(), rows.filter(provider="openai", model="gpt-4o-mini")
+    assert {row.context_window for row in mini} == {128_000}
+    mini.update(context_window=5)
+    assert sync_prices(at=NOW).corrected == []
+    assert {row.context_window for row in mini.all()} == {128_000}
+    assert rows.count() == number
+    assert rows.filter(provider="google", model="gemini-2.5-pro").latest("effective_from").context_window == 1_048_576

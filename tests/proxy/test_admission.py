@@ -94,3 +94,17 @@ async def test_what_is_left_beside_the_tools_is_the_answers(limiter: Limiter, ke
     admitted = await admit(limiter, capped(keys, "0.021"), asked, shortens_output=True)
     assert admitted.output_limit == 450
     assert admitted.hold.spend == to_pico(Decimal("0.021"))
+
+
+INPUTS = [  # what the body tells, the model's context window, and what is held for
+    pytest.param(1000, 400_000, 1000, id="the-body-tells"),
+    pytest.param(None, 400_000, 400_000, id="the-model-takes-no-more"),
+    pytest.param(None, None, 128_000, id="nobody-knows"),
+    pytest.param(900_000, 400_000, 900_000, id="a-body-that-is-longer-is-the-providers-to-refuse"),
+]
+
+
+@pytest.mark.parametrize(("told", "window", "expected"), INPUTS)
+def test_input_of_unknown_size_is_bounded_by_the_models_window(told, window, expected):
+    price = Price.parse(1, {"input": "1", "output": "10"}, context_window=window)
+    assert Demand(4000, lambda: told, 10, 1).most_input(price) == expected

@@ -16,7 +16,7 @@ from django.db import connection
 from apps.customers.models import Customer
 from apps.kit.ids import uuid7
 from apps.pricing.rating import Tokens
-from apps.usage.record import REPORTED, SERVED, Intent, Outcome, encode
+from apps.usage.record import REPORTED, SERVED, Awaited, Intent, Outcome, encode
 from apps.usage.ship import Shipper
 from apps.usage.spool import Spool
 
@@ -43,6 +43,20 @@ def an_intent(customer: Customer, *, at: datetime = NOON, **fields) -> Intent:
         "markup_percent": Decimal(20),
     }
     return Intent(**values | fields)
+
+
+def an_awaited(intent: Intent, **fields) -> Awaited:
+    """That the call goes on at the provider."""
+    values = {
+        "id": intent.id,
+        "object_id": "resp_1",
+        "target": "/responses/resp_1",
+        "provider_key_id": None,
+        "input_bytes": 80,
+        "most_input": 1104,
+        "most_output": 4096,
+    }
+    return Awaited(**values | fields)
 
 
 def an_outcome(intent: Intent, **fields) -> Outcome:

@@ -105,9 +105,3 @@ def test_what_is_read_again_is_not_charged_again(proxied, to, installation):
     )
     assert rows[0] == {"status": 200, "cost": Decimal(0), "input_tokens": 0, "output_tokens": 0}
     assert (rows[1]["input_tokens"], rows[1]["output_tokens"]) == (made.usage.input_tokens, made.usage.output_tokens)
-
-
-def test_background_is_refused_since_its_usage_would_come_later(to):
-    with pytest.raises(openai.BadRequestError) as caught:
-        to.responses.create(model=MODEL, input="Hello.", background=True)
-    assert caught.value.param == "background"

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_POST
 from apps.accounts.access import OperatorRequest, operator_page
 from apps.accounts.models import Role
 from apps.console.forms import DeploymentsForm, ProviderKeyForm, SecretForm
+from apps.keys.circuit_states import circuit_states
 from apps.keys.providers import label_of
 from apps.keys.services.provider_keys import (
     add_provider_key,
@@ -31,8 +32,10 @@ from apps.kit.errors import Refused
 def provider_keys(request: OperatorRequest) -> HttpResponse:
     """All keys, by their last four characters."""
     keys = request.organization.provider_keys.annotate(customers=Count("customer_links")).order_by("provider", "name")
-    rows = [(key, label_of(key.provider)) for key in keys]
-    return render(request, "console/provider_keys/list.html", {"section": "provider-keys", "rows": rows})
+    states = circuit_states([key.pk for key in keys], at=timezone.now())
+    rows = [(key, label_of(key.provider), (states or {}).get(key.pk)) for key in keys]
+    context = {"section": "provider-keys", "rows": rows, "is_redis_away": states is None}
+    return render(request, "console/provider_keys/list.html", context)
 
 
 @sensitive_post_parameters("secret")

@@ -23,6 +23,7 @@ MOST_TOOL_CALLS = 20  # that one call makes, where it doesn't say how many it ma
 Count = Annotated[int, msgspec.Meta(le=2**48)]  # that a provider tells: no more can be true, or be stored
 
 _PLACES, _MOST_COST = Decimal("1e-12"), Decimal(1_000_000)
+RUNNING = frozenset(("queued", "in_progress"))  # states in which there is more to come
 TOP = (b"",)  # the object that an answer or an event is
 
 
@@ -64,6 +65,7 @@ class Ask(msgspec.Struct, gc=False):
     provider: str = ""  # who answers; set by `prepare`
     service_tier: str = ""  # that it asks for; "auto": any may be given
     finds_input: bool = False  # its tools do, of a size that no body tells
+    is_background: bool = False  # it goes on at the provider after its answer
 
 
 class Dialect(NamedTuple):
@@ -84,6 +86,7 @@ class Reader(ABC):
         self.tokens: Tokens | None = None  # None: not told
         self.is_settled = False  # the tokens are those of the whole answer
         self.is_final = False  # the event that ends the stream was read
+        self.state = ""  # of a thing that can go on after its answer, as the provider names it
         self.units: dict[str, int] = {}  # charged by the piece: tool calls, images, seconds
         self.service_tier = ""  # as the answer names it; several that add up are joined by "+"
         self.provider_cost: Decimal | None = None  # USD, where the provider says what it charges

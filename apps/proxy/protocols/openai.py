@@ -16,6 +16,7 @@ from .openai_reader import OpenAIReader
 from .tools import bound_of
 
 TEMPLATE_TOKENS = 1024  # what providers add around a conversation and its tools, at most
+RESPONSES = "responses"
 USAGE_ON_DEMAND = frozenset(("chat.completions", "completions"))  # their streams tell it only when asked to
 COMPLETION_TOKENS = 16  # of the old completions, where the body says no other number
 
@@ -98,9 +99,8 @@ class OpenAI(Wire):
                 raise bodies.why(error) from None
             return Ask(input_bytes=len(body))  # the provider's to judge
         bodies.check_unique(body)
-        if said.background:
-            # Its usage comes with a later question, or never.
-            raise BadBody("Responses in the background are not available here.", "background")
+        if said.background and operation.name != RESPONSES:
+            raise BadBody("Only responses can be made in the background.", "background")
         units = () if said.tools is _ABSENT else bound_of(said.tools, said.max_tool_calls)
         ask = Ask(
             model=bodies.model_name(said.model),
@@ -112,6 +112,7 @@ class OpenAI(Wire):
             service_tier=said.service_tier or "",
             units=units,
             finds_input=bool(units),
+            is_background=said.background or False,
         )
         if said.previous_response_id or said.conversation:
             ask.refers_to = tuple(_kept_things(said))
@@ -165,7 +166,7 @@ class OpenAI(Wire):
         return _encode({"error": _Fault(message, kind, param, code, limit or msgspec.UNSET)})
 
     def error_event(self, operation: Operation, status: int, code: str, message: str) -> bytes:
-        if operation.name != "responses":
+        if operation.name != RESPONSES:
             return b"data: " + self.error(status, code, message) + b"\n\n"
         fault = {"type": "error", "code": code, "message": message, "param": None}
         return b"event: error\ndata: " + _encode(fault) + b"\n\n"
@@ -174,7 +175,7 @@ class OpenAI(Wire):
 def _most_output(operation: Operation, said: _Body) -> int | None:
     if operation.name == "embeddings":
         return 0
-    if operation.name == "responses":
+    if operation.name == RESPONSES:
         return said.max_output_tokens
     if operation.name == "completions":
         return COMPLETION_TOKENS if said.max_tokens is None else said.max_tokens

@@ -19,6 +19,7 @@ _STRING = rb'"\s*:\s*"([^"\\]*(?:\\.[^"\\]*)*)'
 _WRITTEN = re.compile(rb'"(?:content|reasoning_content|reasoning|refusal|arguments|text|transcript)' + _STRING)
 _DELTA = re.compile(rb'"delta' + _STRING)  # a response's other events repeat the text as a whole
 _SERVICE_TIER = re.compile(rb'"service_tier"\s*:\s*"([a-z_]{1,40})"')
+_STATE = re.compile(rb'\s*\{[^{}]{0,1000}"status"\s*:\s*"([a-z_]{1,40})"')  # of a response that is not a stream's
 _USAGE_KEY = re.compile(rb'"usage"\s*:\s*(?=\{)')
 _ENDING = re.compile(rb'"type"\s*:\s*"(?:' + b"|".join(ending.encode() for ending in sorted(ENDINGS)) + rb')"')
 
@@ -47,6 +48,7 @@ class _Response(msgspec.Struct, gc=False):
     """The answer that a response's event carries."""
 
     id: str | None = None
+    status: msgspec.Raw = _ABSENT
     model: str | None = None
     usage: Usage | None = None
     service_tier: str | None = None
@@ -60,6 +62,7 @@ class Answer(msgspec.Struct, gc=False):
 
     id: str | None = None
     type: str | None = None
+    status: msgspec.Raw = _ABSENT  # of a response; elsewhere it may be anything
     model: str | None = None
     usage: Usage | None = None
     service_tier: str | None = None
@@ -131,6 +134,8 @@ class OpenAIReader(Reader):
             self._name_tier(told[-1].decode())
         if self._tools is not None:
             self._tools.note_excerpt(raw)
+            if begun := _STATE.match(raw):
+                self.state = begun[1].decode()
             self._count()
             if _ENDING.search(raw, 0, 1000):
                 self._end()
@@ -151,6 +156,8 @@ class OpenAIReader(Reader):
             self._name_tier(inner.service_tier)
         if self._tools is not None:
             self._note_tools(answer, inner, self._tools)
+            if inner.status is not _ABSENT:
+                self.state = bytes(inner.status).decode("latin-1").strip('"')
         if inner.error or answer.type == "error":
             self._note(inner.error or Fault(answer.message, None, answer.code))
         usage = inner.usage

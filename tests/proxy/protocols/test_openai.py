@@ -105,7 +105,6 @@ BAD = [
     pytest.param(b'{"model":"m","stream":"true"}', "stream", id="stream-in-words"),
     pytest.param(b'{"model":"m","stream":1}', "stream", id="stream-in-numbers"),
     pytest.param(b'{"model":"m","user":7}', "user", id="a-user-that-is-a-number"),
-    pytest.param(b'{"model":"m","background":true}', "background", id="in-the-background"),
     pytest.param(b'{"model":"m","model":"n"}', "model", id="twice"),
     pytest.param(
         b'{"model":"m","stream":true,"stream_options":{"include_usage":true,"include_usage":false}}',
@@ -120,6 +119,14 @@ def test_what_cannot_be_meant_is_refused(body, param):
     with pytest.raises(BadBody) as refused:
         OPENAI.read(RESPONSES, body)
     assert (refused.value.param, refused.value.status) == (param, 400)
+
+
+def test_only_a_response_is_made_in_the_background():
+    body = b'{"model":"m","background":true}'
+    assert OPENAI.read(RESPONSES, body).is_background
+    with pytest.raises(BadBody) as refused:
+        OPENAI.read(CHAT, body)
+    assert refused.value.param == "background"
 
 
 NUMBERS = ["-1", str(2**31), str(2**53), str(2**63), str(2**64), "1e400", "1.5", "NaN", '"5"', "true", "[1]", "{}"]

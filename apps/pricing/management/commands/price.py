@@ -22,6 +22,7 @@ class Command(BaseCommand):
         parser.add_argument("--provider", default="openai")
         parser.add_argument("--from", dest="effective_from", help="ISO date and time with its zone; now if left out")
         parser.add_argument("--max-output-tokens", type=int, help="the most that the model writes in one answer")
+        parser.add_argument("--context-window", type=int, help="the most tokens that the model takes in")
         for kind in (*KINDS, REQUEST):
             unit = "USD a call" if kind == REQUEST else "USD a million"
             parser.add_argument(f"--{kind.replace('_', '-')}", dest=f"rate_{kind}", metavar="USD", help=unit)
@@ -55,6 +56,7 @@ class Command(BaseCommand):
             services=_services(options["services"]),
             effective_from=_instant(options["effective_from"]),
             max_output_tokens=options["max_output_tokens"],
+            context_window=options["context_window"],
             by=None,
         )
         told = ("provider", "model", "rates", "units", "services")
