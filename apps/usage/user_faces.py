@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 from uuid import UUID
@@ -15,10 +14,10 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.models import Organization
 from apps.customers.models import Customer, EndUser
-from apps.kit.fields import AMOUNT_PLACES
 from apps.kit.sparks import Spark, sparkline
 from apps.usage.queries import Scope, property_names
 from apps.usage.queries.groups import models_used, properties_used
+from apps.usage.queries.measures import rounded
 from apps.usage.queries.users import ExportedUser, UserFilter, UserKey, UserPage, UserRow, every_user, users
 from apps.usage.ranges import PeriodChoice, Range, chosen_range
 from apps.usage.tables import csv_lines
@@ -318,11 +317,4 @@ def _cells(user: ExportedUser, names: dict[UUID, str]) -> dict[str, object]:
         "latency_p95_ms": user.latency.p95,
     }
     values |= {name: getattr(figures, name) for name in EXPORTED if name not in values}
-    return {name: _rounded(name, value) for name, value in values.items()}
-
-
-def _rounded(name: str, value: object) -> object:
-    """Shares to a hundredth of a percent, amounts to the precision that they are kept with."""
-    if name == "error_rate" and isinstance(value, float):
-        return Decimal(f"{value:.4f}")
-    return round(value, AMOUNT_PLACES) if isinstance(value, Decimal) else value
+    return {name: rounded(name, value) for name, value in values.items()}
