@@ -205,6 +205,8 @@ class Asked:
 
     def find_limits(self) -> None:
         """Whose limits the call is under: its customer's, key's and end user's, and the one it asks for itself."""
+        if self.grant.book.blocked and self.context.end_user in self.grant.book.blocked:
+            raise stops.end_user_blocked()
         policy, segment = policy_of(self.head.extra, self.context) if self.head.extra else NO_POLICY
         self.scopes = self.grant.book.scopes(self.context.end_user, policy, segment)
 
