@@ -4,10 +4,8 @@ from datetime import UTC
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from rest_framework import serializers
-
 from apps.api.v1.base import ApiView
-from apps.api.v1.fields import Text
+from apps.api.v1.fields import Id, Text
 from apps.api.v1.params import ForCustomer, Spanned, span_of
 from apps.usage.queries import ANY, Period, Scope
 
@@ -17,7 +15,7 @@ class UsageParams(Spanned, ForCustomer):
 
     OPERATORS = ("model", "provider")
 
-    key = serializers.UUIDField(required=False, help_text="With this proxy key only.")
+    key = Id(required=False, help_text="With this proxy key only.")
     user = Text(required=False, allow_blank=True, help_text="Of this end user only; empty: requests that name none.")
     model = Text(required=False, max_length=200, help_text="Of this model only, as the provider calls it. Operators.")
     provider = Text(required=False, max_length=40, help_text="At this provider only. Operators.")
