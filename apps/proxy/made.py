@@ -1,17 +1,20 @@
-"""Who made what is kept at a provider: responses and conversations, which customers of one operator could share.
+"""Who made what is kept at a provider: responses, conversations, files, which customers of one operator could share.
 
 All of them call with the operator's account, so that the provider would give anybody anything. Kept in Redis,
 asked only by calls that name such an object; what Redis has forgotten is nobody's. Knows no Django.
 """
 
+import asyncio
 import logging
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from apps.limits.redis_pipe import RedisPipe, RedisRefused, RedisUnavailable
 
 logger = logging.getLogger(__name__)
 
+MOST_NOTED = 1_000  # of one answer
 MOST_ID = 200  # characters; what is longer is no id
 ID_BYTES = 16
 _PLAIN_ID = re.compile(r"[A-Za-z0-9._-]{1,200}")
@@ -32,7 +35,7 @@ class Maker(NamedTuple):
 class Makers:
     """By an organization's provider and the object's id, the customer who made it.
 
-    kept_s: for how long; OpenAI keeps responses for 30 days.
+    kept_s: for how long since it was last asked for; OpenAI keeps responses for 30 days.
     """
 
     def __init__(self, pipe: RedisPipe, kept_s: int) -> None:
@@ -47,12 +50,20 @@ class Makers:
         except (RedisUnavailable, RedisRefused) as error:
             logger.warning("nobody will be known to have made %s: %s", object_id[:MOST_ID], error)
 
+    async def note_all(
+        self, organization_id: bytes, provider: str, object_ids: Iterable[str], customer_id: bytes
+    ) -> None:
+        """The same of several, in one go."""
+        maker = Maker(customer_id)
+        known = [each for each in object_ids if len(each) <= MOST_ID][:MOST_NOTED]
+        await asyncio.gather(*(self.note(organization_id, provider, each, maker) for each in known))
+
     async def of(self, organization_id: bytes, provider: str, object_id: str) -> Maker | None:
         """Who made it; None: nobody that we know of. Raises MakersUnknown."""
         if len(object_id) > MOST_ID:
             return None
         try:
-            found = await self._pipe.call("GET", _key(organization_id, provider, object_id))
+            found = await self._pipe.call("GETEX", _key(organization_id, provider, object_id), "EX", self._kept_s)
         except (RedisUnavailable, RedisRefused) as error:
             raise MakersUnknown from error
         return Maker(found[:ID_BYTES], found[ID_BYTES:] == AWAITED) if isinstance(found, bytes) else None

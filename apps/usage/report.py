@@ -8,6 +8,7 @@ from apps.accounts.models import Organization
 from apps.customers.models import Customer
 from apps.keys.models import ProxyKey
 from apps.usage.queries import Figures, Scope, grouped_by, grouped_by_property, over_time, totals
+from apps.usage.record import SENT_KEY
 
 DIMENSIONS = ("customer", "user", "model", "key", "provider")
 FIGURES = (
@@ -80,4 +81,5 @@ def _customer_names(organization: Organization) -> Mapping[object, str]:
 
 
 def _key_names(organization: Organization) -> Mapping[object, str]:
-    return dict(ProxyKey.objects.filter(organization=organization).values_list("pk", "name"))
+    names: dict[object, str] = {SENT_KEY: "Sent by API"}
+    return names | dict(ProxyKey.objects.filter(organization=organization).values_list("pk", "name"))
