@@ -198,6 +198,8 @@ class Asked:
         for (param, object_id), maker in zip(named, found, strict=True):
             if maker is None or maker.customer_id != grant.customer_id:
                 raise stops.not_made_by_them(param, object_id)
+            if param is None and maker.alias:  # what it is read by has the name that it was made by
+                self.alias = grant.aliases.get(maker.alias)
             if maker.is_awaited and param is None and self.proxy.background is not None:
                 self.proxy.background.hurry(object_id)
                 if self.scope["method"] == "DELETE":

@@ -448,7 +448,7 @@ class Call(Asked):
         """Before the client sees the end of the answer, and may go on from it."""
         if self.proxy.makers is not None:
             grant = self.grant
-            maker = Maker(grant.customer_id, is_awaited)
+            maker = Maker(grant.customer_id, is_awaited, self.alias.name if self.alias else "")
             await self.proxy.makers.note(grant.organization_id, self.provider, made, maker)
 
     def write_outcome(self, result: int, stop: Stop | None = None, status: int = 0) -> "asyncio.Future[None]":
