@@ -152,14 +152,16 @@ def _delete_before(customer: Customer, before: datetime) -> int:
         if rows < ROWS_AT_ONCE:
             break
     if deleted:
-        _delete_keys(customer, before)
+        _delete_keys(customer)
     return deleted
 
 
-def _delete_keys(customer: Customer, before: datetime) -> None:
-    """The data keys from before, but for those that seal something newer."""
+@transaction.atomic
+def _delete_keys(customer: Customer) -> None:
+    """The data keys that seal nothing any more; while no bodies land. What is on its way brings its key along."""
+    lock_name(ERASING)
     used = StoredBodies.objects.filter(customer_id=customer.pk).values("key_id")
-    customer.data_keys.filter(created_at__lt=before).exclude(pk__in=used).delete()
+    customer.data_keys.exclude(pk__in=used).delete()
 
 
 def _check(changes: dict[str, Any], known: tuple[str, ...]) -> None:
