@@ -19,6 +19,7 @@ from apps.usage.faces import RequestRow
 from apps.usage.models import TOKEN_KINDS, Request, Result
 from apps.usage.queries.cursors import instant
 from apps.usage.refusal_faces import REASONS
+from apps.usage.sold import sold_as, told
 
 KIND_LABELS = {
     "input": _("Input"),
@@ -119,20 +120,6 @@ def story_of(request: Request, zone: ZoneInfo, *, is_for_customer: bool) -> Stor
         price_row=None if is_for_customer else price_row,
     )
     return story if is_for_customer else _with_provider(story, request)
-
-
-def sold_as(request: Request) -> str:
-    """The name of its model for its customer: never what stands behind an alias."""
-    return request.alias or request.model_served or request.model
-
-
-def told(request: Request) -> str:
-    """The error as its customer may read it: a provider's message names the model that stands behind an alias."""
-    message = request.error_message
-    if request.alias:
-        for name in sorted({request.model_served, request.model} - {"", request.alias}, key=len, reverse=True):
-            message = message.replace(name, request.alias)
-    return message
 
 
 def asked_instant(text: str | None) -> datetime | None:
