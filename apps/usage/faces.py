@@ -16,9 +16,11 @@ from apps.usage.queries import Figures, Group, Period, Point, named_period
 from apps.usage.queries.cursors import microseconds
 from apps.usage.queries.figures import INPUT_COLUMNS, OUTPUT_COLUMNS
 from apps.usage.queries.periods import Interval
+from apps.usage.record import SENT_KEY
 from apps.usage.sold import told
 from apps.usage.standing import Standing
 
+SENT_LABEL = _("Sent by API")  # instead of with a proxy key
 LABELS = {
     "today": _("Today"),
     "7d": _("7 days"),
@@ -97,12 +99,16 @@ def named_groups(
     """Groups with the names of what they stand for; without `names`, what they stand for is its name."""
     return [
         NamedGroup(
-            None if group.value is None else (names or {}).get(group.value, str(group.value)),
+            None if group.value is None else (names or {}).get(group.value, _unnamed(group.value)),
             group.figures,
             url(group.value) if url else "",
         )
         for group in groups
     ]
+
+
+def _unnamed(value: Any) -> str:
+    return str(SENT_LABEL if value == SENT_KEY else value)
 
 
 class RequestRow:
