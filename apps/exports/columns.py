@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from apps.usage.models import TOKEN_KINDS, Request, Result, UsageSource
-from apps.usage.story import sold_as, told
+from apps.usage.sold import sold_as, told
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from apps.usage.queries.cursors import microseconds
 from apps.usage.queries.figures import INPUT_COLUMNS, OUTPUT_COLUMNS
 from apps.usage.queries.periods import Interval
 from apps.usage.record import SENT_KEY
+from apps.usage.sold import told
 from apps.usage.standing import Standing
 
 SENT_LABEL = _("Sent by API")  # instead of with a proxy key
@@ -117,6 +118,7 @@ class RequestRow:
         self._request = request
         self.started_at = request.started_at.astimezone(zone)
         self.at = microseconds(request.started_at)  # in a link to its page, which is found by it at once
+        self.told = told(request)  # what its customer may read of an error
         self.badge = BADGES.get(Result(request.result), "badge-warn")
         self.all_input = sum(getattr(request, column) for column in INPUT_COLUMNS)
         self.all_output = sum(getattr(request, column) for column in OUTPUT_COLUMNS)

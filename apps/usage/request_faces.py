@@ -17,7 +17,7 @@ from apps.usage.models import Request
 from apps.usage.queries.explorer import PATIENCE_S, FoundPage, found_page
 from apps.usage.refusal_faces import REASONS
 from apps.usage.request_filter import RequestFilter
-from apps.usage.story import sold_as, told
+from apps.usage.sold import sold_as
 
 LIVE_PATIENCE_S = 1.0  # of a look that is repeated every few seconds
 
@@ -33,7 +33,6 @@ class ExplorerRow(RequestRow):
         self.customer_name = customer_name
         self.sold_as = sold_as(request)
         self.reason = REASONS.get(request.error_code, request.error_code)
-        self.told = told(request)
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from apps.usage.models import TOKEN_KINDS, Request, Result
 from apps.usage.queries.cursors import instant
 from apps.usage.record import SENT_KEY
 from apps.usage.refusal_faces import REASONS
+from apps.usage.sold import sold_as, told
 
 KIND_LABELS = {
     "input": _("Input"),
@@ -126,20 +127,6 @@ def _key_name(request: Request) -> str:
         return str(SENT_LABEL)
     key = ProxyKey.objects.filter(organization_id=request.organization_id, pk=request.proxy_key_id)
     return key.values_list("name", flat=True).first() or ""
-
-
-def sold_as(request: Request) -> str:
-    """The name of its model for its customer: never what stands behind an alias."""
-    return request.alias or request.model_served or request.model
-
-
-def told(request: Request) -> str:
-    """The error as its customer may read it: a provider's message names the model that stands behind an alias."""
-    message = request.error_message
-    if request.alias:
-        for name in sorted({request.model_served, request.model} - {"", request.alias}, key=len, reverse=True):
-            message = message.replace(name, request.alias)
-    return message
 
 
 def asked_instant(text: str | None) -> datetime | None:
