@@ -223,6 +223,7 @@ async def test_a_stream_that_stalls_ends_with_an_error_and_what_came_is_charged(
     await stalling.assert_all_is_well()
 
 
+@pytest.mark.timeout(size(120, 1800))
 async def test_a_stream_cut_at_any_byte_is_charged_by_what_came(scene):
     head, _, body = chunked(*EVENTS).partition(b"\r\n\r\n")
     at = 0
@@ -262,6 +263,7 @@ def used_in(came: bytes) -> tuple[int, int]:
     return (UsageSource.ESTIMATED, -(-written // 4)) if written else (UsageSource.NONE, 0)
 
 
+@pytest.mark.timeout(size(120, 1800))
 async def test_a_plain_answer_cut_at_any_byte_is_an_error(scene):
     at = 0
 
