@@ -1,5 +1,6 @@
 """Forms of the operator's pages: they clean what is typed, the services do the rest."""
 
+from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -18,26 +19,35 @@ from apps.keys.services.links import MOST_POSITION, MOST_WEIGHT, KeyShare
 OWN = "other"
 
 
+def _write_plainly(form: forms.ModelForm, name: str) -> None:
+    """A number as somebody would type it: 25, where the database has 25.0000."""
+    if isinstance(value := form.initial.get(name), Decimal):
+        form.initial[name] = f"{value.normalize():f}"
+
+
 class CustomerForm(AccessForm):
     """A customer's name, markup and limits."""
 
     class Meta:
         model = Customer
-        fields = ("name", "email", "markup_percent", *LIMITS, *ACCESS, "shortens_output", "retries")
+        fields = ("name", "email", "markup_percent", *LIMITS, *ACCESS, "shortens_output", "retries", "monthly_fee")
         labels = {
             "email": _("E-mail of its admin"),
             "markup_percent": _("Markup, in percent"),
             "shortens_output": _("Shorten what would not fit under a cap"),
             "retries": _("Tries again when a provider fails"),
+            "monthly_fee": _("Subscription a month, in USD"),
             **CAP_LABELS,
         }
         help_texts = {
             "shortens_output": _("A call whose answer could cost more than is left gets a smaller output limit."),
             "retries": _("0 to 5. Empty: as in your settings."),
+            "monthly_fee": _("Counted as income under Insights; it is not charged."),
         }
 
     def __init__(self, *args: Any, organization: Organization, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        _write_plainly(self, "markup_percent")
         default = f"{organization.default_markup_percent.normalize():f}"
         self.fields["markup_percent"].help_text = _("Empty: your default of %(percent)s %%.") % {"percent": default}
 
@@ -216,10 +226,14 @@ class ModelAliasForm(forms.ModelForm):
     default_parameters = forms.JSONField(
         label=_("Default parameters"),
         required=False,
+        widget=forms.Textarea(attrs={"rows": 4}),
         help_text=_('JSON, such as {"temperature": 0.2}: set where the client says nothing.'),
     )
     forced_parameters = forms.JSONField(
-        label=_("Forced parameters"), required=False, help_text=_("Set whatever the client says.")
+        label=_("Forced parameters"),
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 4}),
+        help_text=_("Set whatever the client says."),
     )
 
     class Meta:
@@ -289,6 +303,7 @@ class OrganizationForm(forms.ModelForm):
             "on_limiter_outage": _("While limits cannot be checked"),
             "on_client_gone": _("When a client hangs up in the middle of an answer"),
             "retries": _("Tries again when a provider fails"),
+            "monthly_fee": _("Subscription a month, in USD"),
             "retry_wait_ms": _("First wait, in milliseconds"),
             "retry_most_wait_ms": _("Longest wait, in milliseconds"),
         }
@@ -297,3 +312,7 @@ class OrganizationForm(forms.ModelForm):
             "retry_wait_ms": _("Each wait is twice as long as the one before."),
             "retry_most_wait_ms": _("A provider that asks for a longer one is not tried again."),
         }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _write_plainly(self, "default_markup_percent")

@@ -5,10 +5,11 @@ from datetime import datetime
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
-from django.db.models import F, QuerySet
+from django.db.models import F, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
 from apps.accounts.models import Organization
-from apps.usage.models import HourlyUsage, PropertyName
+from apps.usage.models import PropertyName
 from apps.usage.queries.figures import Figures, Scope, figure_sums, summed
 
 Dimension = Literal["customer", "user", "model", "sold_as", "key", "provider"]
@@ -63,12 +64,13 @@ def properties_used(scope: Scope, *, most: int = 100) -> list[str]:
 
 def by_every_property(scope: Scope, *, most: int = 100) -> dict[str, list[Group]]:
     """For each property, by its name as first written, a group for each value; the `most` dearest values of all."""
+    names = PropertyName.objects.filter(organization_id=scope.organization_id, name=OuterRef("name"))
     rows = scope.all_property_rows().values("name", "value").annotate(**figure_sums())
+    rows = rows.annotate(label=Coalesce(Subquery(names.values("label")[:1]), F("name")))
     found: dict[str, list[Group]] = {}
     for row in rows.order_by("-sum_price", "-sum_requests", "name", "value")[:most]:
-        found.setdefault(row["name"], []).append(Group(row["value"], Figures.of(row)))
-    labels = _labels(scope, found)
-    return {labels.get(name, name): found[name] for name in sorted(found)}
+        found.setdefault(row["label"], []).append(Group(row["value"], Figures.of(row)))
+    return {label: found[label] for label in sorted(found, key=str.lower)}
 
 
 def _labels(scope: Scope, names: Iterable[str]) -> dict[str, str]:
@@ -78,7 +80,7 @@ def _labels(scope: Scope, names: Iterable[str]) -> dict[str, str]:
 
 def models_used(scope: Scope, column: Literal["model", "sold_as"], *, most: int) -> list[str]:
     """The models that requests in the scope have, as the operator or as customers know them."""
-    return list(scope.sum_rows().values_list(column, flat=True).distinct().order_by(column)[:most])
+    return list(scope.sum_rows(column).values_list(column, flat=True).distinct().order_by(column)[:most])
 
 
 def by_customer(
@@ -86,12 +88,9 @@ def by_customer(
 ) -> dict[UUID, Figures]:
     """The figures of each of these customers, in one query; zeros for those without requests."""
     wanted = list(customer_ids)
-    rows = (
-        HourlyUsage.objects.filter(organization=organization, customer_id__in=wanted, hour__gte=since, hour__lt=until)
-        .values("customer_id")
-        .annotate(**figure_sums())
-        .order_by()
-    )
+    scope = Scope(organization.pk, since, until)
+    rows = scope.sum_rows("customer").filter(customer_id__in=wanted).values("customer_id")
+    rows = rows.annotate(**figure_sums()).order_by()
     return dict.fromkeys(wanted, Figures()) | {row["customer_id"]: Figures.of(row) for row in rows}
 
 
