@@ -13,6 +13,7 @@ from apps.accounts.models import User
 from apps.alerts.errors import CannotAct
 from apps.alerts.models import AlertEvent, AlertRule
 from apps.alerts.terms import Action, Subject
+from apps.customers.end_users import block_end_user
 from apps.customers.limit_fields import LIMITS
 from apps.customers.models import Customer
 from apps.customers.services import suspend_customer, update_customer
@@ -44,6 +45,7 @@ def act_on(rule: AlertRule, event: AlertEvent) -> str:
                 Action(rule.action),
                 by=None,
                 most=rule.action_limit,
+                is_operator=not rule.is_customers,
             )
     except (Refused, ValidationError) as error:
         reason = " ".join(getattr(error, "messages", [str(error)]))
@@ -59,10 +61,12 @@ def take_action(
     *,
     by: User | None,
     most: int | None = None,
+    is_operator: bool = True,
 ) -> str:
     """Do `action` to the customer, to one of its keys or end users, and say what was done.
 
     most: requests a minute, for Action.THROTTLE. A limit that is narrower already stays.
+    is_operator: a customer cannot lift its operator's block of an end user.
     Raises CannotAct, ValidationError.
     """
     if customer is None or subject is None:
@@ -73,7 +77,10 @@ def take_action(
     if action not in POSSIBLE[subject]:
         raise CannotAct(_("Not possible for: %(subject)s.") % {"subject": Subject(subject).label.lower()})
     limit = NOTHING_THROUGH if action is Action.BLOCK else USUAL_THROTTLE if most is None else most
-    if subject is Subject.USER:
+    if subject is Subject.USER and action is Action.BLOCK:
+        reason = audit.acting.get() if by is None else _("finding of abuse")
+        block_end_user(customer, subject_id, by=by, at=timezone.now(), reason=reason, is_operator=is_operator)
+    elif subject is Subject.USER:
         _limit_end_user(customer, subject_id, limit, by)
     elif subject is Subject.KEY:
         return _to_key(customer, subject_id, action, limit, by)

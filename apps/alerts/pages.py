@@ -212,7 +212,10 @@ def finding_act(visit: Visit, finding_id: UUID) -> HttpResponse:
         messages.error(visit.request, _("Choose what to do."))
         return visit.go("findings")
     try:
-        done = finding_services.act_on_finding(finding, Action(action), by=visit.request.user, at=timezone.now())
+        by, is_operator = visit.request.user, not visit.owner.is_customer
+        done = finding_services.act_on_finding(
+            finding, Action(action), by=by, at=timezone.now(), is_operator=is_operator
+        )
     except (Refused, ValidationError) as error:
         messages.error(visit.request, " ".join(getattr(error, "messages", [str(error)])))
     else:

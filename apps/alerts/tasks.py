@@ -29,7 +29,7 @@ def evaluate() -> None:
 
 @shared_task(name="alerts.deliver", ignore_result=True)
 def deliver() -> None:
-    """Every 5 seconds, by beat, and when something was put into the outbox."""
+    """Every 5 seconds, by beat, and when somebody waits for a message."""
     delivering.deliver(within=DELIVER_WITHIN)
 
 

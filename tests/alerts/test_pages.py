@@ -212,7 +212,8 @@ def test_a_finding_is_decided_about_and_acted_on(operator, cast):
     operator.post(f"/console/alerts/findings/{first.pk}/decide/", {"state": "dismissed"})
     answer = operator.post(f"/console/alerts/findings/{second.pk}/act/", {"action": "block"}, follow=True)
     assert "Nothing of ben is let through." in text_of(answer)
-    assert cast.initech.end_user_limits.get(end_user="ben").requests_per_minute == 0
+    blocked = cast.initech.end_users.get(name="ben")
+    assert (blocked.is_blocked, blocked.is_blocked_by_operator) == (True, True)
     assert list(Finding.objects.filter(organization=cast.acme).order_by("kind").values_list("state", "action")) == [
         ("acknowledged", "block"),
         ("dismissed", ""),

@@ -86,6 +86,7 @@ def send_test(channel: Channel, *, at: datetime) -> None:
         _("Test of “%(name)s”") % {"name": channel.name}, [_("This is a test: nothing has happened.")], {}
     )
     put_out([channel], EventKind.TEST, f"test:{uuid7()}", message, at=at)
+    after_commit("alerts.deliver")  # somebody waits for it
 
 
 def send_again(delivery: Delivery, *, at: datetime) -> None:

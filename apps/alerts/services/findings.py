@@ -23,10 +23,11 @@ def decide_finding(finding: Finding, state: Finding.State, *, by: User, at: date
 
 
 @transaction.atomic
-def act_on_finding(finding: Finding, action: Action, *, by: User, at: datetime) -> str:
+def act_on_finding(finding: Finding, action: Action, *, by: User, at: datetime, is_operator: bool) -> str:
     """Do `action` to its subject, and acknowledge it. Says what was done. Raises CannotAct, ValidationError."""
     finding = _locked(finding)
-    done = take_action(finding.customer, Subject(finding.subject), finding.subject_id, action, by=by)
+    subject = Subject(finding.subject)
+    done = take_action(finding.customer, subject, finding.subject_id, action, by=by, is_operator=is_operator)
     finding.action = action
     finding.save(update_fields=["action"])
     decide_finding(finding, Finding.State.ACKNOWLEDGED, by=by, at=at)
