@@ -24,6 +24,9 @@ app.conf.beat_schedule = {  # a late, doubled or killed run is harmless: see eac
     "charge what was sent": {"task": "ingest.charge", "schedule": 10.0, "options": {"expires": 30}},
     "forget keys of what was sent": {"task": "ingest.forget", "schedule": 60 * EVERY_MINUTE},
     "evaluate alerts": {"task": "alerts.evaluate", "schedule": 20.0, "options": {"expires": 20}},
+    "tell what happened": {"task": "alerts.tell_happenings", "schedule": 10.0, "options": {"expires": 10}},
+    "look for abuse": {"task": "alerts.look_for_abuse", "schedule": 5 * EVERY_MINUTE, "options": {"expires": 300}},
+    "forget old alerts": {"task": "alerts.forget", "schedule": 60 * EVERY_MINUTE},
     "send what waits": {"task": "alerts.deliver", "schedule": 5.0, "options": {"expires": 5}},
     "tell that a worker lives": {"task": "ops.beat", "schedule": 10.0, "options": {"expires": 10}},
 }

@@ -6,11 +6,15 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from django.db.models import Model
+
 from apps.customers.models import Customer
 from apps.kit.ids import uuid7
 from apps.usage.measures import SUMS, TIMES
 from apps.usage.models import (
     TOKEN_KINDS,
+    DailyCustomer,
+    DailyModel,
     DailyPropertyUsage,
     DailyTotal,
     DailyUsage,
@@ -44,8 +48,9 @@ def an_hour(customer: Customer, hour: datetime, **fields: Any) -> HourlyUsage:
     } | fields
     values = {"organization": customer.organization, "customer_id": customer.pk, "sold_as": values["model"]} | values
     day = _day_of(hour, customer)
-    _add_to_day(DailyUsage, values | {"day": day})
-    _add_to_day(DailyTotal, {name: value for name, value in values.items() if name != "end_user"} | {"day": day})
+    for model in (DailyUsage, DailyTotal, DailyCustomer, DailyModel):
+        names = {each.name for each in model._meta.fields} | {each.attname for each in model._meta.fields}
+        _add_to_day(model, {name: value for name, value in (values | {"day": day}).items() if name in names})
     return HourlyUsage.objects.create(**values, hour=hour)
 
 
@@ -54,7 +59,7 @@ def _day_of(hour: datetime, customer: Customer) -> datetime:
     return hour.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-def _add_to_day(model: type[DailyUsage | DailyTotal | DailyPropertyUsage], values: dict[str, Any]) -> None:
+def _add_to_day(model: type[Model], values: dict[str, Any]) -> None:
     [once] = model._meta.constraints
     same = {name: values[name] for name in once.fields}
     row = model.objects.filter(**same).first()

@@ -46,6 +46,7 @@ class EventRow:
     threshold: str
     baseline: str
     told: int
+    waiting: int
     failed: int
 
 
@@ -64,6 +65,7 @@ def _event_row(event: AlertEvent) -> EventRow:
         amount(metric, event.threshold),
         "" if event.baseline is None else amount(metric, event.baseline),
         states.count("sent"),
+        states.count("waiting"),
         states.count("failed"),
     )
 

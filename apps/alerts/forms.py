@@ -125,6 +125,8 @@ class RuleForm(forms.ModelForm):
         wanted = {"name", *FIELDS_OF[kind], *ALWAYS} - ({"customer"} if owner.is_customer else set())
         for name in set(self.fields) - wanted:
             del self.fields[name]
+        if rule is not None and rule.threshold is not None:
+            self.initial["threshold"] = f"{rule.threshold.normalize():f}"
         self._choose()
 
     def _choose(self) -> None:

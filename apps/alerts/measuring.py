@@ -1,8 +1,9 @@
-"""What a rule measures: over hours out of the hourly roll-ups, over less out of the requests themselves.
+"""What a rule measures: over hours and days out of the roll-ups, over less out of the requests themselves.
 
 Roll-ups know no less than an hour. A window shorter than that is read from the requests, by the index on
-their time: at most that many minutes of them. A longer one begins and, in the past, ends within an hour;
-such an hour counts by the part of it that lies in the window, as if its calls were spread over it evenly.
+their time: at most that many minutes of them. A longer one begins and, in the past, ends within an hour (from
+three days on: within a day); that one counts by the part of it that lies in the window, as if its calls were
+spread over it evenly.
 """
 
 from collections.abc import Mapping
@@ -30,10 +31,21 @@ from django.db.models.functions import Coalesce
 
 from apps.alerts.models import AlertRule
 from apps.alerts.terms import MOST_GROUPS, PERCENTILES, Direction, Grouping, Metric
-from apps.usage.models import HourlyPropertyUsage, HourlyUsage, Request, Result
+from apps.usage.models import (
+    DailyPropertyUsage,
+    DailyTotal,
+    DailyUsage,
+    HourlyPropertyUsage,
+    HourlyUsage,
+    Request,
+    Result,
+)
 from apps.usage.queries.figures import INPUT_COLUMNS, OUTPUT_COLUMNS
+from apps.usage.queries.latency import Times, percentiles_of_rows
+from apps.usage.queries.periods import midnight
 
 HOUR = timedelta(hours=1)
+LONG = timedelta(days=3)
 UNFINISHED = (Result.REFUSED, Result.UNFINISHED)  # they have no latency
 WEIGHT = DecimalField(max_digits=20, decimal_places=12)
 AMOUNT = DecimalField(max_digits=40, decimal_places=12)
@@ -47,6 +59,13 @@ GROUP_COLUMNS: dict[str, tuple[str, ...]] = {  # an end user is one of a custome
     Grouping.PROPERTY: ("property_value",),
 }
 Group = tuple[Any, ...]
+SUMS: dict[tuple[str, bool], Any] = {  # by unit, and whether end users have to be told apart
+    ("hour", False): HourlyUsage,
+    ("hour", True): HourlyUsage,
+    ("day", False): DailyTotal,
+    ("day", True): DailyUsage,
+}
+PROPERTY_SUMS: dict[str, Any] = {"hour": HourlyPropertyUsage, "day": DailyPropertyUsage}
 
 
 class Percentile(Aggregate):
@@ -73,6 +92,11 @@ class Window:
     until: datetime
 
     @property
+    def is_long(self) -> bool:
+        """Whether it is made up of days."""
+        return self.until - self.since >= LONG
+
+    @property
     def is_short(self) -> bool:
         return self.until - self.since < HOUR
 
@@ -92,16 +116,23 @@ def measure(
 
     only: of these groups, however little was requested; else of those with the rule's least requests.
     """
-    from_requests = window.is_short or rule.metric in PERCENTILES
-    rows, sums = _of_requests(rule, window) if from_requests else _of_hours(rule, window, at)
+    rows, sums = _of_requests(rule, window) if window.is_short else _of_sums(rule, window, at)
     columns = GROUP_COLUMNS[rule.group_by]
     if only is not None and columns:
         rows = rows.filter(**{f"{columns[-1]}__in": {group[-1] for group in only}})
     if rule.group_by == Grouping.USER:
         rows = rows.exclude(end_user=None)  # who isn't named is nobody
     if not columns:
-        totals = rows.aggregate(**sums)
-        return {(): _measured(rule.metric, totals)}
+        measured = {(): _measured(rule.metric, rows.aggregate(**sums))}
+    else:
+        measured = _by_group(rule, rows, sums, only)
+    return measured if window.is_short or rule.metric not in PERCENTILES else _with_latencies(rule, rows, measured)
+
+
+def _by_group(
+    rule: AlertRule, rows: QuerySet[Any], sums: dict[str, Any], only: list[Group] | None
+) -> Mapping[Group, Measured]:
+    columns = GROUP_COLUMNS[rule.group_by]
     found = rows.values(*columns).annotate(**sums)
     if only is None:
         found = found.filter(sum_requests__gte=rule.min_requests)
@@ -112,6 +143,23 @@ def measure(
     else:
         found = found.order_by()
     return {tuple(row[column] for column in columns): _measured(rule.metric, row) for row in found}
+
+
+def _with_latencies(
+    rule: AlertRule, rows: QuerySet[Any], measured: Mapping[Group, Measured]
+) -> Mapping[Group, Measured]:
+    """Percentiles within 5 %, out of the histograms of whole hours or days: those at the edges are in it whole."""
+    columns = GROUP_COLUMNS[rule.group_by]
+    if columns:
+        rows = rows.filter(**{f"{columns[-1]}__in": {group[-1] for group in measured}})
+    times = percentiles_of_rows(rows, columns)
+
+    def latency(group: Group) -> Decimal | None:
+        found = times.get(group, Times()).latency
+        told = found.p50 if rule.metric == Metric.LATENCY_P50 else found.p95
+        return None if told is None else Decimal(str(told))
+
+    return {group: Measured(latency(group), found.requests) for group, found in measured.items()}
 
 
 def hour_of(at: datetime, zone: ZoneInfo) -> datetime:
@@ -140,19 +188,23 @@ def _of_requests(rule: AlertRule, window: Window) -> tuple[QuerySet[Any], dict[s
     return _filtered(rule, rows), sums
 
 
-def _of_hours(rule: AlertRule, window: Window, at: datetime) -> tuple[QuerySet[Any], dict[str, Any]]:
+def _of_sums(rule: AlertRule, window: Window, at: datetime) -> tuple[QuerySet[Any], dict[str, Any]]:
+    """Out of the roll-ups by the hour, or, for long windows, by the day."""
     zone = ZoneInfo(rule.organization.time_zone)
-    first, last = hour_of(window.since, zone), hour_of(window.until, zone)
-    within = {"organization_id": rule.organization_id, "hour__gte": first, "hour__lt": window.until}
+    unit = "day" if window.is_long else "hour"
+    first, last = _span_of(window.since, unit, zone), _span_of(window.until, unit, zone)
+    within = {"organization_id": rule.organization_id, f"{unit}__gte": first.since, f"{unit}__lt": window.until}
     rows: QuerySet[Any]
     if rule.property_name:
-        rows = HourlyPropertyUsage.objects.filter(**within, name=rule.property_name.lower())
+        rows = PROPERTY_SUMS[unit].objects.filter(**within, name=rule.property_name.lower())
         rows = rows.annotate(property_value=F("value"))
     else:
-        rows = HourlyUsage.objects.filter(**within).annotate(model_name=F("sold_as" if rule.is_customers else "model"))
-    parts = [When(hour=first, then=_share(first + HOUR - window.since))]
-    if window.until < at:  # else all there is of the last hour is in the window
-        parts.append(When(hour=last, then=_share(window.until - last)))
+        needs_users = rule.group_by == Grouping.USER or bool(rule.end_user)
+        rows = SUMS[unit, needs_users].objects.filter(**within)
+        rows = rows.annotate(model_name=F("sold_as" if rule.is_customers else "model"))
+    parts = [When(**{unit: first.since}, then=_share(window.since, first.until, first))]
+    if window.until < at:  # else all there is of the last one is in the window
+        parts.append(When(**{unit: last.since}, then=_share(last.since, window.until, last)))
     weight = Case(*parts, default=Value(Decimal(1)), output_field=WEIGHT)
 
     def weighed(columns: Any) -> Any:
@@ -167,8 +219,19 @@ def _of_hours(rule: AlertRule, window: Window, at: datetime) -> tuple[QuerySet[A
     return _filtered(rule, rows), sums
 
 
-def _share(part: timedelta) -> Value:
-    return Value(Decimal(part / HOUR).quantize(Decimal("1e-12")))
+def _span_of(at: datetime, unit: str, zone: ZoneInfo) -> Window:
+    """The hour or day of the zone that `at` lies in, as the roll-ups have it."""
+    if unit == "hour":
+        since = hour_of(at, zone)
+        return Window(since, since + HOUR)
+    day = at.astimezone(zone).date()
+    begins, ends = midnight(day, zone), midnight(day + timedelta(days=1), zone)
+    return Window(begins.astimezone(UTC), ends.astimezone(UTC))
+
+
+def _share(since: datetime, until: datetime, span: Window) -> Value:
+    """How much of the span lies between the two."""
+    return Value(Decimal((until - since) / (span.until - span.since)).quantize(Decimal("1e-12")))
 
 
 def _filtered(rule: AlertRule, rows: QuerySet[Any]) -> QuerySet[Any]:
@@ -205,9 +268,8 @@ def _added(columns: tuple[str, ...]) -> Any:
 
 def _ordering(metric: str) -> str:
     """The sum by which the groups that matter come first."""
-    if metric in PERCENTILES:
-        return "sum_latency"
     return {
+        **dict.fromkeys(PERCENTILES, "sum_requests"),
         Metric.ERROR_RATE: "sum_errors",
         Metric.MARGIN: "sum_price",
         Metric.TOKENS: "sum_input_tokens",
@@ -223,7 +285,7 @@ def _measured(metric: str, row: Mapping[str, Any]) -> Measured:
     value: Decimal | None
     requests = summed("requests")
     if metric in PERCENTILES:
-        latency = row["sum_latency"]
+        latency = row.get("sum_latency")  # none in the sums of hours: see _with_latencies
         value = None if latency is None else Decimal(latency)
     elif metric == Metric.ERROR_RATE:
         answered = requests - summed("refused")

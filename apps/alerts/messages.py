@@ -48,7 +48,7 @@ def window_label(minutes: int) -> str:
 
 
 def condition_of(rule: AlertRule) -> str:
-    """The rule in a sentence, such as “Spend of each customer is at or above $50.00 within 1 hour”."""
+    """The rule in a sentence, such as “Spend of each customer at or above $50.00 within 1 hour”."""
     if rule.metric == Metric.FINDINGS:
         kinds = [str(FindingKind(kind).label) for kind in rule.finding_kinds] or [_("anything that looks like abuse")]
         return ", ".join(kinds)
@@ -65,10 +65,11 @@ def condition_of(rule: AlertRule) -> str:
 def _threshold_of(rule: AlertRule) -> str:
     threshold = rule.threshold or Decimal(0)
     if rule.comparison == Comparison.ABSOLUTE:
-        return f"{Direction(rule.direction).label} {amount(rule.metric, threshold)}"
+        side = _("at or above") if rule.direction == Direction.ABOVE else _("below")
+        return f"{side} {amount(rule.metric, threshold)}"
     more = _("more") if rule.direction == Direction.ABOVE else _("less")
     than = _("than before") if rule.comparison == Comparison.BEFORE else _("than usual")
-    return _("is %(percent)s %% %(more)s %(than)s") % {
+    return _("%(percent)s %% %(more)s %(than)s") % {
         "percent": f"{threshold.normalize():f}",
         "more": more,
         "than": than,

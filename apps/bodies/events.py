@@ -78,21 +78,26 @@ class Pieces:
 
     def __init__(self, names: tuple[str, ...]) -> None:
         self.names = names  # the keys on the way to them
-        self._places: list[tuple[Any, Any]] = []
+        self._places: list[tuple[Any, Any, int]] = []
 
     def __repr__(self) -> str:
         return f"<Pieces {'.'.join(self.names)}: {len(self._places)}>"
 
-    def add(self, holder: Any, key: Any) -> None:
-        self._places.append((holder, key))
+    def add(self, holder: Any, key: Any, number: int) -> None:
+        """number: of the event that it is in."""
+        self._places.append((holder, key, number))
 
     def texts(self) -> list[str]:
-        return [holder[key] for holder, key in self._places]
+        return [holder[key] for holder, key, _ in self._places]
 
-    def put(self, texts: list[str]) -> None:
-        """Others in their place."""
-        for (holder, key), text in zip(self._places, texts, strict=True):
-            holder[key] = text
+    def put(self, texts: list[str]) -> set[int]:
+        """Others in their place. Returns the numbers of the events that are changed by that."""
+        changed = set()
+        for (holder, key, number), text in zip(self._places, texts, strict=True):
+            if holder[key] != text:
+                holder[key] = text
+                changed.add(number)
+        return changed
 
 
 class Channels:
@@ -100,7 +105,8 @@ class Channels:
 
     def __init__(self, values: Iterable[Any]) -> None:
         self._channels: dict[tuple[Any, ...], Pieces] = {}
-        for value in values:
+        self._number = 0
+        for self._number, value in enumerate(values):
             if value is not None:
                 self._walk(value, (), (), 0)
 
@@ -116,7 +122,7 @@ class Channels:
         for key, value in items:
             if isinstance(value, str):
                 pieces = self._channels.setdefault((*channel, key), Pieces((*names, str(key))))
-                pieces.add(node, key)
+                pieces.add(node, key, self._number)
             elif isinstance(value, dict | list) and depth < DEEPEST:
                 self._walk(value, (*channel, key), (*names, str(key)) if isinstance(key, str) else names, depth + 1)
 

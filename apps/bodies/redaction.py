@@ -29,11 +29,12 @@ class TooSlow(Exception):
 
 
 class Rule(NamedTuple):
-    """Something to take out. hint: without one of these in the text there is no match; (): not known."""
+    """Something to take out. hint: without it in the text there is no match. is_word: it begins one."""
 
     pattern: re.Pattern[str]
     label: str
-    hint: tuple[str, ...] = ()
+    hint: str = ""
+    is_word: bool = False
     is_meant: Callable[[str], bool] | None = None
 
 
@@ -44,19 +45,27 @@ def passes_luhn(text: str) -> bool:
     return 13 <= len(digits) <= 19 and (sum(digits[::-2]) + sum(doubled)) % 10 == 0
 
 
+# Each begins with what the search can skip to: a word's edge before it is looked at afterwards.
 READY_MADE = {
-    "emails": Rule(
-        re.compile(r"[\w.%+'-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,4}"), "[e-mail address]", ("@",)
-    ),
-    "cards": Rule(re.compile(r"\b\d(?:[ -]?\d){12,18}\b"), "[card number]", is_meant=passes_luhn),
-    "keys": Rule(
-        re.compile(
-            r"\b(?:sk|pk|rk|tg|gsk|xai|hf|ghp|gho|ghs|ghu|github_pat|glpat|xox[abprs]|whsec|AIza|AKIA|ASIA|ya29|eyJ)"
-            r"[A-Za-z0-9._+/=-]{0,4}[A-Za-z0-9_=./+-]{14,900}"
-            r"|\b[Bb]earer [A-Za-z0-9._~+/=-]{16,900}"
-            r"|-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----[A-Za-z0-9+/=\s]{0,960}"
+    "emails": (
+        Rule(
+            re.compile(r"[\w.%+'-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,4}"), "[e-mail address]", hint="@"
         ),
-        "[key]",
+    ),
+    "cards": (Rule(re.compile(r"\d(?:[ -]?\d){12,18}\b"), "[card number]", is_word=True, is_meant=passes_luhn),),
+    "keys": (
+        Rule(
+            re.compile(
+                r"(?:sk|pk|rk|tg|gsk|xai|hf|ghp|gho|ghs|ghu|github_pat|glpat|xoxa|xoxb|xoxp|xoxr|xoxs|whsec|AIza|AKIA"
+                r"|ASIA|ya29|eyJ)[A-Za-z0-9._+/=-]{0,4}[A-Za-z0-9_=./+-]{14,900}"
+            ),
+            "[key]",
+            is_word=True,
+        ),
+        Rule(re.compile(r"[Bb]earer [A-Za-z0-9._~+/=-]{16,900}"), "[key]", hint="earer "),
+        Rule(
+            re.compile(r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----[A-Za-z0-9+/=\s]{0,960}"), "[key]", hint="-----BEGIN "
+        ),
     ),
 }
 
@@ -81,13 +90,15 @@ class Redactor:
         self._until = time.thread_time() + MOST_S
         if is_events:
             events = read_events(text)
-            self._redact_values(event.value for event in events)
-            return "".join(self._redact_json(event.raw) if event.value is None else event.written() for event in events)
+            changed = self._redact_values(event.value for event in events)
+            return "".join(
+                event.written() if number in changed else event.raw if event.value else self._redact_json(event.raw)
+                for number, event in enumerate(events)
+            )
         if not is_json:
             return self.plain(text)
         if (items := read_array(text)) is not None:  # Gemini's way to stream
-            self._redact_values(items)
-            return encode(items)
+            return encode(items) if self._redact_values(items) else text
         return self._redact_json(text)
 
     def plain(self, text: str) -> str:
@@ -95,13 +106,16 @@ class Redactor:
         spans = self._spans(text)
         return _without(text, spans) if spans else text
 
-    def _redact_values(self, values: Iterable[Any]) -> None:
+    def _redact_values(self, values: Iterable[Any]) -> set[int]:
+        """Redact the texts of these values. Returns the numbers of those that are changed."""
+        changed: set[int] = set()
         for pieces in Channels(values):
             texts = pieces.texts()
             if all(text == texts[0] for text in texts):  # a name that every event repeats, or the only piece
-                pieces.put([self.plain(texts[0])] * len(texts))
+                changed |= pieces.put([self.plain(texts[0])] * len(texts))
             elif spans := self._spans("".join(texts)):
-                pieces.put(_without_in_pieces(texts, spans))
+                changed |= pieces.put(_without_in_pieces(texts, spans))
+        return changed
 
     def _redact_json(self, text: str) -> str:
         return _TOKEN.sub(lambda token: self._redact_token(token[0]), text)
@@ -128,11 +142,8 @@ class Redactor:
         """What is to be taken out: from, up to, not including, and what stands there instead; none touch."""
         found: list[tuple[int, int, str]] = []
         for rule in self._rules:
-            if rule.hint and not any(hint in text for hint in rule.hint):
-                continue
-            for start, end in self._matches(rule.pattern, text):
-                if rule.is_meant is None or rule.is_meant(text[start:end]):
-                    found.append((start, end, rule.label))
+            if rule.hint in text:
+                found += ((*span, rule.label) for span in self._matches(rule.pattern, text) if _is_it(rule, text, span))
         return _merged(found) if len(found) > 1 else found
 
     def _matches(self, pattern: re.Pattern[str], text: str) -> Iterator[tuple[int, int]]:
@@ -153,7 +164,16 @@ class Redactor:
 @lru_cache(maxsize=1000)
 def redactor(ready_made: tuple[str, ...], patterns: tuple[str, ...]) -> Redactor:
     """The redactor of these rules, the same for all who have them. Raises BadPattern."""
-    return Redactor([*(READY_MADE[name] for name in ready_made), *(Rule(compiled(one), OWN) for one in patterns)])
+    known = (rule for name in ready_made for rule in READY_MADE[name])
+    return Redactor([*known, *(Rule(compiled(one), OWN) for one in patterns)])
+
+
+def _is_it(rule: Rule, text: str, span: tuple[int, int]) -> bool:
+    """Whether what matches is what is meant."""
+    start, end = span
+    if rule.is_word and start and (text[start - 1].isalnum() or text[start - 1] == "_"):
+        return False
+    return rule.is_meant is None or rule.is_meant(text[start:end])
 
 
 def _merged(spans: list[tuple[int, int, str]]) -> list[tuple[int, int, str]]:

@@ -1,5 +1,6 @@
 """Forms of the operator's pages: they clean what is typed, the services do the rest."""
 
+from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -16,6 +17,12 @@ from apps.keys.providers import PROVIDERS, label_of
 from apps.keys.services.links import MOST_POSITION, MOST_WEIGHT, KeyShare
 
 OWN = "other"
+
+
+def _write_plainly(form: forms.ModelForm, name: str) -> None:
+    """A number as somebody would type it: 25, where the database has 25.0000."""
+    if isinstance(value := form.initial.get(name), Decimal):
+        form.initial[name] = f"{value.normalize():f}"
 
 
 class CustomerForm(AccessForm):
@@ -40,6 +47,7 @@ class CustomerForm(AccessForm):
 
     def __init__(self, *args: Any, organization: Organization, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        _write_plainly(self, "markup_percent")
         default = f"{organization.default_markup_percent.normalize():f}"
         self.fields["markup_percent"].help_text = _("Empty: your default of %(percent)s %%.") % {"percent": default}
 
@@ -218,10 +226,14 @@ class ModelAliasForm(forms.ModelForm):
     default_parameters = forms.JSONField(
         label=_("Default parameters"),
         required=False,
+        widget=forms.Textarea(attrs={"rows": 4}),
         help_text=_('JSON, such as {"temperature": 0.2}: set where the client says nothing.'),
     )
     forced_parameters = forms.JSONField(
-        label=_("Forced parameters"), required=False, help_text=_("Set whatever the client says.")
+        label=_("Forced parameters"),
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 4}),
+        help_text=_("Set whatever the client says."),
     )
 
     class Meta:
@@ -300,3 +312,7 @@ class OrganizationForm(forms.ModelForm):
             "retry_wait_ms": _("Each wait is twice as long as the one before."),
             "retry_most_wait_ms": _("A provider that asks for a longer one is not tried again."),
         }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _write_plainly(self, "default_markup_percent")

@@ -9,10 +9,9 @@ from uuid import UUID
 
 from apps.ingest.event import Event
 from apps.pricing.rating import Price, Rated, rate
-from apps.usage.record import SERVED, Intent, Outcome
+from apps.usage.record import SENT_KEY, SERVED, Intent, Outcome
 from apps.usage.tail import Call
 
-SENT = UUID(int=0)  # the proxy key of usage that was sent without one
 FREE = Rated(Decimal(0), Decimal(0))
 NEVER_CHARGED = frozenset(("moderations", "messages.count_tokens", "countTokens", "computeTokens", "models"))
 MICROSECONDS = 1_000_000
@@ -26,7 +25,7 @@ class Sender(NamedTuple):
     organization_id: UUID
     customer_id: UUID
     markup_percent: Decimal
-    proxy_key_id: UUID = SENT
+    proxy_key_id: UUID = SENT_KEY
 
 
 def request_id_of(organization_id: UUID, customer_id: UUID, key: str) -> UUID:

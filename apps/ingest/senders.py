@@ -7,11 +7,12 @@ from django.db.models import Q
 
 from apps.accounts.models import Organization
 from apps.customers.models import Customer
-from apps.ingest.calls import SENT, Sender
+from apps.ingest.calls import Sender
 from apps.ingest.errors import Invalid
 from apps.ingest.event import Told
 from apps.ingest.services import Sent
 from apps.keys.models import ProxyKey
+from apps.usage.record import SENT_KEY
 
 NO_CUSTOMER = "There is no such customer."
 NO_KEY = "The customer has no such proxy key."
@@ -74,7 +75,7 @@ class Senders:
 
     def _key_of(self, event: Told, customer: Customer) -> UUID:
         if not event.proxy_key:
-            return self._proxy_key.pk if self._proxy_key is not None else SENT
+            return self._proxy_key.pk if self._proxy_key is not None else SENT_KEY
         key = self._keys.get(event.proxy_key.lower())
         if key is None or key.customer_id != customer.pk:
             raise Invalid(NO_KEY, "proxy_key")

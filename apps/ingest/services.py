@@ -31,6 +31,7 @@ from apps.ingest.models import SentEvent
 from apps.kit.failpoints import reach
 from apps.pricing.history import PriceHistory
 from apps.usage.copying import copy_requests, copy_with_care
+from apps.usage.keeping import requests_since
 from apps.usage.landing import add_labels, next_batch_id
 from apps.usage.models import Batch
 from apps.usage.partitions import ensure_partitions, month_of
@@ -137,12 +138,14 @@ def _ready(
     """The first of each event that can be stored; and, by place, what is to be said of the others already."""
     results: dict[int, Result] = {}
     ready: dict[UUID, _Ready] = {}
-    history = PriceHistory()
+    history, kept_since = PriceHistory(), requests_since()
     for place, event in enumerate(events):
         try:
             if isinstance(event, Invalid):
                 raise event
             made = _make_ready(place, event, history, at, is_history=is_history)
+            if kept_since and EPOCH + timedelta(microseconds=made.call.intent.started_at_us) < kept_since:
+                raise Invalid(f"Requests of before {kept_since:%Y-%m-%d} are not kept any more.", "started_at")
         except Invalid as error:
             results[place] = Result(Status.INVALID, None, error.reason, error.field)
             continue

@@ -11,3 +11,11 @@ def lock_name(name: str, *, is_shared: bool = False) -> None:
     take = "pg_advisory_xact_lock_shared" if is_shared else "pg_advisory_xact_lock"
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {take}(hashtextextended(%s, 0))", [name])
+
+
+def try_lock_name(name: str) -> bool:
+    """Hold `name` until the transaction at hand ends, if no other transaction does; returns whether."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [name])
+        (is_ours,) = cursor.fetchone()
+    return bool(is_ours)

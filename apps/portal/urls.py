@@ -4,6 +4,7 @@ from apps.alerts.paths import alert_paths
 from apps.portal.views import (
     alerts,
     api_tokens,
+    bodies,
     dashboard,
     end_users,
     exports,
@@ -20,6 +21,7 @@ app_name = "portal"
 urlpatterns = [
     path("", dashboard.dashboard, name="dashboard"),
     path("requests/", requests.requests, name="requests"),
+    path("requests/<uuid:request_id>/bodies/", bodies.request_bodies, name="request-bodies"),
     path("exports/", exports.exports, name="exports"),
     path("exports/add/", exports.export_add, name="export-add"),
     path("exports/<uuid:export_id>/download/", exports.export_download, name="export-download"),

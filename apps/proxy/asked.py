@@ -3,6 +3,7 @@
 The first half of a call; `call.py` has the second. Knows no Django.
 """
 
+import asyncio
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -187,15 +188,18 @@ class Asked:
         """What the call names of what is kept at the provider must be this customer's own."""
         named = [*self.ask.refers_to, *([(None, self.operation.object_id)] if self.operation.object_id else [])]
         grant, makers = self.grant, self.proxy.makers
-        for param, object_id in named:
-            if makers is None:
-                raise stops.not_theirs()
-            try:
-                maker = await makers.of(grant.organization_id, self.provider, object_id)
-            except MakersUnknown:
-                raise stops.away("Whose this is cannot be looked up at the moment.") from None
+        if makers is None:
+            raise stops.not_theirs()
+        try:
+            asked = (makers.of(grant.organization_id, self.provider, object_id) for _, object_id in named)
+            found = await asyncio.gather(*asked)
+        except MakersUnknown:
+            raise stops.away("Whose this is cannot be looked up at the moment.") from None
+        for (param, object_id), maker in zip(named, found, strict=True):
             if maker is None or maker.customer_id != grant.customer_id:
                 raise stops.not_made_by_them(param, object_id)
+            if param is None and maker.alias:  # what it is read by has the name that it was made by
+                self.alias = grant.aliases.get(maker.alias)
             if maker.is_awaited and param is None and self.proxy.background is not None:
                 self.proxy.background.hurry(object_id)
                 if self.scope["method"] == "DELETE":

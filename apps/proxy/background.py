@@ -148,6 +148,8 @@ class Background:
             status, usage = await self._look(running)
             missing = missing + 1 if status in GONE else 0
             if usage is not None:
+                intent = running.intent
+                await self._makers.note_all(intent.organization_id, intent.provider, usage.made, intent.customer_id)
                 outcome = ended(running, usage, time.time())
             elif missing >= SURELY_GONE or time.time() >= ends_at:
                 outcome = assumed(running, time.time())
@@ -201,7 +203,7 @@ class Background:
         reach("before_charge")
         await self._spool.write(encode(intent), encode(outcome))
         reach("after_charge")
-        maker = Maker(intent.customer_id)
+        maker = Maker(intent.customer_id, alias=intent.alias or "")
         await self._makers.note(intent.organization_id, intent.provider, awaited.object_id, maker)
         if running.hold is not None:
             self._admission.settle(running.hold, outcome)

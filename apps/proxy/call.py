@@ -8,7 +8,7 @@ outcome (that of a process which dies comes from the shipper). Knows no Django.
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -91,6 +91,7 @@ class Call(Asked):
         self.first_token_ms: int | None = None
         self.provider_request_id: str | None = None
         self.made: str | None = None  # the id of what the provider keeps of it
+        self.made_beside: Sequence[str] = ()  # and of what is in that
         self.is_recorded = False
         self.is_awaited = False  # it was written down that the provider goes on, whatever becomes of us
         self.goes_on = False  # and it does: the outcome is not known by the end of the call
@@ -380,7 +381,7 @@ class Call(Asked):
         if result == SERVED and is_gone(self.send):
             result = CANCELLED
         if self.operation.makes_object and usage.request_id and status < 400:
-            self.made = usage.request_id
+            self.made, self.made_beside = usage.request_id, usage.made
             self.goes_on = self.ask.is_background and usage.state in RUNNING and can_be_followed(usage.request_id)
         if result == FAILED and not self.status and usage.source == ESTIMATED:
             usage = usage._replace(tokens=EMPTY, source=NONE)  # nobody saw it, and nobody told of it
@@ -422,6 +423,11 @@ class Call(Asked):
             durable = self.write_outcome(result, stop, status)
             if self.made is not None:
                 await self.note_maker(self.made, is_awaited=self.goes_on)
+                if self.made_beside and self.proxy.makers is not None:
+                    grant = self.grant
+                    await self.proxy.makers.note_all(
+                        grant.organization_id, self.provider, self.made_beside, grant.customer_id
+                    )
             await durable
         finally:
             reach("before_settle")
@@ -442,7 +448,7 @@ class Call(Asked):
         """Before the client sees the end of the answer, and may go on from it."""
         if self.proxy.makers is not None:
             grant = self.grant
-            maker = Maker(grant.customer_id, is_awaited)
+            maker = Maker(grant.customer_id, is_awaited, self.alias.name if self.alias else "")
             await self.proxy.makers.note(grant.organization_id, self.provider, made, maker)
 
     def write_outcome(self, result: int, stop: Stop | None = None, status: int = 0) -> "asyncio.Future[None]":

@@ -5,6 +5,7 @@ nothing and are passed on after a glance; a plain answer is kept, in bounds, unt
 cannot be read only the bytes are counted.
 """
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import NamedTuple, Protocol
 
@@ -38,6 +39,7 @@ class Usage(NamedTuple):
     service_tier: str = ""
     provider_cost: Decimal | None = None
     state: str = ""  # of a thing that may go on at the provider; base.RUNNING: this is not all
+    made: Sequence[str] = ()  # ids of what the provider keeps, beside the answer's own
 
 
 class Answer(Protocol):
@@ -73,7 +75,7 @@ class Meter:
         self.is_stream = answer.content_type.startswith(b"text/event-stream") or (
             ask.is_streamed and not is_json and not self._is_error
         )
-        if operation.object_id:  # what was made before: its usage was charged then
+        if operation.object_id and not operation.makes_object:  # what was made before: its usage was charged then
             self._answer = Opaque()
             return
         try:
@@ -139,6 +141,7 @@ class Meter:
             _clean(reader.service_tier)[:40] if reader.service_tier else "",
             reader.provider_cost,
             reader.state,
+            tuple(reader.made) if reader.made else (),
         )
 
     def _estimated(self, told: Tokens | None) -> tuple[Tokens, int]:

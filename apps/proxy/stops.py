@@ -89,15 +89,20 @@ def not_theirs() -> Stop:
     return Stop(
         403,
         "operation_not_offered",
-        "Stored objects (files, responses, conversations, batches) cannot be read or changed here: they belong to the "
+        "Stored objects (lists of files, batches, what others made) cannot be read or changed here: they belong to the "
         "operator's account with the provider, which other customers share.",
     )
+
+
+GONE_ON_FROM = frozenset(("previous_response_id", "conversation"))  # of these a provider says that the body is wrong
 
 
 def not_made_by_them(param: str | None, object_id: str) -> Stop:
     """As the provider says it of what isn't there: nobody is told of what others have."""
     code = "previous_response_not_found" if param == "previous_response_id" else "not_found"
-    return Stop(404 if param is None else 400, code, f"There is no “{object_id[:80]}” of this account.", param=param)
+    return Stop(
+        400 if param in GONE_ON_FROM else 404, code, f"There is no “{object_id[:80]}” of this account.", param=param
+    )
 
 
 def no_background() -> Stop:

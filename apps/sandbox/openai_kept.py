@@ -1,4 +1,4 @@
-"""What OpenAI keeps of responses and conversations, for all who call with the same key."""
+"""What OpenAI keeps of responses, conversations and files, for all who call with the same key."""
 
 import secrets
 import time
@@ -7,7 +7,7 @@ from apps.sandbox.call import Answer, Call, Json, Refusal
 from apps.sandbox.wire import Handler
 
 MOST = 10_000  # are kept
-THINGS = ("responses/", "conversations/")
+THINGS = ("responses/", "conversations/", "files/", "vector_stores/")
 
 _kept: dict[str, Json] = {}
 _ends_at: dict[str, float] = {}  # of what runs in the background, on the monotonic clock
@@ -35,8 +35,8 @@ def _as_it_is(thing: Json) -> Json:
 
 def find(method: str, path: str) -> Handler | None:
     """What answers at the paths of a kept thing."""
-    if (method, path) == ("POST", "conversations"):
-        return converse
+    if method == "POST" and path in MADE:
+        return MADE[path]
     if not path.startswith(THINGS):
         return None
     return {"GET": show, "DELETE": forget, "POST": cancel}.get(method)
@@ -60,6 +60,40 @@ def converse(call: Call) -> Answer:
     }
     keep(thing)
     return Answer(thing)
+
+
+def put_in(call: Call) -> Answer:
+    """`POST /v1/files`."""
+    thing: Json = {
+        "id": f"file-{secrets.token_hex(12)}",
+        "object": "file",
+        "bytes": len(call.body),
+        "created_at": int(time.time()),
+        "filename": "file.txt",
+        "purpose": "user_data",
+        "status": "processed",
+    }
+    keep(thing)
+    return Answer(thing)
+
+
+def make_store(call: Call) -> Answer:
+    """`POST /v1/vector_stores`."""
+    thing: Json = {
+        "id": f"vs_{secrets.token_hex(12)}",
+        "object": "vector_store",
+        "created_at": int(time.time()),
+        "name": call.json.get("name"),
+        "status": "completed",
+        "usage_bytes": 0,
+        "file_counts": {"in_progress": 0, "completed": 0, "failed": 0, "cancelled": 0, "total": 0},
+        "metadata": {},
+    }
+    keep(thing)
+    return Answer(thing)
+
+
+MADE: dict[str, Handler] = {"conversations": converse, "files": put_in, "vector_stores": make_store}
 
 
 def show(call: Call) -> Answer:
@@ -96,5 +130,5 @@ def _half(usage: Json | None) -> Json | None:
 
 
 def _id_in(call: Call) -> str:
-    rest = call.path.partition("/responses/")[2] or call.path.partition("/conversations/")[2]
-    return rest.partition("/")[0]
+    found = (call.path.partition(f"/{thing}")[2] for thing in THINGS)
+    return next(filter(None, found), "").partition("/")[0]

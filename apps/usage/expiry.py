@@ -13,6 +13,7 @@ from django.db import OperationalError, connection, transaction
 from apps.accounts.models import Organization
 from apps.kit.locks import lock_name
 from apps.usage.keeping import Keeping, RequestsHorizon, keeping_of, requests_since
+from apps.usage.measures import OF_DAYS, ROLLUPS
 from apps.usage.models import Batch
 from apps.usage.partitions import attached_months, next_month, partition_name
 from apps.usage.queries.periods import midnight
@@ -21,17 +22,8 @@ from apps.usage.rollup import LOCK
 AT_ONCE = 10_000
 PATIENCE = "SET LOCAL lock_timeout = '5s'"  # whoever reads for long is not in the way of all others: we come again
 TABLES = {
-    "hours": ("hour", ("usage_hourlyusage", "usage_hourlypropertyusage")),
-    "days": (
-        "day",
-        (
-            "usage_dailyusage",
-            "usage_dailytotal",
-            "usage_dailypropertyusage",
-            "usage_knownvalue",
-            "usage_daycardinality",
-        ),
-    ),
+    "hours": ("hour", [rollup.table for rollup in ROLLUPS if rollup.moment == "hour"]),
+    "days": ("day", [*(rollup.table for rollup in OF_DAYS), "usage_knownvalue", "usage_daycardinality"]),
 }
 
 

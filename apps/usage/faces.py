@@ -13,10 +13,13 @@ from apps.limits.state import LimitState
 from apps.limits.terms import LimitName, Scope
 from apps.usage.models import Request, Result
 from apps.usage.queries import Figures, Group, Period, Point, named_period
+from apps.usage.queries.cursors import microseconds
 from apps.usage.queries.figures import INPUT_COLUMNS, OUTPUT_COLUMNS
 from apps.usage.queries.periods import Interval
+from apps.usage.record import SENT_KEY
 from apps.usage.standing import Standing
 
+SENT_LABEL = _("Sent by API")  # instead of with a proxy key
 LABELS = {
     "today": _("Today"),
     "7d": _("7 days"),
@@ -95,12 +98,16 @@ def named_groups(
     """Groups with the names of what they stand for; without `names`, what they stand for is its name."""
     return [
         NamedGroup(
-            None if group.value is None else (names or {}).get(group.value, str(group.value)),
+            None if group.value is None else (names or {}).get(group.value, _unnamed(group.value)),
             group.figures,
             url(group.value) if url else "",
         )
         for group in groups
     ]
+
+
+def _unnamed(value: Any) -> str:
+    return str(SENT_LABEL if value == SENT_KEY else value)
 
 
 class RequestRow:
@@ -109,6 +116,7 @@ class RequestRow:
     def __init__(self, request: Request, zone: ZoneInfo) -> None:
         self._request = request
         self.started_at = request.started_at.astimezone(zone)
+        self.at = microseconds(request.started_at)  # in a link to its page, which is found by it at once
         self.badge = BADGES.get(Result(request.result), "badge-warn")
         self.all_input = sum(getattr(request, column) for column in INPUT_COLUMNS)
         self.all_output = sum(getattr(request, column) for column in OUTPUT_COLUMNS)

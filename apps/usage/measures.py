@@ -11,6 +11,8 @@ from typing import NamedTuple
 from apps.usage.histograms import counted, listed, merged
 from apps.usage.models import (
     TOKEN_KINDS,
+    DailyCustomer,
+    DailyModel,
     DailyPropertyUsage,
     DailyTotal,
     DailyUsage,
@@ -87,10 +89,8 @@ class Rollup(NamedTuple):
         return (*SUMS, *EXTREMES, *TIMES) if self.has_times else (*SUMS, *EXTREMES)
 
 
-def _by_all(table: str, moment: str, *, has_users: bool = True) -> Rollup:
-    names = ["organization_id", moment, "customer_id", "proxy_key_id", "provider", "model", "sold_as"]
-    names += ["end_user"] if has_users else []
-    return Rollup(table, {name: name for name in names}, "gathered", has_times=True)
+def _by(table: str, moment: str, *names: str) -> Rollup:
+    return Rollup(table, {name: name for name in ("organization_id", moment, *names)}, "gathered", has_times=True)
 
 
 def _by_property(table: str, moment: str) -> Rollup:
@@ -100,12 +100,17 @@ def _by_property(table: str, moment: str) -> Rollup:
     return Rollup(table, keys, source, has_times=False)
 
 
-HOURS = _by_all(HourlyUsage._meta.db_table, "hour")
-DAYS = _by_all(DailyUsage._meta.db_table, "day")
-DAY_TOTALS = _by_all(DailyTotal._meta.db_table, "day", has_users=False)
+MODEL = ("provider", "model", "sold_as")
+TOTAL = ("customer_id", "proxy_key_id", *MODEL)
+HOURS = _by(HourlyUsage._meta.db_table, "hour", *TOTAL, "end_user")
+DAYS = _by(DailyUsage._meta.db_table, "day", *TOTAL, "end_user")
+DAY_TOTALS = _by(DailyTotal._meta.db_table, "day", *TOTAL)
+CUSTOMER_DAYS = _by(DailyCustomer._meta.db_table, "day", "customer_id")
+MODEL_DAYS = _by(DailyModel._meta.db_table, "day", *MODEL)
 PROPERTY_HOURS = _by_property(HourlyPropertyUsage._meta.db_table, "hour")
 PROPERTY_DAYS = _by_property(DailyPropertyUsage._meta.db_table, "day")
-ROLLUPS = (HOURS, DAYS, DAY_TOTALS, PROPERTY_HOURS, PROPERTY_DAYS)
+ROLLUPS = (HOURS, DAYS, DAY_TOTALS, CUSTOMER_DAYS, MODEL_DAYS, PROPERTY_HOURS, PROPERTY_DAYS)
+OF_DAYS = tuple(rollup for rollup in ROLLUPS if rollup.moment == "day")
 
 
 def gather(where: str) -> str:

@@ -9,11 +9,22 @@ from apps.accounts.models import Organization
 from apps.kit.fields import AmountField
 from apps.usage.keeping import DayCardinality, Keeping, KnownValue, RequestsHorizon
 from apps.usage.segment import HEADER_BYTES
-from apps.usage.sums import DailyPropertyUsage, DailyTotal, DailyUsage, HourlyPropertyUsage, HourlyUsage, UsageMeasures
+from apps.usage.sums import (
+    DailyCustomer,
+    DailyModel,
+    DailyPropertyUsage,
+    DailyTotal,
+    DailyUsage,
+    HourlyPropertyUsage,
+    HourlyUsage,
+    UsageMeasures,
+)
 
 __all__ = [
     "TOKEN_KINDS",
     "Batch",
+    "DailyCustomer",
+    "DailyModel",
     "DailyPropertyUsage",
     "DailyTotal",
     "DailyUsage",

@@ -12,13 +12,12 @@ from apps.accounts.models import Organization
 from apps.kit.locks import lock_name
 from apps.usage.gathering import gathered
 from apps.usage.keeping import keeping_of, requests_since
-from apps.usage.measures import DAY_TOTALS, DAYS, IS_ROLLED_UP, PROPERTY_DAYS, ROLLUPS, Rollup, add
+from apps.usage.measures import IS_ROLLED_UP, OF_DAYS, ROLLUPS, Rollup, add
 from apps.usage.models import DailyUsage, DayCardinality, HourlyUsage, KnownValue, Request
 from apps.usage.queries.periods import Period, midnight
 from apps.usage.rollup import LOCK
 
 A_DAY = timedelta(days=1)
-ONLY_DAYS = (DAYS, DAY_TOTALS, PROPERTY_DAYS)
 OF_DAY = f"organization_id = %s AND started_at >= %s AND started_at < %s AND {IS_ROLLED_UP}"
 OF_PERIOD = "organization_id = %s AND {moment} >= %s AND {moment} < %s"
 
@@ -52,7 +51,7 @@ def align_hours(organization_id: UUID) -> int:
         rollups: Sequence[Rollup] = ROLLUPS
     elif _is_askew("day", DailyUsage, organization):
         has_others = days.filter(Q(has_other_users=True) | Q(has_other_values=True)).exists()
-        rollups = ROLLUPS if has_others else ONLY_DAYS  # other days, others
+        rollups = ROLLUPS if has_others else OF_DAYS  # other days, others
     else:
         return 0
     known = extent(organization_id)

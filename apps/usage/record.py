@@ -8,6 +8,7 @@ the hot path imports it.
 """
 
 from decimal import Decimal
+from uuid import UUID
 
 import msgspec
 
@@ -15,6 +16,7 @@ from apps.pricing.rating import Tokens, Units
 
 SERVED, FAILED, REFUSED, CANCELLED, UNFINISHED = range(5)  # models.Result
 NONE, REPORTED, ESTIMATED = range(3)  # models.UsageSource
+SENT_KEY = UUID(int=0)  # in the place of the proxy key of usage that was sent to us without one
 
 
 class Intent(msgspec.Struct, array_like=True, tag="i", gc=False):

@@ -10,6 +10,7 @@ from apps.keys.models import ProxyKey
 from apps.usage.queries import Figures, Scope, grouped_by, grouped_by_property, over_time, totals
 from apps.usage.queries.measures import rounded
 from apps.usage.queries.users import every_user
+from apps.usage.record import SENT_KEY
 
 DIMENSIONS = ("customer", "user", "model", "key", "provider")
 FIGURES = (
@@ -100,4 +101,5 @@ def _customer_names(organization: Organization) -> Mapping[object, str]:
 
 
 def _key_names(organization: Organization) -> Mapping[object, str]:
-    return dict(ProxyKey.objects.filter(organization=organization).values_list("pk", "name"))
+    names: dict[object, str] = {SENT_KEY: "Sent by API"}
+    return names | dict(ProxyKey.objects.filter(organization=organization).values_list("pk", "name"))

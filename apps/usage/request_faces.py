@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
 from typing import Any
-from urllib.parse import urlencode
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -15,7 +14,6 @@ from apps.accounts.models import Organization
 from apps.customers.models import Customer
 from apps.usage.faces import RequestRow
 from apps.usage.models import Request
-from apps.usage.queries.cursors import microseconds
 from apps.usage.queries.explorer import PATIENCE_S, FoundPage, found_page
 from apps.usage.refusal_faces import REASONS
 from apps.usage.request_filter import RequestFilter
@@ -31,7 +29,7 @@ class ExplorerRow(RequestRow):
 
     def __init__(self, request: Request, zone: ZoneInfo, url: UrlOf, customer_name: str) -> None:
         super().__init__(request, zone)
-        self.url = link_to(url, request)
+        self.url = f"{url(request.id)}?at={self.at}"
         self.customer_name = customer_name
         self.sold_as = sold_as(request)
         self.reason = REASONS.get(request.error_code, request.error_code)
@@ -73,11 +71,6 @@ class Explorer:
     @property
     def all_time(self) -> str:
         return self.form.query(period="all", since="", until="")
-
-
-def link_to(url: UrlOf, request: Request) -> str:
-    """The request's page, with the time by which it is found at once."""
-    return f"{url(request.id)}?{urlencode({'at': microseconds(request.started_at)})}"
 
 
 def explorer(

@@ -8,13 +8,15 @@
 import logging
 import time
 from collections.abc import Collection, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.db import DataError, IntegrityError, transaction
+from django.db.models import QuerySet, Sum
+from django.db.models.functions import TruncDay
 from django.utils import timezone
 
 from apps.kit.failpoints import reach
-from apps.kit.locks import lock_name
+from apps.kit.locks import lock_name, try_lock_name
 from apps.usage.gathering import gathered
 from apps.usage.measures import ROLLUPS, add
 from apps.usage.models import Batch
@@ -25,6 +27,7 @@ LOCK = "usage roll-ups"  # shared by who adds batches, held alone by who changes
 MOST_BATCHES = 50
 MOST_ROWS = 100_000
 FOREVER = timedelta.max
+A_DAY = timedelta(days=1)
 
 OF_BATCHES = "batch_id = ANY(%s) AND started_at BETWEEN %s AND %s"  # the dates leave out other months
 LAST_USED = """
@@ -90,7 +93,34 @@ def roll_up_some(*, at: datetime, most: int, without: Collection[int] = ()) -> S
 
 
 def _claim(most: int, without: Collection[int]) -> list[Batch]:
+    """The oldest of days that nobody is at, so that workers with much to do don't wait for each other's rows;
+    where they are at all of them, the oldest that are free.
+    """
     waiting = Batch.objects.filter(rolled_up_at=None).exclude(pk__in=without).order_by("pk")
+    if days := _free_days(waiting):
+        of_days = waiting.filter(first_started_at__gte=days[0], first_started_at__lt=days[-1] + A_DAY)
+        if claimed := _lock_some(of_days, most):
+            return claimed
+    return _lock_some(waiting, most)
+
+
+def _free_days(waiting: QuerySet[Batch]) -> list[datetime]:
+    """Days (UTC) one after the other that we have alone now, with the next: batches reach into that."""
+    days = waiting.order_by().values_list(TruncDay("first_started_at", tzinfo=UTC)).annotate(Sum("rows"))
+    free: list[datetime] = []
+    rows = 0
+    for day, more in sorted(days):
+        if all(try_lock_name(f"usage day {each:%Y-%m-%d}") for each in (day, day + A_DAY)):
+            free.append(day)
+            rows += more
+        elif free:
+            break
+        if rows >= MOST_ROWS:
+            break
+    return free
+
+
+def _lock_some(waiting: QuerySet[Batch], most: int) -> list[Batch]:
     claimed: list[Batch] = []
     rows = 0
     for batch in waiting.select_for_update(skip_locked=True)[:most]:

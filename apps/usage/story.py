@@ -15,9 +15,10 @@ from apps.pricing.book import as_price
 from apps.pricing.models import ModelPrice
 from apps.pricing.rating import Tokens
 from apps.usage.breakdown import Breakdown, Line, break_down, marked_up
-from apps.usage.faces import RequestRow
+from apps.usage.faces import SENT_LABEL, RequestRow
 from apps.usage.models import TOKEN_KINDS, Request, Result
 from apps.usage.queries.cursors import instant
+from apps.usage.record import SENT_KEY
 from apps.usage.refusal_faces import REASONS
 
 KIND_LABELS = {
@@ -102,11 +103,10 @@ def story_of(request: Request, zone: ZoneInfo, *, is_for_customer: bool) -> Stor
     lines = breakdown.lines if breakdown else []
     if is_for_customer:
         lines = marked_up(lines, request.markup_percent)
-    key = ProxyKey.objects.filter(organization_id=request.organization_id, pk=request.proxy_key_id)
     story = Story(
         row=RequestRow(request, zone),
         sold_as=sold_as(request),
-        key_name=key.values_list("name", flat=True).first() or "",
+        key_name=_key_name(request),
         reason=REASONS.get(request.error_code, request.error_code),
         told=told(request) if is_for_customer else request.error_message,
         tokens=[
@@ -119,6 +119,13 @@ def story_of(request: Request, zone: ZoneInfo, *, is_for_customer: bool) -> Stor
         price_row=None if is_for_customer else price_row,
     )
     return story if is_for_customer else _with_provider(story, request)
+
+
+def _key_name(request: Request) -> str:
+    if request.proxy_key_id == SENT_KEY:
+        return str(SENT_LABEL)
+    key = ProxyKey.objects.filter(organization_id=request.organization_id, pk=request.proxy_key_id)
+    return key.values_list("name", flat=True).first() or ""
 
 
 def sold_as(request: Request) -> str:

@@ -153,6 +153,47 @@ class DailyTotal(UsageMeasures, UsageTimes, UsageKeys):
         return f"{self.day:%Y-%m-%d} {self.model}"
 
 
+class DailyCustomer(UsageMeasures, UsageTimes):
+    """The same for a day and a customer, all else together: for overviews of many customers."""
+
+    organization = models.ForeignKey(
+        Organization, models.CASCADE, related_name="+", db_constraint=False, db_index=False
+    )
+    day = models.DateTimeField()
+    customer_id = models.UUIDField()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=["organization", "day", "customer_id"], name="daily_customer_once"),
+        )
+        indexes = (models.Index(fields=["customer_id", "day"], name="daily_customer_by_day"),)
+
+    def __str__(self) -> str:
+        return f"{self.day:%Y-%m-%d} {self.customer_id}"
+
+
+class DailyModel(UsageMeasures, UsageTimes):
+    """The same for a day and a model, of all customers together: a few rows a day, however many there are."""
+
+    organization = models.ForeignKey(
+        Organization, models.CASCADE, related_name="+", db_constraint=False, db_index=False
+    )
+    day = models.DateTimeField()
+    provider = models.TextField()
+    model = models.TextField()
+    sold_as = models.TextField()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=["organization", "day", "provider", "model", "sold_as"], name="daily_model_once"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.day:%Y-%m-%d} {self.model}"
+
+
 class HourlyPropertyUsage(UsageMeasures):
     """Sums for an hour by the value of a property and the end user, for `Plan=premium` and the like."""
 

@@ -57,7 +57,7 @@ def test_an_operator_adds_and_changes_a_rule(operator, cast):
     )
     assert (list(rule.channels.all()), rule.is_customers) == ([channel], False)
     page = text_of(operator.get("/console/alerts/"))
-    assert "Spend of each end user is at or above $25.50 within 1 day" in page
+    assert "Spend of each end user at or above $25.50 within 1 day" in page
     operator.post(f"/console/alerts/rules/{rule.pk}/edit/", USAGE | {"name": "Other", "customer": cast.globex.pk})
     changed = reread(rule)
     assert (changed.name, changed.customer, list(changed.channels.all())) == ("Other", cast.globex, [])
@@ -137,7 +137,7 @@ def test_what_fires_is_seen_with_its_figures_and_muted(operator, cast):
     an_hour(cast.globex, NOON, requests=12)
     evaluate_next(NOON + timedelta(minutes=30))
     page = text_of(operator.get("/console/alerts/"))
-    assert "Many requests Requests of each end user is at or above 10 within 1 hour Globex · ada 12 10 Firing" in page
+    assert "Many requests Requests of each end user at or above 10 within 1 hour Globex · ada 12 10 Firing" in page
     operator.post(f"/console/alerts/rules/{rule.pk}/mute/", {"hours": "24"})
     assert "Muted until" in text_of(operator.get("/console/alerts/"))
     operator.post(f"/console/alerts/rules/{rule.pk}/mute/", {"hours": "0"})

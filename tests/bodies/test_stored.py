@@ -88,7 +88,7 @@ def test_what_was_sent_and_what_came_back_is_stored(served: Served, installation
 
 @pytest.mark.parametrize("make", [chat, messages])
 def test_a_stream_is_stored_as_it_came(served: Served, installation: Installation, make):
-    tenant = a_tenant(installation, hides_keys=False, hides_emails=False, hides_cards=False)
+    tenant = a_tenant(installation)
     seen = served.call(make(tenant.key, is_streamed=True))
     assert seen.saw_end
     (stored,) = served.stored(tenant)

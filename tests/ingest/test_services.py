@@ -8,12 +8,13 @@ from uuid import UUID
 import pytest
 
 from apps.customers.services import update_customer
-from apps.ingest.calls import SENT, request_id_of
+from apps.ingest.calls import request_id_of
 from apps.ingest.models import SentEvent
 from apps.ingest.services import KEPT_LONGER, Status, forget_sent
 from apps.pricing.rating import Tokens
 from apps.usage.audit import audit
 from apps.usage.models import Batch, HourlyPropertyUsage, HourlyUsage, PropertyName, Request, Result, UsageSource
+from apps.usage.record import SENT_KEY
 from apps.usage.rollup import roll_up
 from tests.cast import Cast, a_customer, an_organization, at_once
 from tests.ingest.conftest import COST, NOW, a_price, send, statuses, told
@@ -48,7 +49,8 @@ def test_an_event_is_a_request_with_all_it_said(cast: Cast, price):
     assert result.status is ACCEPTED
     assert request.id == result.request_id == request_id_of(cast.acme.pk, cast.globex.pk, "ev-1")
     assert request.id.version == 8
-    assert (request.organization_id, request.customer_id, request.proxy_key_id) == (cast.acme.pk, cast.globex.pk, SENT)
+    assert (request.organization_id, request.customer_id) == (cast.acme.pk, cast.globex.pk)
+    assert request.proxy_key_id == SENT_KEY
     assert request.started_at == datetime(2026, 3, 10, 11, 59, tzinfo=UTC)
     assert (request.model, request.model_served, request.endpoint) == ("gpt-test", "gpt-test-2026", "responses")
     assert (request.input_tokens, request.cache_read_tokens, request.output_tokens) == (1000, 200, 500)

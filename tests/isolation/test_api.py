@@ -9,7 +9,9 @@ from django.test import Client
 from django.urls import URLPattern, get_resolver
 from django.utils import timezone
 
+from apps.alerts.owners import Owner
 from apps.customers.models import Customer
+from tests.alerts.conftest import a_rule
 from tests.cast import Cast, a_proxy_key, an_api_token
 from tests.isolation.test_foreign_objects import a_limit, everything, undone
 from tests.used import a_request
@@ -19,6 +21,7 @@ Objects = Mapping[str, object]
 BODIES = {  # of those that want one: what would be right
     "PUT": {"user": "mallory"},
     "PATCH": {"daily_cap": "1"},
+    "mute": {"until": None},
 }
 
 
@@ -41,13 +44,14 @@ def url_of(pattern: URLPattern, objects: Objects) -> str:
     return f"/api/v1/{path}"
 
 
-def objects_of(customer: Customer) -> Objects:
+def objects_of(customer: Customer, owner: Owner | None = None) -> Objects:
     """Something of each kind that addresses name."""
     return {
         "customer_id": customer.pk,
         "key_id": a_proxy_key(customer)[0].pk,
         "limit_id": a_limit(customer),
         "request_id": a_request(customer, timezone.now()).id,
+        "rule_id": a_rule(owner or Owner(customer.organization)).pk,
     }
 
 
@@ -55,7 +59,7 @@ def ask(client: Client, method: str, url: str, plain: str) -> int:
     return client.generic(
         method,
         url,
-        data=json.dumps(BODIES.get(method, {})),
+        data=json.dumps(BODIES.get(url.rsplit("/", 1)[-1]) or BODIES.get(method, {})),
         content_type="application/json",
         headers={"authorization": f"Bearer {plain}"},
     ).status_code
@@ -75,8 +79,12 @@ def name_of(pattern: URLPattern) -> str:
 def test_what_is_somebody_elses_does_not_exist_and_stays_as_it_is(
     client: Client, cast: Cast, tokens, pattern: URLPattern, whose: str
 ):
-    foreign = [cast.shady] if whose == "Acme" else [cast.shady, cast.initech]
-    urls = [url_of(pattern, objects_of(customer)) for customer in foreign]
+    if whose == "Acme":
+        owners = [Owner(cast.evil_corp), Owner(cast.acme, cast.globex)]  # not even its own customers' rules
+        urls = [url_of(pattern, objects_of(cast.shady, owner)) for owner in owners]
+    else:
+        owners = [Owner(cast.evil_corp), Owner(cast.acme), Owner(cast.acme, cast.initech)]
+        urls = [url_of(pattern, objects_of(cast.initech, owner)) for owner in owners]
     ask(client, "GET", urls[0], tokens[whose])  # its use is noted
     before = everything()
     for url in urls:

@@ -237,7 +237,13 @@ def test_another_operators_key_is_not_revoked(cast: Cast):
 def test_a_rotation_tells_what_it_did(cast: Cast, settings):
     a_provider_key(cast.acme)
     settings.VAULT_KEYS = f"next:{'A' * 43}=,{settings.VAULT_KEYS}"
-    assert answer_of("rotate_vault") == {"rotated": 1, "data_keys": 0, "newest": "next", "unused": ["tests"]}
+    assert answer_of("rotate_vault") == {
+        "rotated": 1,
+        "data_keys": 0,
+        "sealed": 0,
+        "newest": "next",
+        "unused": ["tests"],
+    }
 
 
 def test_a_rotation_that_cannot_open_a_secret_fails_loudly(cast: Cast, settings):

@@ -1,7 +1,8 @@
 """A process of its own that lets calls in: what `test_processes` starts several of.
 
-    python -m tests.limits.process calls|money URL CUSTOMER SEED
+    python -m tests.limits.process calls|money URL CUSTOMER SEED [AHEAD]
 
+AHEAD: seconds by which its clock is ahead of everybody else's.
 Waits for a line on stdin, so that all begin together, and prints what came of it as JSON.
 """
 
@@ -9,8 +10,10 @@ import asyncio
 import json
 import random
 import sys
+import time
 from decimal import Decimal
 
+import time_machine
 import uvloop
 
 from apps.limits.limiter import Limiter
@@ -26,7 +29,10 @@ MONEY = Limits(daily_cap=CAP, monthly_cap=CAP)
 async def call(limiter: Limiter, keys: LimitKeys, limits: Limits, hold_id: str, held: int, price: int) -> int | None:
     """Let in, wait a little, settle. What it was charged; None if it was refused."""
     try:
-        hold = await limiter.admit(hold_id, under(keys, limits), Periods("d", "m"), tokens=1, spend=held)
+        began_us = int(time.time() * 1_000_000)
+        hold = await limiter.admit(
+            hold_id, under(keys, limits), Periods("d", "m"), tokens=1, spend=held, began_us=began_us
+        )
     except LimitReached:
         return None
     await asyncio.sleep(random.random() / 100)
@@ -53,5 +59,11 @@ async def main(what: str, url: str, customer: str, seed: int) -> None:
     print(json.dumps([price for price in charged if price is not None]))
 
 
+def run(what: str, url: str, customer: str, seed: str, ahead: str = "0") -> None:
+    """All that asks for the time of day in this process is told another."""
+    with time_machine.travel(time.time() + float(ahead), tick=True):
+        uvloop.run(main(what, url, customer, int(seed)))
+
+
 if __name__ == "__main__":
-    uvloop.run(main(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])))
+    run(*sys.argv[1:])

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -18,12 +19,17 @@ ROOT = Path(__file__).parents[2]
 PROCESSES = 4
 
 
-def run_processes(what: str, customer: bytes) -> list[int]:
+SAME = (0,) * PROCESSES  # by how many seconds each one's clock is ahead
+
+
+def run_processes(what: str, customer: bytes, ahead_s: Sequence[int] = SAME) -> list[int]:
     """What each call that was let in was charged, over all of them."""
     command = [sys.executable, "-m", "tests.limits.process", what, settings.REDIS_URL, customer.hex()]
     processes = [
-        subprocess.Popen([*command, str(seed)], cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        for seed in range(PROCESSES)
+        subprocess.Popen(
+            [*command, str(seed), str(ahead)], cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        for seed, ahead in enumerate(ahead_s)
     ]
     for process in processes:
         print(file=process.stdin, flush=True)

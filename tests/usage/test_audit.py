@@ -7,6 +7,8 @@ from apps.usage.audit import audit
 from apps.usage.measures import EXTREMES, SUMS, TIMES
 from apps.usage.models import (
     Batch,
+    DailyCustomer,
+    DailyModel,
     DailyPropertyUsage,
     DailyTotal,
     DailyUsage,
@@ -36,7 +38,15 @@ def test_equals_are_equal(rolled_up):
     assert (audit().is_equal, audit().requests, audit().waiting) == (True, 2, 0)
 
 
-TABLES = (HourlyUsage, DailyUsage, DailyTotal, HourlyPropertyUsage, DailyPropertyUsage)
+TABLES = (
+    HourlyUsage,
+    DailyUsage,
+    DailyTotal,
+    DailyCustomer,
+    DailyModel,
+    HourlyPropertyUsage,
+    DailyPropertyUsage,
+)
 
 
 @pytest.mark.parametrize("measure", (*SUMS, *EXTREMES))

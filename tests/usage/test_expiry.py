@@ -1,6 +1,6 @@
 """What is old goes at its time, level by level; what is left is right, proved and rebuilt as before."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -10,6 +10,8 @@ from apps.usage import expiry
 from apps.usage.audit import audit
 from apps.usage.expiry import drop_months, forget_sums
 from apps.usage.models import (
+    DailyCustomer,
+    DailyModel,
     DailyPropertyUsage,
     DailyTotal,
     DailyUsage,
@@ -27,7 +29,7 @@ from apps.usage.spent import recorded, spent
 from tests.usage.conftest import NOON, a_call, microseconds, write_spool
 from tests.usage.test_rebuild import hours
 
-DAY = timedelta(days=1)
+OF_DAYS = (DailyUsage, DailyTotal, DailyCustomer, DailyModel, DailyPropertyUsage)
 AT = datetime(2026, 6, 20, 12, tzinfo=UTC)
 MARCH = "usage_request_2026_03"
 
@@ -139,7 +141,7 @@ def test_hours_go_and_days_stay(cast, kept, monkeypatch):
 
 
 def of_days() -> list[dict[str, object]]:
-    rows = [row for model in (DailyUsage, DailyTotal, DailyPropertyUsage) for row in model.objects.values()]
+    rows = [row for model in OF_DAYS for row in model.objects.values()]
     return sorted(({name: row[name] for name in row if name != "id"} for row in rows), key=str)
 
 
@@ -156,7 +158,7 @@ def test_each_organization_has_its_own_days(cast, kept):
 def test_days_go_too(cast, kept):
     kept(days_days=60)
     forget_sums(at=AT)
-    for model in (DailyUsage, DailyTotal, DailyPropertyUsage):
+    for model in OF_DAYS:
         assert sorted(day.month for day in model.objects.values_list("day", flat=True)) == [5, 5, 6, 6]
     assert audit().is_equal
     assert forget_sums(at=AT) == 0

@@ -7,13 +7,30 @@ import pytest
 
 from apps.accounts.services import update_organization
 from apps.usage.audit import audit
-from apps.usage.models import Batch, DailyPropertyUsage, DailyTotal, DailyUsage, HourlyPropertyUsage, HourlyUsage
+from apps.usage.models import (
+    Batch,
+    DailyCustomer,
+    DailyModel,
+    DailyPropertyUsage,
+    DailyTotal,
+    DailyUsage,
+    HourlyPropertyUsage,
+    HourlyUsage,
+)
 from apps.usage.rebuild import extent, rebuild_rollups
 from apps.usage.rollup import roll_up
 from apps.usage.tasks import align_hours
 from tests.usage.conftest import NOON, a_call, write_spool
 
-TABLES = (HourlyUsage, DailyUsage, DailyTotal, HourlyPropertyUsage, DailyPropertyUsage)
+TABLES = (
+    HourlyUsage,
+    DailyUsage,
+    DailyTotal,
+    DailyCustomer,
+    DailyModel,
+    HourlyPropertyUsage,
+    DailyPropertyUsage,
+)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 

@@ -15,6 +15,8 @@ from apps.usage import rollup
 from apps.usage.audit import audit
 from apps.usage.models import (
     Batch,
+    DailyCustomer,
+    DailyModel,
     DailyPropertyUsage,
     DailyTotal,
     DailyUsage,
@@ -59,6 +61,7 @@ MEASURES = {
     "first_at": NOON,
     "last_at": NOON,
 }
+OF_DAYS = (DailyUsage, DailyTotal, DailyCustomer, DailyModel, DailyPropertyUsage)
 NOTHING = {"input_tokens": 0, "cache_read_tokens": 0, "output_tokens": 0, "cost": 0, "price": 0, "latency_ms": 0}
 NO_USE = {"usage_source": NONE, "tokens": Tokens(), "cost": Decimal(0), "price": Decimal(0)}
 BROKEN = {"failed": 1, "server_errors": 1}
@@ -94,7 +97,7 @@ def test_what_counts_where(cast, root, ship, outcome, differences):
     write_spool(root, a_call(cast.globex, outcome=outcome, properties=[("Plan", "pro")]))
     ship()
     assert roll_up() == 1
-    for model in (HourlyUsage, HourlyPropertyUsage, DailyUsage, DailyTotal, DailyPropertyUsage):
+    for model in (HourlyUsage, HourlyPropertyUsage, *OF_DAYS):
         assert measures(model.objects.get()) == MEASURES | differences
 
 

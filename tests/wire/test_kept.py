@@ -105,3 +105,60 @@ def test_what_is_read_again_is_not_charged_again(proxied, to, installation):
     )
     assert rows[0] == {"status": 200, "cost": Decimal(0), "input_tokens": 0, "output_tokens": 0}
     assert (rows[1]["input_tokens"], rows[1]["output_tokens"]) == (made.usage.input_tokens, made.usage.output_tokens)
+
+
+# Files, items and stores that a body names
+
+
+def put_in(to: openai.OpenAI) -> str:
+    return to.files.create(file=("notes.txt", b"Some words."), purpose="user_data").id
+
+
+def about(file_id: str) -> Any:
+    return [{"role": "user", "content": [{"type": "input_file", "file_id": file_id}]}]
+
+
+def test_a_file_is_named_read_and_deleted_by_who_put_it_in(installation, to, stranger):
+    file_id = put_in(to)
+    assert to.responses.create(model=MODEL, input=about(file_id)).output_text
+    part: Any = {"type": "file", "file": {"file_id": file_id}}
+    assert to.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": [part]}]).choices
+    assert to.files.retrieve(file_id).id == file_id
+    before = len(installation.provider_calls())
+    for call in (
+        lambda: stranger.responses.create(model=MODEL, input=about(file_id)),
+        lambda: stranger.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": [part]}]),
+        lambda: stranger.files.retrieve(file_id),
+        lambda: stranger.files.content(file_id),
+        lambda: stranger.files.delete(file_id),
+    ):
+        with pytest.raises(openai.NotFoundError, match="of this account"):
+            call()
+    assert len(installation.provider_calls()) == before
+    assert to.files.delete(file_id).deleted
+    with pytest.raises(openai.PermissionDeniedError):  # all of them, whoever's they are
+        to.files.list()
+
+
+def test_a_store_is_its_makers(to, stranger):
+    store, file_id = to.vector_stores.create(name="notes"), put_in(to)
+    tool: Any = {"type": "file_search", "vector_store_ids": [store.id]}
+    assert to.responses.create(model=MODEL, input="Hello.", tools=[tool]).output_text
+    for call in (
+        lambda: stranger.responses.create(model=MODEL, input="Hello.", tools=[tool]),
+        lambda: stranger.vector_stores.files.create(store.id, file_id=file_id),
+        lambda: stranger.vector_stores.create(file_ids=[file_id]),
+    ):
+        with pytest.raises(openai.NotFoundError, match="of this account"):
+            call()
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_an_item_is_named_by_who_had_it_made(to, stranger, is_streamed):
+    made = streamed(to) if is_streamed else to.responses.create(model=MODEL, input="Hello.")
+    for reference in ({"type": "item_reference", "id": made.output[0].id}, {"id": made.output[0].id}):
+        asked: Any = [reference, {"role": "user", "content": "And?"}]
+        assert to.responses.create(model=MODEL, input=asked).output_text
+        with pytest.raises(openai.NotFoundError) as caught:
+            stranger.responses.create(model=MODEL, input=asked)
+        assert caught.value.param == "item_reference"

@@ -1,6 +1,10 @@
 """A real OpenTelemetry SDK with the instrumentation of OpenAI's client: what it sends of a call that went straight to
 the provider is the record that the proxy makes of the same call."""
 
+import gzip
+import http.client
+import secrets
+import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -15,10 +19,13 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
 
+from tests.ingest.test_otlp import a_request
 from tests.rig.desk import MODELS
 from tests.rig.installation import Installation, Tenant
 from tests.rig.processes import listen, manage, port_of, wait_until
 from tests.wire.conftest import Proxied
+
+pytestmark = pytest.mark.timeout(400)  # a server of each kind is started
 
 HELLO = [{"role": "user", "content": "Tell me of the sea, please."}]
 SAID = {"user.id": "ada@example.com", "session.id": "s-7", "tollgate.property.Plan": "premium"}
@@ -209,3 +216,22 @@ def test_a_call_that_failed_is_recorded_as_that_and_costs_nothing(ways: Ways):
         ways.straight.chat.completions.create(model="error-429", messages=HELLO)
     (sent,) = rows_of(ways)
     assert (sent["result"], sent["error_code"], sent["model"], sent["cost"]) == (1, "RateLimitError", "error-429", 0)
+
+
+def test_an_export_in_chunks_gets_through_the_proxys_port(ways: Ways):
+    """As Go's exporter sends what it packs: no length is told."""
+    call = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": "any"}
+    request = a_request(spans=2, **call)
+    for span in request.resource_spans[0].scope_spans[0].spans:
+        span.start_time_unix_nano, span.trace_id = time.time_ns(), secrets.token_bytes(16)
+    packed = gzip.compress(request.SerializeToString())
+    connection = http.client.HTTPConnection(ways.url.removeprefix("http://"), timeout=30)
+    headers = {
+        "authorization": f"Bearer {ways.tenant.key}",
+        "content-type": "application/x-protobuf",
+        "content-encoding": "gzip",
+    }
+    connection.request("POST", "/v1/traces", iter([packed[:50], packed[50:]]), headers, encode_chunked=True)
+    assert connection.getresponse().status == 200
+    connection.close()
+    assert len(rows_of(ways)) == 2

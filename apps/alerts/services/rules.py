@@ -14,7 +14,7 @@ from apps.alerts.actions import POSSIBLE
 from apps.alerts.errors import TooMany
 from apps.alerts.models import AlertEvent, AlertRule, Channel
 from apps.alerts.owners import Owner
-from apps.alerts.terms import OPERATORS_OWN, Action, Comparison, Grouping, Metric, Subject
+from apps.alerts.terms import OPERATORS_OWN, PERCENTILES, Action, Comparison, Grouping, Metric, Subject
 
 LOOKS_AT = (  # another value of these makes it another rule: what fired under the old one is over
     "metric",
@@ -125,6 +125,8 @@ def check_rule(rule: AlertRule) -> None:
         errors["property_name"] = _("Name the property.")
     if rule.property_name and (rule.model or rule.proxy_key_id or rule.group_by in (Grouping.MODEL, Grouping.KEY)):
         errors["property_name"] = _("A property can be narrowed by customer and end user, not by model or key.")
+    if rule.metric in PERCENTILES and rule.property_name and rule.window_minutes >= 60:
+        errors["property_name"] = _("Latencies are not summed by property: choose a window under an hour.")
     _check_action(rule, errors)
     if errors:
         raise ValidationError(errors)

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from apps.accounts.models import MOST_RETRIES
 from apps.api.v1.base import ApiView
 from apps.api.v1.bodies import read_body
-from apps.api.v1.fields import Amount, Instant, Text, Told
+from apps.api.v1.fields import Amount, Flag, Instant, Slug, Text, Told, Whole
 from apps.api.v1.limit_fields import AccessSerializer, LimitInputs, LimitsSerializer
 from apps.api.v1.paging import newest_first, page
 from apps.api.v1.params import Paged
@@ -66,22 +66,20 @@ class CustomerChangesSerializer(AccessSerializer, LimitInputs):
     markup_percent = Amount(
         max_digits=9, decimal_places=4, min_value=-100, required=False, allow_null=True, help_text="null: the default."
     )
-    shortens_output = serializers.BooleanField(required=False)
-    retries = serializers.IntegerField(min_value=0, max_value=MOST_RETRIES, required=False, allow_null=True)
+    shortens_output = Flag(required=False)
+    retries = Whole(min_value=0, max_value=MOST_RETRIES, required=False, allow_null=True)
 
 
 class NewCustomerSerializer(CustomerChangesSerializer):
     """A new customer."""
 
     name = Text(max_length=120, trim_whitespace=True)
-    slug = serializers.SlugField(
-        max_length=63, required=False, help_text="How commands call it; if not told, made from the name."
-    )
+    slug = Slug(max_length=63, required=False, help_text="How commands call it; if not told, made from the name.")
 
 
 class CustomerParams(Paged):
     search = Text(required=False, max_length=120, help_text="Part of the name.")
-    is_suspended = serializers.BooleanField(required=False, allow_null=True, default=None)
+    is_suspended = Flag(required=False)
 
 
 class CustomerList(ApiView):
@@ -100,7 +98,7 @@ class CustomerList(ApiView):
         customers = self.customers()
         if wanted := params.get("search"):
             customers = customers.filter(name__icontains=wanted)
-        if params["is_suspended"] is not None:
+        if "is_suspended" in params:
             customers = customers.filter(suspended_at__isnull=not params["is_suspended"])
         found, after = newest_first(customers, params)
         return page([told(self, customer) for customer in found], after)

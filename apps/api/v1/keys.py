@@ -13,7 +13,7 @@ from rest_framework.response import Response
 
 from apps.api.v1.base import ApiView
 from apps.api.v1.bodies import read_body
-from apps.api.v1.fields import Asked, Instant, Text, Told
+from apps.api.v1.fields import Asked, Flag, Id, Instant, Text, Told, Whole
 from apps.api.v1.limit_fields import AccessSerializer, LimitInputs, LimitsSerializer
 from apps.api.v1.paging import newest_first, page
 from apps.api.v1.params import ForCustomer, Paged
@@ -69,7 +69,7 @@ class MadeKeySerializer(ProxyKeySerializer):
 class NewKeySerializer(AccessSerializer, LimitInputs):
     """A new key."""
 
-    customer = serializers.UUIDField(required=False, help_text="Whose; a customer's token needs not say.")
+    customer = Id(required=False, help_text="Whose; a customer's token needs not say.")
     name = Text(max_length=80, trim_whitespace=True)
     expires_at = Instant(required=False, allow_null=True, help_text="The first instant without it.")
 
@@ -77,7 +77,7 @@ class NewKeySerializer(AccessSerializer, LimitInputs):
 class RotationSerializer(Asked):
     """How a key is replaced."""
 
-    overlap_s = serializers.IntegerField(
+    overlap_s = Whole(
         min_value=0,
         max_value=int(LONGEST_OVERLAP.total_seconds()),
         default=86_400,
@@ -86,7 +86,7 @@ class RotationSerializer(Asked):
 
 
 class KeyParams(Paged, ForCustomer):
-    is_live = serializers.BooleanField(required=False, allow_null=True, default=None, help_text="Accepted now, or not.")
+    is_live = Flag(required=False, help_text="Accepted now, or not.")
 
 
 class KeyView(ApiView):
@@ -116,7 +116,7 @@ class KeyList(KeyView):
         keys = self.keys()
         if customer_id := self.customer_in(params):
             keys = keys.filter(customer=customer_id)
-        if params["is_live"] is not None:
+        if "is_live" in params:
             live = ProxyKey.objects.live(timezone.now())
             keys = keys.filter(pk__in=live) if params["is_live"] else keys.exclude(pk__in=live)
         found, after = newest_first(keys, params)

@@ -4,11 +4,12 @@ from typing import Any, TypeAlias
 
 from rest_framework import serializers
 
-from apps.api.v1.fields import MOST_BIG_INTEGER, MOST_INTEGER, Amount, Asked, Instant, Text, Told
+from apps.api.v1.fields import MOST_BIG_INTEGER, MOST_INTEGER, Amount, Asked, Instant, Text, Told, Whole
 from apps.customers.limit_fields import CAPS, LIMITS, MOST_LISTED, LimitFields
 from apps.limits.state import LimitState
 from apps.limits.terms import LimitName
 
+MOST_DIGITS = 36  # tokens can be many
 Fields: TypeAlias = dict[str, serializers.Field[Any, Any, Any, Any]]
 
 HELP = {
@@ -23,9 +24,9 @@ HELP = {
 }
 
 
-def _count(name: str, **options: Any) -> serializers.IntegerField:
+def _count(name: str, **options: Any) -> Whole:
     most = MOST_BIG_INTEGER if name == "tokens_per_minute" else MOST_INTEGER
-    return serializers.IntegerField(min_value=0, max_value=most, allow_null=True, help_text=HELP[name], **options)
+    return Whole(min_value=0, max_value=most, allow_null=True, help_text=HELP[name], **options)
 
 
 def _cap(name: str, **options: Any) -> Amount:
@@ -76,10 +77,10 @@ class ToldLimitState(Told):
 
     name = serializers.CharField()
     unit = serializers.ChoiceField(choices=["usd", "tokens", "requests"])
-    limit = Amount()
-    used = Amount()
-    held = Amount(help_text="By calls under way, which may cost less in the end.")
-    left = Amount()
+    limit = Amount(max_digits=MOST_DIGITS)
+    used = Amount(max_digits=MOST_DIGITS)
+    held = Amount(max_digits=MOST_DIGITS, help_text="By calls under way, which may cost less in the end.")
+    left = Amount(max_digits=MOST_DIGITS)
     resets_at = Instant(allow_null=True, help_text="null: as calls end, as time passes, or never.")
     is_sure = serializers.BooleanField(help_text="Whether all that was used is counted already.")
 

@@ -9,7 +9,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.api.v1.fields import Instant, Text, Told, Zone
+from apps.api.v1.fields import Instant, Text, Told, Whole, Zone
 from apps.api.v1.figures import EXAMPLE as FIGURES
 from apps.api.v1.figures import FiguresSerializer
 from apps.api.v1.paging import cut, offset_of
@@ -80,7 +80,7 @@ class MetricsSerializer(Told):
 
 
 class MetricsParams(Paged, UsageParams):
-    limit = serializers.IntegerField(min_value=1, max_value=100, default=20, help_text="How many groups on a page.")
+    limit = Whole(min_value=1, max_value=100, default=20, help_text="How many groups on a page.")
     interval = serializers.ChoiceField(choices=["total", "hour", "day", "month"], default="day")
     zone = Zone(required=False, help_text="In whose days and months; if not told, the organization's.")
     group_by = serializers.ChoiceField(

@@ -8,14 +8,14 @@ from django.utils import timezone
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from apps.api.v1.fields import Instant, Text
+from apps.api.v1.fields import Id, Instant, Query, Text, Whole
 from apps.api.v1.problems import InvalidParameters
 from apps.usage.queries import PERIODS, Period, named_period
 
 LIMIT, MOST = 50, 200
 
 
-class Params(serializers.Serializer[Any]):
+class Params(Query):
     """The parameters of an operation. OPERATORS: those that a customer's token does not have."""
 
     OPERATORS: tuple[str, ...] = ()
@@ -39,9 +39,7 @@ class Params(serializers.Serializer[Any]):
 class Paged(Params):
     """For lists."""
 
-    limit = serializers.IntegerField(
-        min_value=1, max_value=MOST, default=LIMIT, help_text="How many there are on a page."
-    )
+    limit = Whole(min_value=1, max_value=MOST, default=LIMIT, help_text="How many there are on a page.")
     cursor = Text(required=False, max_length=300, help_text="`next` of the page before; none: the first page.")
 
 
@@ -60,7 +58,7 @@ class Spanned(Params):
 class ForCustomer(Params):
     """For what can be narrowed to a customer."""
 
-    customer = serializers.UUIDField(required=False, help_text="Of this customer only. Operators.")
+    customer = Id(required=False, help_text="Of this customer only. Operators.")
 
 
 def span_of(params: dict[str, Any], zone: ZoneInfo) -> Period:

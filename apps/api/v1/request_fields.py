@@ -53,6 +53,13 @@ class TokensSerializer(serializers.Serializer[Any]):
         return {kind: serializers.IntegerField(source=f"{kind}_tokens") for kind in TOKEN_KINDS}
 
 
+class Attempts(serializers.IntegerField):
+    """How often a request was tried at providers."""
+
+    def to_representation(self, request: Request) -> int:  # type: ignore[override]
+        return len(request.attempts) or int(request.result != Result.REFUSED)
+
+
 class RequestSerializer(Told):
     """One metered call. What stands behind a name that the operator gave a model is told to operators only."""
 
@@ -91,7 +98,7 @@ class RequestSerializer(Told):
     session_name = serializers.CharField(allow_null=True)
     client_request_id = serializers.CharField(allow_null=True)
     client_ip = serializers.CharField(allow_null=True)
-    attempts = serializers.SerializerMethodField(required=False, help_text="Operators: how often it was tried.")
+    attempts = Attempts(source="*", required=False, help_text="Operators: how often it was tried.")
 
     def get_model(self, request: Request) -> str:
         """Its alias, else its name."""
@@ -113,9 +120,6 @@ class RequestSerializer(Told):
 
     def get_output_tokens(self, request: Request) -> int:
         return sum(getattr(request, column) for column in OUTPUT_COLUMNS)
-
-    def get_attempts(self, request: Request) -> int:
-        return len(request.attempts) or int(request.result != Result.REFUSED)
 
 
 def told_request(request: Request, *, is_operators: bool) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.api.v1.fields import MOST_INTEGER, Amount, Instant, Text
+from apps.api.v1.fields import MOST_INTEGER, Amount, Id, Instant, Text, Whole
 from apps.api.v1.paging import no_cursor, page
 from apps.api.v1.params import ForCustomer, Paged
 from apps.api.v1.problems import InvalidParameters
@@ -32,12 +32,10 @@ class RequestParams(Paged, ForCustomer):
     since = Instant(required=False, help_text="It began then, or later.")
     until = Instant(required=False, help_text="It began before.")
     result = serializers.ChoiceField(choices=list(RESULTS), required=False)
-    status = serializers.IntegerField(
-        required=False, min_value=0, max_value=MOST_STATUS, help_text="As the client got it, such as 429."
-    )
+    status = Whole(required=False, min_value=0, max_value=MOST_STATUS, help_text="As the client got it, such as 429.")
     model = Text(required=False, max_length=200, help_text="`*` at its end: any that begin so.")
     user = Text(required=False, allow_blank=True, help_text="Of this end user; empty: those that name none.")
-    key = serializers.UUIDField(required=False, help_text="With this proxy key.")
+    key = Id(required=False, help_text="With this proxy key.")
     property = Text(required=False, max_length=1000, help_text="`name=value`, or `name` for any value.")
     session = Text(required=False, help_text="Of this session.")
     error = Text(required=False, max_length=200, help_text="Part of the error's code or message.")
@@ -45,7 +43,7 @@ class RequestParams(Paged, ForCustomer):
     price_below = Amount(required=False, min_value=0)
     cost_above = Amount(required=False, min_value=0, help_text="Operators.")
     cost_below = Amount(required=False, min_value=0, help_text="Operators.")
-    latency_above_ms = serializers.IntegerField(required=False, min_value=0, max_value=MOST_INTEGER)
+    latency_above_ms = Whole(required=False, min_value=0, max_value=MOST_INTEGER)
 
 
 class RequestList(UsageView):

@@ -88,7 +88,9 @@ def operation(
 
     def decorator(method: Method) -> Method:
         method.needs_scope = needs  # type: ignore[attr-defined]
-        examples = [] if example is None else [OpenApiExample("answer", example, response_only=True)]
+        given = answers or {status: answer}
+        statuses = [str(key[0] if isinstance(key, tuple) else key) for key in given]
+        examples = [OpenApiExample("answer", example, response_only=True, status_codes=statuses)] if example else []
         if sent is not None:
             examples.append(OpenApiExample("body", sent, request_only=True))
         decorated: Method = extend_schema(
@@ -98,7 +100,7 @@ def operation(
             tags=[tag],
             parameters=[params] if params else [],
             request=body,
-            responses=(answers or {status: answer}) | problems({*EVERYWHERE, *errors}),
+            responses=given | problems({*EVERYWHERE, *errors}),
             examples=examples,
         )(method)
         return decorated

@@ -53,14 +53,14 @@ class TooLong(APIException):
     status_code = 413
 
 
-class TokensSerializer(serializers.Serializer[Any]):
+class SentTokensSerializer(serializers.Serializer[Any]):
     """Tokens by kind. The kinds are disjoint: a cached token is not among `input`, one of reasoning not in `output`."""
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         return {kind: serializers.IntegerField(required=False, min_value=0, max_value=10**9) for kind in KINDS}
 
 
-class SessionSerializer(serializers.Serializer[Any]):
+class SentSessionSerializer(serializers.Serializer[Any]):
     """Of several calls that belong together."""
 
     id = serializers.CharField(required=False)
@@ -81,7 +81,7 @@ class EventSerializer(serializers.Serializer[Any]):
         required=False, help_text="Its id or slug. Needed with an organization's token, unless the body has one."
     )
     proxy_key = serializers.UUIDField(required=False, help_text="The id of the customer's proxy key it belongs to.")
-    tokens = TokensSerializer(required=False)
+    tokens = SentTokensSerializer(required=False)
     usage = serializers.DictField(
         required=False, help_text="In the place of `tokens`: the `usage` object of the provider's answer as it was."
     )
@@ -95,7 +95,7 @@ class EventSerializer(serializers.Serializer[Any]):
     provider_cost = Amount(required=False, help_text="What the provider said that it charges, kept beside our figure.")
     end_user = serializers.CharField(required=False)
     properties = serializers.DictField(child=serializers.CharField(), required=False)
-    session = SessionSerializer(required=False)
+    session = SentSessionSerializer(required=False)
     latency_ms = serializers.IntegerField(required=False, min_value=0, max_value=2**31 - 1)
     first_token_ms = serializers.IntegerField(required=False, min_value=0, max_value=2**31 - 1)
     is_streamed = serializers.BooleanField(required=False)

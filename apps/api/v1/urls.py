@@ -1,6 +1,7 @@
 from django.urls import path, re_path
 
 from apps.api.v1 import (
+    alerts,
     audit,
     customers,
     exports,
@@ -39,6 +40,13 @@ urlpatterns = [
     path("users", users.UserList.as_view(), name="users"),
     path("users/detail", users.UserDetail.as_view(), name="user"),
     path("exports/usage", exports.UsageExport.as_view(), name="export-usage"),
+    path("alerts", alerts.RuleList.as_view(), name="alerts"),
+    path("alerts/<uuid:rule_id>", alerts.RuleDetail.as_view(), name="alert"),
+    path("alerts/<uuid:rule_id>/pause", alerts.RulePause.as_view(), name="alert-pause"),
+    path("alerts/<uuid:rule_id>/resume", alerts.RuleResume.as_view(), name="alert-resume"),
+    path("alerts/<uuid:rule_id>/mute", alerts.RuleMute.as_view(), name="alert-mute"),
+    path("alert-events", alerts.EventList.as_view(), name="alert-events"),
+    path("findings", alerts.FindingList.as_view(), name="findings"),
     path("prices", prices.PriceList.as_view(), name="prices"),
     path("audit-events", audit.AuditLog.as_view(), name="audit-events"),
     re_path("", Nothing.as_view(), name="nothing"),

@@ -4,10 +4,8 @@ from datetime import UTC
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from rest_framework import serializers
-
 from apps.api.v1.base import ApiView
-from apps.api.v1.fields import Text
+from apps.api.v1.fields import Id, Text
 from apps.api.v1.params import ForCustomer, Spanned, span_of
 from apps.usage.queries import ANY, Period, Scope
 
@@ -15,11 +13,11 @@ from apps.usage.queries import ANY, Period, Scope
 class UsageParams(Spanned, ForCustomer):
     """Whose usage, and of when. Hours count that begin in the time asked for."""
 
-    OPERATORS = ("model", "provider")
+    OPERATORS = ("provider",)
 
-    key = serializers.UUIDField(required=False, help_text="With this proxy key only.")
+    key = Id(required=False, help_text="With this proxy key only.")
     user = Text(required=False, allow_blank=True, help_text="Of this end user only; empty: requests that name none.")
-    model = Text(required=False, max_length=200, help_text="Of this model only, as the provider calls it. Operators.")
+    model = Text(required=False, max_length=200, help_text="Of this model only, as the token may know it.")
     provider = Text(required=False, max_length=40, help_text="At this provider only. Operators.")
 
 
@@ -35,7 +33,7 @@ class UsageView(ApiView):
             customer_id=self.customer_in(params),
             proxy_key_id=params.get("key"),
             provider=params.get("provider"),
-            model=params.get("model"),
+            **{"model" if self.is_operators else "sold_as": params.get("model")},
             end_user=ANY if user is None else user or None,
         )
 

@@ -173,16 +173,6 @@ def customer_keys(request: OperatorRequest, customer_id: UUID) -> HttpResponse:
 
 @operator_page(Role.VIEWER)
 def customer_requests(request: OperatorRequest, customer_id: UUID) -> HttpResponse:
-    """A customer's requests, newest first."""
+    """A customer's requests, in the explorer."""
     customer = get_object_or_404(request.organization.customers, pk=customer_id)
-    zone = request.zone
-    page = recent_requests(request.organization.pk, customer.pk, before=request.GET.get("before"))
-    context = {
-        "section": "customers",
-        "customer": customer,
-        "zone": zone,
-        "requests": [RequestRow(row, zone) for row in page.requests],
-        "next": page.next,
-        "first_url": reverse("console:customer-requests", args=[customer.pk]),
-    }
-    return render(request, "console/customers/requests.html", context)
+    return redirect(f"{reverse('console:requests')}?customer={customer.pk}")

@@ -9,6 +9,8 @@ from django.utils import timezone
 
 from apps.accounts.access import OperatorRequest, operator_page
 from apps.accounts.models import Role
+from apps.bodies.faces import may_read
+from apps.bodies.queries import bodies_of
 from apps.usage.queries.requests import one_request
 from apps.usage.request_faces import explorer, only_one
 from apps.usage.story import asked_instant, story_of
@@ -42,6 +44,8 @@ def request_detail(request: OperatorRequest, request_id: UUID) -> HttpResponse:
         raise Http404
     customer = request.organization.customers.filter(pk=found.customer_id).first()
     story = story_of(found, request.zone, is_for_customer=False)
+    may_read_bodies = may_read(Role(request.member.role), request.organization)
+    has_bodies = may_read_bodies and bodies_of(request.organization, request_id, at=timezone.now()) is not None
     context = {
         "section": "requests",
         "story": story,
@@ -49,6 +53,7 @@ def request_detail(request: OperatorRequest, request_id: UUID) -> HttpResponse:
         "customer": customer,
         "zone": request.zone,
         "shows_cost": True,
+        "bodies_url": reverse("console:request-bodies", args=[request_id]) if has_bodies else "",
         "explorer_url": reverse("console:requests"),
         "session_url": reverse("console:session-detail", args=[found.customer_id]),
     }

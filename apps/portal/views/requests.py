@@ -7,6 +7,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 
+from apps.bodies.queries import bodies_of, policy_of
 from apps.customers.access import PortalRequest, portal_page
 from apps.customers.models import CustomerRole
 from apps.usage.queries.requests import one_request
@@ -42,11 +43,16 @@ def request_detail(request: PortalRequest, request_id: UUID) -> HttpResponse:
     if found is None:
         raise Http404
     story = story_of(found, request.zone, is_for_customer=True)
+    may_read_bodies = (
+        request.customer_member.may(CustomerRole.ADMIN) and policy_of(customer.organization).is_open_to_customers
+    )
+    has_bodies = may_read_bodies and bodies_of(customer.organization, request_id, at=timezone.now()) is not None
     context = {
         "section": "requests",
         "story": story,
         "row": story.row,
         "zone": request.zone,
+        "bodies_url": reverse("portal:request-bodies", args=[request_id]) if has_bodies else "",
         "explorer_url": reverse("portal:requests"),
         "session_url": reverse("portal:session-detail"),
     }

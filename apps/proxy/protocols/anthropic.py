@@ -10,6 +10,7 @@ from apps.proxy.sse import Event
 from . import body as bodies
 from . import media
 from .base import TOP, Ask, Count, Headers, Limit, Operation, Reader, Told, Wire, take
+from .references import references
 from .tools import bound_of
 
 TEMPLATE_TOKENS = 2048  # what is added around a conversation and its tools, at most
@@ -135,6 +136,7 @@ class Anthropic(Wire):
             service_tier=_tier_of(None, said.speed, said.inference_geo),
             units=units,
             finds_input=bool(units),
+            refers_to=tuple(named for named in references(body) if named[0] == "file_id"),
         )
 
     def prepare(self, operation: Operation, body: bytes, ask: Ask, provider: str, model: str | None = None) -> bytes:

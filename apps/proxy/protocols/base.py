@@ -87,6 +87,7 @@ class Reader(ABC):
         self.is_settled = False  # the tokens are those of the whole answer
         self.is_final = False  # the event that ends the stream was read
         self.state = ""  # of a thing that can go on after its answer, as the provider names it
+        self.made: list[str] = []  # ids of what the provider keeps, beside the answer's own
         self.units: dict[str, int] = {}  # charged by the piece: tool calls, images, seconds
         self.service_tier = ""  # as the answer names it; several that add up are joined by "+"
         self.provider_cost: Decimal | None = None  # USD, where the provider says what it charges

@@ -13,6 +13,7 @@ from .errors import BadBody
 from .form import Form
 from .openai_media_reader import MediaReader
 from .openai_reader import OpenAIReader
+from .references import plain_references, references
 from .tools import bound_of
 
 TEMPLATE_TOKENS = 1024  # what providers add around a conversation and its tools, at most
@@ -57,6 +58,7 @@ class _Body(msgspec.Struct, gc=False):
     n: Limit | None = None
     best_of: Limit | None = None
     prompt: msgspec.Raw = _ABSENT
+    input: msgspec.Raw = _ABSENT
     background: bool | None = None
     previous_response_id: str | None = None
     conversation: str | _Named | None = None
@@ -97,7 +99,7 @@ class OpenAI(Wire):
         except msgspec.DecodeError as error:
             if operation.needs_json:
                 raise bodies.why(error) from None
-            return Ask(input_bytes=len(body))  # the provider's to judge
+            return Ask(input_bytes=len(body), refers_to=_named_anyhow(body))  # the provider's to judge
         bodies.check_unique(body)
         if said.background and operation.name != RESPONSES:
             raise BadBody("Only responses can be made in the background.", "background")
@@ -114,8 +116,8 @@ class OpenAI(Wire):
             finds_input=bool(units),
             is_background=said.background or False,
         )
-        if said.previous_response_id or said.conversation:
-            ask.refers_to = tuple(_kept_things(said))
+        if refers_to := tuple(_kept_things(said, body)):
+            ask.refers_to = refers_to
         if said.stream and said.stream_options is not _ABSENT:
             ask.has_stream_options = True
             ask.has_usage = _asks_for_usage(bytes(said.stream_options))
@@ -198,13 +200,24 @@ def _answers(operation: Operation, said: _Body) -> int:
     return answers
 
 
-def _kept_things(said: _Body) -> Iterator[tuple[str, str]]:
+def _kept_things(said: _Body, body: bytes) -> Iterator[tuple[str, str]]:
     """What the body names of what the provider keeps."""
     if said.previous_response_id:
         yield "previous_response_id", said.previous_response_id
     conversation = said.conversation.id if isinstance(said.conversation, _Named) else said.conversation
     if said.conversation:
         yield "conversation", conversation or ""
+    if said.input is not _ABSENT:
+        yield from plain_references(bytes(said.input))
+    yield from references(body)
+
+
+def _named_anyhow(body: bytes) -> tuple[tuple[str, str], ...]:
+    """What a body names that has something of another form than we know."""
+    try:
+        return tuple(references(body))
+    except msgspec.DecodeError:
+        return ()
 
 
 def _asks_for_usage(options: bytes) -> bool:

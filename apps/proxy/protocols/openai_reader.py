@@ -35,6 +35,10 @@ class Fault(msgspec.Struct, gc=False):
     code: str | int | None = None
 
 
+class _Named(msgspec.Struct, gc=False):
+    id: str | None = None
+
+
 class _Choice(msgspec.Struct, gc=False):
     finish_reason: str | None = None
     usage: Usage | None = None  # Moonshot
@@ -69,6 +73,7 @@ class Answer(msgspec.Struct, gc=False):
     output: msgspec.Raw = _ABSENT
     tool_usage: msgspec.Raw = _ABSENT
     item: msgspec.Raw = _ABSENT  # of an event that tells of one
+    file: msgspec.Raw = _ABSENT  # that an upload has become
     choices: list[_Choice] | None = None
     response: _Response | None = None
     x_groq: _Groq | None = None
@@ -78,6 +83,7 @@ class Answer(msgspec.Struct, gc=False):
 
 
 _decode = msgspec.json.Decoder(Answer, strict=False).decode  # some write whole numbers as 12.0
+_decode_named = msgspec.json.Decoder(_Named | None).decode
 _decode_usage = msgspec.json.Decoder(Usage, strict=False).decode
 
 
@@ -90,6 +96,7 @@ class OpenAIReader(Reader):
         self._dialect = dialect_of(ask.provider)
         self._is_response = operation.name == "responses"
         self._tools = ToolCalls(ask.units) if self._is_response else None
+        self._makes_file = operation.name == "uploads.complete"
         self._told_units: dict[str, int] = {}  # by the usage itself
         self._is_image = operation.name.startswith("images.")
 
@@ -152,6 +159,8 @@ class OpenAIReader(Reader):
         inner = answer.response or answer
         self.model = inner.model or self.model
         self.request_id = inner.id or self.request_id
+        if self._makes_file:
+            self.request_id = _id_in(answer.file)
         if inner.service_tier:
             self._name_tier(inner.service_tier)
         if self._tools is not None:
@@ -179,6 +188,7 @@ class OpenAIReader(Reader):
             tools.note(answer.item)
         elif inner.output is not _ABSENT:
             tools.note_all(inner.output)
+            self.made = tools.made
         if inner.tool_usage is not _ABSENT:
             tools.note_usage(inner.tool_usage)
         self._count()
@@ -209,3 +219,11 @@ class OpenAIReader(Reader):
             fault = Fault(fault)
         self.error_code = str(fault.code or fault.type or "error")
         self.error_message = fault.message or ""
+
+
+def _id_in(raw: msgspec.Raw) -> str | None:
+    try:
+        named = None if raw is _ABSENT else _decode_named(raw)
+    except msgspec.DecodeError:
+        return None
+    return None if named is None else named.id

@@ -25,7 +25,8 @@ TRACES = b"/v1/traces"  # where OpenTelemetry's exporters send to, under any add
 _PLAIN = re.compile(rb"/(?:[A-Za-z0-9._~:@!$&'()*+,;=-]+/)*[A-Za-z0-9._~:@!$&'()*+,;=-]*")
 _GEMINI_CALL = re.compile(rb"/(?:v1|v1beta|v1alpha)/(?:models|tunedModels)/([A-Za-z0-9._~-]+):([A-Za-z]+)")
 _PROVIDER = re.compile(rb"/p/([a-z0-9][a-z0-9-]{0,39})(/.+)")
-_KEPT = re.compile(rb"/(?:responses|conversations)/([A-Za-z0-9._-]+)(?:/[A-Za-z0-9._/-]+)?")
+_KEPT = re.compile(rb"/(?:responses|conversations|files|vector_stores|uploads)/([A-Za-z0-9._-]+)(?:/[A-Za-z0-9._/-]+)?")
+_COMPLETED = re.compile(rb"/uploads/[A-Za-z0-9._-]+/complete")  # makes a file
 _VERBS = frozenset((b"compact", b"input_tokens"))  # in the place of an id
 _GEMINI_KEY = b"x-goog-api-key"
 _ANTHROPIC_VERSION = b"anthropic-version"
@@ -61,6 +62,7 @@ _OPENAI_DEFERRED = (
     b"/containers",
 )  # fmt: skip
 _OPENAI_FREE_POSTS = (b"/files", b"/uploads", b"/vector_stores", b"/conversations", b"/responses/")
+_OPENAI_MAKES = frozenset((b"/conversations", b"/files", b"/uploads", b"/vector_stores"))
 _ANTHROPIC_DEFERRED = (b"/v1/messages/batches",)
 _ANTHROPIC_FREE_POSTS = (b"/v1/files", b"/v1/skills")
 _GEMINI_GENERATIONS = frozenset(("generateContent", "streamGenerateContent"))
@@ -143,7 +145,7 @@ def _openai(method: str, path: bytes, provider: str, *, may_name_provider: bool 
             path,
             is_charged=is_post and not path.startswith(_OPENAI_FREE_POSTS),
             is_deferred=is_post and path.startswith(_OPENAI_DEFERRED),
-            makes_object=is_post and path == b"/conversations",
+            makes_object=is_post and (path in _OPENAI_MAKES or _COMPLETED.fullmatch(path) is not None),
             object_id=_kept_thing(path),
         )
     return Match(OPENAI, operation, provider, may_name_provider)
@@ -169,7 +171,9 @@ def _anthropic(method: str, path: bytes) -> Match | None:
     is_deferred = path.startswith(_ANTHROPIC_DEFERRED)
     if not is_deferred and not path.startswith(_ANTHROPIC_FREE_POSTS):
         return None
-    return Match(ANTHROPIC, Operation(_name_of(path), path, is_charged=False, is_deferred=is_deferred), "anthropic")
+    makes_object = path == b"/v1/files"
+    operation = Operation(_name_of(path), path, is_charged=False, is_deferred=is_deferred, makes_object=makes_object)
+    return Match(ANTHROPIC, operation, "anthropic")
 
 
 def _gemini(method: str, path: bytes) -> Match | None:
@@ -195,7 +199,7 @@ def _gemini(method: str, path: bytes) -> Match | None:
 
 
 def _kept_thing(path: bytes) -> str:
-    """The id of the response or conversation that a path is about; "": of none."""
+    """The id of the thing that a path is about, such as a response or a file; "": of none."""
     match = _KEPT.fullmatch(path)
     return match[1].decode() if match and match[1] not in _VERBS else ""
 

@@ -163,12 +163,19 @@ class ToolCalls:
         self._drawing = next((name.removeprefix(_DRAWN) for name in names if name.startswith(_DRAWN)), "auto")
         self._drawn: dict[str, int] = {}  # tokens of what was drawn, where they are told
         self._found: dict[str, str] = {}  # names of units, by what each is charged once for
+        self.made: list[str] = []  # ids of a whole response's items and their containers: later calls may name them
 
     def note_all(self, output: msgspec.Raw) -> None:
         """The output of a whole response."""
         with suppress(msgspec.DecodeError):
             for item in _decode_items(output):
                 self.note(item)
+                self._keep(item)
+
+    def _keep(self, raw: msgspec.Raw) -> None:
+        with suppress(msgspec.DecodeError):
+            item = _decode_item(raw)
+            self.made += [each for each in (item.id, item.container_id) if each]
 
     def note(self, raw: msgspec.Raw) -> None:
         """One item of it."""

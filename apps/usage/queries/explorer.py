@@ -6,7 +6,7 @@ page is full or its time is up. The page then ends where it stopped, and the nex
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -20,6 +20,7 @@ from psycopg.errors import QueryCanceled
 
 from apps.customers.models import Customer
 from apps.usage.models import Request, Result
+from apps.usage.queries.bloom import bloom_filters
 from apps.usage.queries.cursors import LOWEST_ID, Position, as_cursor, position_of
 from apps.usage.rows import EARLIEST
 
@@ -198,7 +199,7 @@ def _older(
     found: list[Request] = []
     reached = top
     try:
-        with patience(patience_s):
+        with patience(patience_s), bloom_filters() if search.request_id else nullcontext():
             for until, since in _stretches(search, top):
                 reached = until or top
                 if monotonic() > deadline:

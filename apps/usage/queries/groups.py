@@ -9,7 +9,7 @@ from django.db.models import F, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from apps.accounts.models import Organization
-from apps.usage.models import HourlyUsage, PropertyName
+from apps.usage.models import PropertyName
 from apps.usage.queries.figures import Figures, Scope, figure_sums, summed
 
 Dimension = Literal["customer", "user", "model", "sold_as", "key", "provider"]
@@ -80,7 +80,7 @@ def _labels(scope: Scope, names: Iterable[str]) -> dict[str, str]:
 
 def models_used(scope: Scope, column: Literal["model", "sold_as"], *, most: int) -> list[str]:
     """The models that requests in the scope have, as the operator or as customers know them."""
-    return list(scope.sum_rows().values_list(column, flat=True).distinct().order_by(column)[:most])
+    return list(scope.sum_rows(column).values_list(column, flat=True).distinct().order_by(column)[:most])
 
 
 def by_customer(
@@ -88,12 +88,9 @@ def by_customer(
 ) -> dict[UUID, Figures]:
     """The figures of each of these customers, in one query; zeros for those without requests."""
     wanted = list(customer_ids)
-    rows = (
-        HourlyUsage.objects.filter(organization=organization, customer_id__in=wanted, hour__gte=since, hour__lt=until)
-        .values("customer_id")
-        .annotate(**figure_sums())
-        .order_by()
-    )
+    scope = Scope(organization.pk, since, until)
+    rows = scope.sum_rows("customer").filter(customer_id__in=wanted).values("customer_id")
+    rows = rows.annotate(**figure_sums()).order_by()
     return dict.fromkeys(wanted, Figures()) | {row["customer_id"]: Figures.of(row) for row in rows}
 
 

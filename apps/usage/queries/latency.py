@@ -1,6 +1,6 @@
 """How long calls took, and how long until their first token: percentiles out of the histograms of the roll-ups."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -74,6 +74,15 @@ def _rows_of_users(scope: Scope, users: Collection[tuple[UUID, str | None]]) -> 
     if any(name is None for _, name in users):
         of_these |= rows.filter(end_user=None)
     return of_these.annotate(value=Cast("customer_id", TextField()), other=F("end_user"))
+
+
+def percentiles_of_rows(rows: QuerySet[Any], columns: Sequence[str]) -> dict[tuple[Any, ...], Times]:
+    """Of any rows with histograms, by the values of up to two of their columns (none: of all together)."""
+    first, *others = columns or [None]
+    rows = rows.annotate(value=F(first) if first else Value(None, TextField()))
+    if not others:
+        return {((key,) if first else ()): times for key, times in _times(rows).items()}
+    return _times(rows.annotate(other=F(others[0])), "other")
 
 
 def _times(rows: QuerySet[Any], *more: str) -> dict[Any, Times]:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from apps.usage.models import Request, Result
+from apps.usage.queries.bloom import bloom_filters
 from apps.usage.queries.cursors import Position, as_cursor, instant, position_of
 from apps.usage.queries.figures import ANY, Unfiltered
 from apps.usage.queries.periods import Period
@@ -72,7 +73,8 @@ def one_request(
         around = rows.filter(started_at__range=(made_at - AROUND, made_at + AROUND))
         if found := around.first():
             return found
-    return rows.first()
+    with bloom_filters():
+        return next(iter(rows[:1]), None)
 
 
 def _cursor(request: Request) -> str:

@@ -11,8 +11,9 @@ import pytest
 from django.test import Client
 
 from apps.ingest.body import MOST_BYTES
-from apps.ingest.calls import SENT, request_id_of
+from apps.ingest.calls import request_id_of
 from apps.usage.models import Request
+from apps.usage.record import SENT_KEY
 from tests.cast import Cast, a_proxy_key, an_api_token
 from tests.ingest.conftest import COST, NOW, a_price
 
@@ -73,7 +74,7 @@ def test_a_customers_token_sends_for_that_customer(client: Client, cast: Cast):
     answer = post(client, plain, EVENT, EVENT | {"id": "ev-2", "customer": "globex", "proxy_key": str(key.pk)})
     assert answer.status_code == 200
     found = Request.objects.order_by("proxy_key_id").values_list("customer_id", "proxy_key_id")
-    assert list(found) == [(cast.globex.pk, SENT), (cast.globex.pk, key.pk)]
+    assert list(found) == [(cast.globex.pk, SENT_KEY), (cast.globex.pk, key.pk)]
 
 
 def test_nobody_sends_for_others(client: Client, cast: Cast):

@@ -86,12 +86,20 @@ def test_a_customer_knows_models_by_the_names_it_buys(globexs: Program, used):
     ]
 
 
+def test_a_model_is_asked_for_by_the_name_that_one_knows(acmes: Program, globexs: Program, used):
+    def requests(ask: Program, model: str) -> int:
+        return ask.get("metrics", model=model, interval="total")["data"][0]["totals"]["requests"]
+
+    assert [requests(acmes, model) for model in ("o4-mini-2025", "smart")] == [4, 0]
+    assert [requests(globexs, model) for model in ("o4-mini-2025", "smart")] == [0, 4]
+    assert [each["user"] for each in globexs.everything("users", model="smart")] == ["ada"]
+
+
 @pytest.mark.parametrize(
     "query",
     [
         {"group_by": "customer"},
         {"group_by": "provider"},
-        {"model": "gpt-4o-mini"},
         {"provider": "openai"},
         {"group_by": "property"},
         {"property": "plan"},

@@ -11,6 +11,7 @@ from django.db import connection
 from apps.kit.ids import uuid7
 from apps.usage.models import Request, Result
 from apps.usage.queries import explorer
+from apps.usage.queries.bloom import bloom_filters
 from apps.usage.queries.explorer import Search, found_page
 from apps.usage.queries.requests import one_request
 from tests.usage.conftest import NOON
@@ -192,6 +193,21 @@ def test_one_request_by_its_id(cast):
     assert one_request(cast.acme.pk, cast.initech.pk, old.id, started_at=old.started_at) is None
     assert one_request(cast.evil_corp.pk, None, old.id, started_at=old.started_at) is None
     assert one_request(cast.acme.pk, None, uuid7()) is None
+
+
+def test_planning_is_as_it_was_after_a_search_for_an_id(cast, history):
+    """How well the index of ids serves is for a larger table to show: see docs/requests.md."""
+
+    def may_read_all() -> str:
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW enable_seqscan")
+            return cursor.fetchone()[0]
+
+    with bloom_filters():
+        assert may_read_all() == "off"
+    found_page(Search(cast.acme.pk, request_id="c-1"), at=AT)
+    one_request(cast.acme.pk, None, uuid7())
+    assert may_read_all() == "on"
 
 
 def test_an_index_is_told_from_a_search(cast):

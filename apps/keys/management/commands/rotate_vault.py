@@ -24,5 +24,5 @@ class Command(BaseCommand):
             self.stderr.write(f"{key_id}: {reason}")
         if rotation.failed:
             raise CommandError(f"{len(rotation.failed)} keys were not rotated, {rotation.rotated} were.")
-        done = {"rotated": rotation.rotated, "data_keys": rotation.data_keys}
+        done = {"rotated": rotation.rotated, "data_keys": rotation.data_keys, "sealed": rotation.sealed}
         return {**done, "newest": rotation.newest, "unused": rotation.unused}
