@@ -14,9 +14,11 @@ from apps.limits.models import EndUserLimit
 from apps.usage.faces import LimitRow, NamedGroup, RequestRow, bars, limit_row, named_groups
 from apps.usage.limit_faces import SetLimit, set_limits
 from apps.usage.queries import Period, Scope, grouped_by, over_time, recent_requests
+from apps.usage.queries.figures import added_up
 from apps.usage.queries.groups import by_every_property
+from apps.usage.queries.latency import latency_of_users
 from apps.usage.queries.periods import midnight
-from apps.usage.queries.users import UserKey, UserRow, requests_by_day, user_row
+from apps.usage.queries.users import UserKey, UserRow, requests_by_day
 from apps.usage.ranges import DAY, PeriodChoice, Range, chosen_range
 from apps.usage.standing import limits_of_end_user, standings_of_end_users
 
@@ -114,8 +116,10 @@ def user_detail(
     chosen = chosen_range(asked.dict(), at, ZoneInfo(organization.time_zone))
     zone, key = chosen.zone, UserKey(customer.pk, end_user)
     scope = Scope(organization.pk, *chosen.period, customer_id=customer.pk, end_user=end_user)
-    row = user_row(scope, zone, key)
     points = over_time(scope, chosen.interval, zone)
+    counts, monday, last = _days(scope, chosen, at)
+    days = tuple((day, count) for day, count in counts.items() if chosen.first <= day <= chosen.last)
+    row = UserRow(key, added_up(point.figures for point in points), days, latency_of_users(scope, [key])[key])
     models = grouped_by(scope, "model" if is_operator else "sold_as", limit=TOP)
     others = {} if end_user is None else {"id": end_user}
     return UserDetail(
@@ -129,7 +133,7 @@ def user_detail(
         named_groups(models),
         [NamedProperty(label, named_groups(groups[:TOP])) for label, groups in by_every_property(scope).items()],
         _newest(customer, row, chosen.zone),
-        calendar(scope, chosen, at),
+        calendar(counts, monday, last),
         None if end_user is None else _limits(customer, end_user, at),
         None if end_user is None else end_user_of(customer, end_user),
     )
@@ -154,12 +158,21 @@ def _limits(customer: Customer, end_user: str, at: datetime) -> UserLimits:
     return UserLimits(row, set_limits(row), states)
 
 
-def calendar(scope: Scope, chosen: Range, at: datetime) -> Calendar:
-    """The weeks up to the one that the range ends in, or up to this one."""
+def _days(scope: Scope, chosen: Range, at: datetime) -> tuple[dict[date, int], date, date]:
+    """Requests by the day, of the range and of the calendar; and the calendar's first and last day.
+
+    It has the weeks up to the one that the range ends in, or up to this one.
+    """
     last = min(chosen.last, at.astimezone(chosen.zone).date())
     monday = last - last.weekday() * DAY - (WEEKS - 1) * 7 * DAY
-    period = Period(midnight(monday, chosen.zone), midnight(last + DAY, chosen.zone))
-    counts = requests_by_day(scope, period, chosen.zone)
+    first = min(monday, chosen.first)
+    period = Period(midnight(first, chosen.zone), midnight(max(last, chosen.last) + DAY, chosen.zone))
+    return requests_by_day(scope, period, chosen.zone), monday, last
+
+
+def calendar(counts: dict[date, int], monday: date, last: date) -> Calendar:
+    """From a Monday on, shaded by how much the most was."""
+    counts = {day: count for day, count in counts.items() if monday <= day <= last}
     most = max(counts.values(), default=0)
     step = Calendar.step
     days = []

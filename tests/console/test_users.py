@@ -265,7 +265,7 @@ def test_how_users_are_spread(olivia: Client):
 @pytest.mark.usefixtures("used")
 def test_pages_ask_the_database_a_dozen_times(olivia: Client, cast: Cast, django_assert_max_num_queries):
     for path in (URL, f"{URL}?sort=-latency_p95_ms", detail(cast, "id=ann"), f"{URL}distribution/"):
-        with django_assert_max_num_queries(14):
+        with django_assert_max_num_queries(12):
             olivia.get(path)
 
 

@@ -1,5 +1,6 @@
 """The figures of usage: what they are made of, and how they are summed out of the hourly roll-ups."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, time
 from decimal import Decimal
@@ -213,6 +214,17 @@ class Figures:
 @cache
 def _names() -> tuple[str, ...]:
     return tuple(each.name for each in fields(Figures))
+
+
+def added_up(parts: Iterable[Figures]) -> Figures:
+    """The figures of requests of which these are the figures of parts."""
+    parts = list(parts)
+    sums = {
+        name: sum(getattr(part, name) for part in parts) for name in _names() if name not in ("first_at", "last_at")
+    }
+    first = min((part.first_at for part in parts if part.first_at), default=None)
+    last = max((part.last_at for part in parts if part.last_at), default=None)
+    return Figures(**sums, first_at=first, last_at=last)
 
 
 def figure_sums() -> dict[str, Aggregate]:

@@ -55,13 +55,25 @@ def percentiles_of_users(
     scope: Scope, users: Collection[tuple[UUID, str | None]]
 ) -> dict[tuple[UUID, str | None], Times]:
     """For each of these end users; a name is one of a customer's."""
+    found = _times(_rows_of_users(scope, users), "other")
+    return {(customer_id, name): found.get((str(customer_id), name), Times()) for customer_id, name in users}
+
+
+def latency_of_users(
+    scope: Scope, users: Collection[tuple[UUID, str | None]]
+) -> dict[tuple[UUID, str | None], Percentiles]:
+    """The same, without the times to the first token: one query."""
+    found = _buckets(_rows_of_users(scope, users), "latencies", ("other",))
+    return {(customer_id, name): _percentiles(found.get((str(customer_id), name), [])) for customer_id, name in users}
+
+
+def _rows_of_users(scope: Scope, users: Collection[tuple[UUID, str | None]]) -> QuerySet[Any]:
     rows = scope.sum_rows("user").filter(customer_id__in={customer_id for customer_id, _ in users})
     names = {name for _, name in users if name is not None}
     of_these = rows.filter(end_user__in=names)
     if any(name is None for _, name in users):
         of_these |= rows.filter(end_user=None)
-    found = _times(of_these.annotate(value=Cast("customer_id", TextField()), other=F("end_user")), "other")
-    return {(customer_id, name): found.get((str(customer_id), name), Times()) for customer_id, name in users}
+    return of_these.annotate(value=Cast("customer_id", TextField()), other=F("end_user"))
 
 
 def percentiles_of_rows(rows: QuerySet[Any], columns: Sequence[str]) -> dict[tuple[Any, ...], Times]:

@@ -19,7 +19,7 @@ from django.db.models.functions import Coalesce, TruncDay
 
 from apps.customers.models import Customer
 from apps.usage.queries.figures import Figures, Scope, figure_sums
-from apps.usage.queries.latency import Percentiles, percentiles_of_users
+from apps.usage.queries.latency import Percentiles, latency_of_users
 from apps.usage.queries.measures import MEASURES, measured
 from apps.usage.queries.periods import Period
 from apps.usage.queries.users_by_latency import SHARES, ordered_by_latency
@@ -144,8 +144,7 @@ def _latencies(scope: Scope, keys: list[UserKey], narrowed: UserFilter) -> dict[
     """Of each; none where they are narrowed to a property, whose sums have no histograms."""
     if narrowed.property is not None:
         return {}
-    found = percentiles_of_users(scope, keys)
-    return {UserKey(*key): times.latency for key, times in found.items()}
+    return {UserKey(*key): latency for key, latency in latency_of_users(scope, keys).items()}
 
 
 def user_row(scope: Scope, zone: ZoneInfo, key: UserKey) -> UserRow:
