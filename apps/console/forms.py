@@ -30,17 +30,19 @@ class CustomerForm(AccessForm):
 
     class Meta:
         model = Customer
-        fields = ("name", "email", "markup_percent", *LIMITS, *ACCESS, "shortens_output", "retries")
+        fields = ("name", "email", "markup_percent", *LIMITS, *ACCESS, "shortens_output", "retries", "monthly_fee")
         labels = {
             "email": _("E-mail of its admin"),
             "markup_percent": _("Markup, in percent"),
             "shortens_output": _("Shorten what would not fit under a cap"),
             "retries": _("Tries again when a provider fails"),
+            "monthly_fee": _("Subscription a month, in USD"),
             **CAP_LABELS,
         }
         help_texts = {
             "shortens_output": _("A call whose answer could cost more than is left gets a smaller output limit."),
             "retries": _("0 to 5. Empty: as in your settings."),
+            "monthly_fee": _("Counted as income under Insights; it is not charged."),
         }
 
     def __init__(self, *args: Any, organization: Organization, **kwargs: Any) -> None:
@@ -301,6 +303,7 @@ class OrganizationForm(forms.ModelForm):
             "on_limiter_outage": _("While limits cannot be checked"),
             "on_client_gone": _("When a client hangs up in the middle of an answer"),
             "retries": _("Tries again when a provider fails"),
+            "monthly_fee": _("Subscription a month, in USD"),
             "retry_wait_ms": _("First wait, in milliseconds"),
             "retry_most_wait_ms": _("Longest wait, in milliseconds"),
         }

@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Self
 
-from django.core.validators import MaxValueValidator, MinValueValidator
+from django.core.validators import MaxLengthValidator, MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Lower
@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.models import MOST_RETRIES, BaseInvitation, Organization, User
 from apps.customers.limit_fields import LIMITS, AccessFields, LimitFields
+from apps.kit.fields import AmountField
 from apps.kit.models import IdentifiedModel
 
 
@@ -40,6 +41,9 @@ class Customer(LimitFields, AccessFields, IdentifiedModel):
     retries = models.PositiveSmallIntegerField(  # None: as many as the organization's
         _("retries"), null=True, blank=True, validators=[MaxValueValidator(MOST_RETRIES)]
     )
+    monthly_fee = AmountField(  # in USD, beside what it pays for usage; only profits know of it, until there are plans
+        _("subscription a month"), null=True, blank=True, validators=[MinValueValidator(0)]
+    )
     suspended_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
@@ -59,6 +63,9 @@ class Customer(LimitFields, AccessFields, IdentifiedModel):
             ),
             models.CheckConstraint(
                 condition=Q(retries=None) | Q(retries__lte=MOST_RETRIES), name="customer_retries_are_few"
+            ),
+            models.CheckConstraint(
+                condition=Q(monthly_fee=None) | Q(monthly_fee__gte=0), name="customer_fee_not_negative"
             ),
         ]
 
@@ -123,3 +130,60 @@ class CustomerInvitation(BaseInvitation):
                 name="customer_invitation_open_once",
             )
         ]
+
+
+class EndUser(IdentifiedModel):
+    """What is known of an end user besides its usage. Most have no row: whoever calls is an end user."""
+
+    customer = models.ForeignKey(Customer, models.CASCADE, related_name="end_users")
+    name = models.TextField()  # as its calls name it
+    blocked_at = models.DateTimeField(null=True, blank=True)
+    block_reason = models.CharField(_("reason"), max_length=500, blank=True)
+    is_blocked_by_operator = models.BooleanField(default=False)  # only the operator lets it in again
+    note = models.TextField(_("note"), blank=True, validators=[MaxLengthValidator(2000)])  # the customer's own people's
+    operator_note = models.TextField(  # which the customer doesn't see
+        _("note"), blank=True, validators=[MaxLengthValidator(2000)]
+    )
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["customer", "name"], name="end_user_known_once"),
+            models.CheckConstraint(condition=~Q(name=""), name="end_user_has_a_name"),
+        ]
+        indexes = [
+            models.Index(fields=["customer"], name="end_user_blocked", condition=Q(blocked_at__isnull=False)),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_blocked(self) -> bool:
+        return self.blocked_at is not None
+
+
+class PlanFee(IdentifiedModel):
+    """What each end user on a plan pays a month: on the plan is whose calls have the property's value.
+
+    The operator has such fees (for users of all its customers), and each customer has its own, which
+    its operator doesn't see.
+    """
+
+    organization = models.ForeignKey(Organization, models.CASCADE, related_name="plan_fees")
+    customer = models.ForeignKey(  # None: the operator's
+        Customer, models.CASCADE, null=True, blank=True, related_name="plan_fees"
+    )
+    name = models.TextField()  # the property's, lower-case
+    value = models.TextField()
+    monthly_fee = AmountField(validators=[MinValueValidator(0)])  # USD
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "customer", "name", "value"], name="plan_fee_once", nulls_distinct=False
+            ),
+            models.CheckConstraint(condition=Q(monthly_fee__gte=0), name="plan_fee_not_negative"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name}={self.value}"

@@ -20,7 +20,7 @@ from apps.customers.models import Customer, CustomerInvitation, CustomerMember, 
 from apps.kit.notify import notify
 from apps.kit.slugs import free_slug
 
-FIELDS = ("name", "email", "markup_percent", *Customer.LIMITS, *ACCESS, "shortens_output", "retries")
+FIELDS = ("name", "email", "markup_percent", *Customer.LIMITS, *ACCESS, "shortens_output", "retries", "monthly_fee")
 
 
 def notify_grants(*, customer_id: object) -> None:

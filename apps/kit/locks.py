@@ -18,4 +18,4 @@ def try_lock_name(name: str) -> bool:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [name])
         (is_ours,) = cursor.fetchone()
-    return is_ours
+    return bool(is_ours)

@@ -17,9 +17,10 @@ def limits_of(row: LimitFields) -> Limits:
 
 
 def load_book(customer: Customer, proxy_key: LimitFields) -> LimitBook:
-    """All limits of a customer's key and of those who call with it. One query."""
+    """All limits of a customer's key and of those who call with it, and who may not. Two queries."""
     of_customer, of_key = scoped_of_customer(customer), scoped_of_key(customer, proxy_key)
-    return LimitBook(of_customer.keys, of_customer, of_key, end_users=load_end_users(customer))
+    blocked = frozenset(customer.end_users.exclude(blocked_at=None).values_list("name", flat=True))
+    return LimitBook(of_customer.keys, of_customer, of_key, end_users=load_end_users(customer), blocked=blocked)
 
 
 def scoped_of_customer(customer: Customer) -> Scoped:

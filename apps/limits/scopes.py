@@ -133,13 +133,23 @@ class EndUserLimits(NamedTuple):
         return any(limits.has_cap for limits, *_ in every)
 
 
+NOBODY: frozenset[str] = frozenset()
+
+
 class LimitBook:
     """The limits of one proxy key and all who call with it."""
 
-    __slots__ = ("_base", "_end_users", "_known", "base", "customer", "has_cap")
+    __slots__ = ("_base", "_end_users", "_known", "base", "blocked", "customer", "has_cap")
 
-    def __init__(self, customer: LimitKeys, *scoped: Scoped, end_users: EndUserLimits | None = None) -> None:
+    def __init__(
+        self,
+        customer: LimitKeys,
+        *scoped: Scoped,
+        end_users: EndUserLimits | None = None,
+        blocked: frozenset[str] = NOBODY,
+    ) -> None:
         self.customer = customer
+        self.blocked = blocked  # end users whose calls are refused
         self._base = scoped
         self._end_users = end_users
         self._known: dict[tuple[str | None, str, str], Scopes] = {}

@@ -1,6 +1,6 @@
 """What is asked: whose call it is, what it wants, the way to the provider, the limits and the price it is under.
 
-The first half of a call; `call.py` has the second. Knows no Django.
+The first third of a call; `recorded.py` has what is written down of it, `call.py` the rest. Knows no Django.
 """
 
 import asyncio
@@ -198,6 +198,8 @@ class Asked:
         for (param, object_id), maker in zip(named, found, strict=True):
             if maker is None or maker.customer_id != grant.customer_id:
                 raise stops.not_made_by_them(param, object_id)
+            if param is None and maker.alias:  # what it is read by has the name that it was made by
+                self.alias = grant.aliases.get(maker.alias)
             if maker.is_awaited and param is None and self.proxy.background is not None:
                 self.proxy.background.hurry(object_id)
                 if self.scope["method"] == "DELETE":
@@ -205,6 +207,8 @@ class Asked:
 
     def find_limits(self) -> None:
         """Whose limits the call is under: its customer's, key's and end user's, and the one it asks for itself."""
+        if self.grant.book.blocked and self.context.end_user in self.grant.book.blocked:
+            raise stops.end_user_blocked()
         policy, segment = policy_of(self.head.extra, self.context) if self.head.extra else NO_POLICY
         self.scopes = self.grant.book.scopes(self.context.end_user, policy, segment)
 

@@ -203,7 +203,7 @@ class Background:
         reach("before_charge")
         await self._spool.write(encode(intent), encode(outcome))
         reach("after_charge")
-        maker = Maker(intent.customer_id)
+        maker = Maker(intent.customer_id, alias=intent.alias or "")
         await self._makers.note(intent.organization_id, intent.provider, awaited.object_id, maker)
         if running.hold is not None:
             self._admission.settle(running.hold, outcome)

@@ -18,7 +18,7 @@ MOST_NOTED = 1_000  # of one answer
 MOST_ID = 200  # characters; what is longer is no id
 ID_BYTES = 16
 _PLAIN_ID = re.compile(r"[A-Za-z0-9._-]{1,200}")
-AWAITED = b"+"  # behind the maker's id
+AWAITED, RECORDED = b"+", b"-"  # behind the maker's id
 
 
 class MakersUnknown(Exception):
@@ -26,10 +26,20 @@ class MakersUnknown(Exception):
 
 
 class Maker(NamedTuple):
-    """Who made a thing. is_awaited: it goes on at the provider, and what it costs isn't recorded yet."""
+    """Who made a thing.
+
+    is_awaited: it goes on at the provider, and what it costs isn't recorded yet.
+    alias: what the model was called by, where that was a name of the organization's own.
+    """
 
     customer_id: bytes
     is_awaited: bool = False
+    alias: str = ""
+
+    def packed(self) -> bytes:
+        """As Redis keeps it."""
+        state = AWAITED if self.is_awaited else RECORDED if self.alias else b""
+        return self.customer_id + state + self.alias.encode()
 
 
 class Makers:
@@ -44,7 +54,7 @@ class Makers:
 
     async def note(self, organization_id: bytes, provider: str, object_id: str, maker: Maker) -> None:
         """Remember it; returns when that is done, so that the client's next call finds it. Never raises."""
-        value = maker.customer_id + (AWAITED if maker.is_awaited else b"")
+        value = maker.packed()
         try:
             await self._pipe.call("SET", _key(organization_id, provider, object_id), value, "EX", self._kept_s)
         except (RedisUnavailable, RedisRefused) as error:
@@ -66,11 +76,16 @@ class Makers:
             found = await self._pipe.call("GETEX", _key(organization_id, provider, object_id), "EX", self._kept_s)
         except (RedisUnavailable, RedisRefused) as error:
             raise MakersUnknown from error
-        return Maker(found[:ID_BYTES], found[ID_BYTES:] == AWAITED) if isinstance(found, bytes) else None
+        return _unpacked(found) if isinstance(found, bytes) else None
 
 
 def _key(organization_id: bytes, provider: str, object_id: str) -> str:
     return f"tollgate:made:{organization_id.hex()}:{provider}:{object_id}"
+
+
+def _unpacked(value: bytes) -> Maker:
+    state = value[ID_BYTES : ID_BYTES + 1]
+    return Maker(value[:ID_BYTES], state == AWAITED, value[ID_BYTES + 1 :].decode("utf-8", "replace"))
 
 
 def can_be_followed(object_id: str) -> bool:

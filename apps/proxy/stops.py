@@ -139,6 +139,14 @@ def network_not_allowed() -> Stop:
     return Stop(403, "network_not_allowed", "This key may not be used from your network.")
 
 
+def end_user_blocked() -> Stop:
+    return Stop(
+        403,
+        "end_user_blocked",
+        "The end user that this call names is blocked. It can be let in on its page, under Users.",
+    )
+
+
 def body_too_large(most: int) -> Stop:
     return Stop(413, "request_too_large", f"The request's body is larger than {most:,} bytes.")
 

@@ -1,8 +1,11 @@
 """The days that a page is about: one of the usual periods, or those that somebody chose. In the organization's zone."""
 
+from calendar import monthrange
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
 from types import MappingProxyType
 from typing import NamedTuple
 from urllib.parse import urlencode
@@ -44,6 +47,13 @@ class Range:
         return (self.last - self.first).days + 1
 
     @property
+    def months(self) -> Decimal:
+        """How long it is, each day being its part of its own month: what of a monthly fee is due for it."""
+        days = (self.first + number * DAY for number in range(self.days))
+        parts = sum((Fraction(1, monthrange(day.year, day.month)[1]) for day in days), Fraction(0))
+        return Decimal(parts.numerator) / parts.denominator
+
+    @property
     def interval(self) -> Interval:
         """In which steps a chart of it is drawn."""
         if self.days <= 2:
@@ -62,6 +72,10 @@ class Range:
         if self.name != CHOSEN:
             return {"period": self.name}
         return {"since": self.first.isoformat(), "until": self.last.isoformat()}
+
+    @property
+    def query_string(self) -> str:
+        return urlencode(self.query())
 
 
 def chosen_range(asked: Mapping[str, str], at: datetime, zone: ZoneInfo) -> Range:

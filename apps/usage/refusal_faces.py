@@ -25,6 +25,7 @@ REASONS = {  # by the code that the client is told; see proxy.stops
     "spend_cap_reached": _("Spend cap reached"),
     "model_not_allowed": _("Model not allowed"),
     "network_not_allowed": _("Network not allowed"),
+    "end_user_blocked": _("User blocked"),
     "provider_not_enabled": _("Provider not set up"),
     "operation_not_offered": _("Operation not offered"),
     "model_not_priced": _("Price not known"),

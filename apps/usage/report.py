@@ -8,6 +8,8 @@ from apps.accounts.models import Organization
 from apps.customers.models import Customer
 from apps.keys.models import ProxyKey
 from apps.usage.queries import Figures, Scope, grouped_by, grouped_by_property, over_time, totals
+from apps.usage.queries.measures import rounded
+from apps.usage.queries.users import every_user
 from apps.usage.record import SENT_KEY
 
 DIMENSIONS = ("customer", "user", "model", "key", "provider")
@@ -28,6 +30,9 @@ FIGURES = (
     "average_latency_ms",
     "average_first_token_ms",
 )
+
+OF_FIGURES = ("first_at", "last_at", "tokens_per_request", "cost_per_request", "error_rate")  # more of users
+OF_USERS = ("active_days", "requests_per_active_day")
 
 Row = dict[str, object]
 
@@ -59,12 +64,27 @@ def usage_report(scope: Scope, by: str | None, *, organization: Organization) ->
         return _report(("value",), [({"value": group.value}, group.figures) for group in groups], total)
     if by not in DIMENSIONS:
         raise ValueError(f"no such grouping: {by}")
+    if by == "user":
+        return _users(scope, zone, _customer_names(organization), total)
     groups = grouped_by(scope, by)
     if by in ("customer", "key"):
         names = _customer_names(organization) if by == "customer" else _key_names(organization)
         rows = [({by: group.value, "name": names.get(group.value, "")}, group.figures) for group in groups]
         return _report((by, "name"), rows, total)
     return _report((by,), [({by: group.value}, group.figures) for group in groups], total)
+
+
+def _users(scope: Scope, zone: ZoneInfo, names: Mapping[object, str], total: Figures) -> Report:
+    """A row for each user: a name at a customer."""
+    rows = [
+        {"user": user.key.end_user, **_figures(user.figures), "customer": names.get(user.key.customer_id, "")}
+        | {name: rounded(name, getattr(user.figures, name)) for name in OF_FIGURES}
+        | {name: getattr(user, name) for name in OF_USERS}
+        | {"latency_p50_ms": user.latency.p50, "latency_p95_ms": user.latency.p95}
+        for user in every_user(scope, zone, order="-price")
+    ]
+    columns = ("user", *FIGURES, "customer", *OF_FIGURES, *OF_USERS, "latency_p50_ms", "latency_p95_ms")
+    return Report(columns, rows, _figures(total))
 
 
 def _report(keys: Sequence[str], rows: Sequence[tuple[Row, Figures]], total: Figures) -> Report:

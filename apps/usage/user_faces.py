@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 from uuid import UUID
@@ -14,11 +13,11 @@ from django.http import QueryDict, StreamingHttpResponse
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.models import Organization
-from apps.customers.models import Customer
-from apps.kit.fields import AMOUNT_PLACES
+from apps.customers.models import Customer, EndUser
 from apps.kit.sparks import Spark, sparkline
 from apps.usage.queries import Scope, property_names
 from apps.usage.queries.groups import models_used, properties_used
+from apps.usage.queries.measures import rounded
 from apps.usage.queries.users import ExportedUser, UserFilter, UserKey, UserPage, UserRow, every_user, users
 from apps.usage.ranges import PeriodChoice, Range, chosen_range
 from apps.usage.tables import csv_lines
@@ -63,6 +62,7 @@ CUSTOMERS = {  # in the place of what they don't see
     "price": Column("price", _("Spend")),
     "cost_per_request": Column("price_per_request", _("Spend each"), help=_("By request whose price is known")),
 }
+SPREAD_BY = ("customer", "model", "period", "since", "until")  # what a page of distributions is narrowed by
 EXPORTED = (
     "customer",
     "user",
@@ -165,6 +165,7 @@ class ShownUser(NamedTuple):
     customer: str
     url: str
     trend: Spark
+    is_blocked: bool
 
 
 @dataclass(frozen=True)
@@ -184,6 +185,7 @@ class UserTable:
     query: str  # of this table in this order, from its first page
     cleared: str  # likewise, of all users
     periods: list[PeriodChoice]
+    spreads_query: str  # likewise, of how its users are spread
     models: list[str]  # that can be chosen
 
     @property
@@ -203,7 +205,7 @@ def user_table(
     asked: QueryDict, organization: Organization, customer: Customer | None, *, at: datetime, url: UrlOf
 ) -> UserTable:
     """A page of it. A form that makes no sense shows nothing, and says why."""
-    chosen, form, order = _chosen(asked, organization, customer, at)
+    chosen, form, order = chosen_users(asked, organization, customer, at)
     number = _number(asked.get("page"))
     found = UserPage([], 0)
     if form.is_valid():
@@ -220,7 +222,7 @@ def user_table(
         form,
         chosen,
         [_header(column, order, query) for column in columns_for(customer)],
-        [ShownUser(row, names.get(row.customer_id, ""), url(row.key), _trend(row, chosen)) for row in found.rows],
+        _shown(found, names, url, chosen),
         found.total,
         first + 1,
         first + len(found.rows),
@@ -230,6 +232,7 @@ def user_table(
         query(),
         urlencode(chosen.query() | {"sort": order}),
         chosen.choices(form.asked() | {"sort": order}),
+        urlencode({name: value for name, value in everything.items() if name in SPREAD_BY}),
         _models(organization, customer, chosen),
     )
 
@@ -238,7 +241,7 @@ def users_csv(
     asked: QueryDict, organization: Organization, customer: Customer | None, *, at: datetime
 ) -> StreamingHttpResponse:
     """All users that are chosen, in the table's order, as a file that is written while it is read. Times are in UTC."""
-    chosen, form, order = _chosen(asked, organization, customer, at)
+    chosen, form, order = chosen_users(asked, organization, customer, at)
     names = {} if customer else dict(organization.customers.values_list("pk", "name"))
     rows: Iterator[dict[str, object]] = iter(())
     if form.is_valid():
@@ -251,9 +254,10 @@ def users_csv(
     return response
 
 
-def _chosen(
+def chosen_users(
     asked: QueryDict, organization: Organization, customer: Customer | None, at: datetime
 ) -> tuple[Range, UsersFilter, str]:
+    """The days, the form and the order that a query string asks for."""
     chosen = chosen_range(asked.dict(), at, ZoneInfo(organization.time_zone))
     order, orders = asked.get("sort", ""), {column.order for column in columns_for(customer)}
     if order.removeprefix("-") not in orders:
@@ -275,6 +279,16 @@ def _header(column: Column, order: str, query: Callable[..., str]) -> Header:
     sort = other if order == usual else usual
     state = {falling: "descending", rising: "ascending"}.get(order, "")
     return Header(column.label, query(sort=sort), column.is_number, column.help, state)
+
+
+def _shown(found: UserPage, names: dict[UUID, str], url: UrlOf, chosen: Range) -> list[ShownUser]:
+    whose = {row.customer_id for row in found.rows}
+    known = EndUser.objects.filter(customer__in=whose, name__in=[row.end_user for row in found.rows if row.end_user])
+    blocked = set(known.exclude(blocked_at=None).values_list("customer_id", "name"))
+    return [
+        ShownUser(row, names.get(row.customer_id, ""), url(row.key), _trend(row, chosen), row.key in blocked)
+        for row in found.rows
+    ]
 
 
 def _trend(row: UserRow, chosen: Range) -> Spark:
@@ -303,11 +317,4 @@ def _cells(user: ExportedUser, names: dict[UUID, str]) -> dict[str, object]:
         "latency_p95_ms": user.latency.p95,
     }
     values |= {name: getattr(figures, name) for name in EXPORTED if name not in values}
-    return {name: _rounded(name, value) for name, value in values.items()}
-
-
-def _rounded(name: str, value: object) -> object:
-    """Shares to a hundredth of a percent, amounts to the precision that they are kept with."""
-    if name == "error_rate" and isinstance(value, float):
-        return Decimal(f"{value:.4f}")
-    return round(value, AMOUNT_PLACES) if isinstance(value, Decimal) else value
+    return {name: rounded(name, value) for name, value in values.items()}

@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo
 
 from django.http import QueryDict
 
-from apps.customers.models import Customer
+from apps.customers.end_users import end_user_of
+from apps.customers.models import Customer, EndUser
 from apps.kit.templatetags.display import Bar
 from apps.limits.models import EndUserLimit
 from apps.usage.faces import LimitRow, NamedGroup, RequestRow, bars, limit_row, named_groups
@@ -97,6 +98,7 @@ class UserDetail:
     requests: list[RequestRow]
     calendar: Calendar
     limits: UserLimits | None  # None: requests that name nobody have none of their own
+    known: EndUser | None  # likewise; else whether it is blocked, and what was noted
 
 
 def named(asked: QueryDict) -> str | None:
@@ -129,6 +131,7 @@ def user_detail(
         _newest(customer, row, chosen.zone),
         calendar(scope, chosen, at),
         None if end_user is None else _limits(customer, end_user, at),
+        None if end_user is None else end_user_of(customer, end_user),
     )
 
 

@@ -7,8 +7,8 @@ from urllib.parse import quote
 import pytest
 from django.test import Client
 
-from apps.accounts.models import Organization
-from tests.cast import Cast
+from apps.accounts.models import Organization, Role
+from tests.cast import Cast, a_member
 from tests.pages import rows_of, text_of
 from tests.used import a_property_hour, a_request, an_hour
 
@@ -218,6 +218,55 @@ def test_the_calendar_shades_days_by_how_much_was_called(olivia: Client, cast: C
     }
     assert (calendar.days[0].day.isoformat(), calendar.days[-1].day.isoformat()) == ("2025-03-10", "2026-03-10")
     assert calendar.active_days == 3
+
+
+def test_a_user_is_blocked_noted_and_let_in_again(olivia: Client, cast: Cast):
+    an_hour(cast.globex, HOUR, end_user=ODD)
+    page = f"{URL}{cast.globex.pk}/"
+    answer = olivia.post(f"{page}block/", {"id": ODD, "reason": "<i>scripted"}, follow=True)
+    assert answer.context["user_detail"].key.end_user == ODD
+    assert "Blocked since 10 Mar 2026 12:00: its calls are refused. <i>scripted" in text_of(answer)
+    assert "<i>scripted" not in answer.content.decode()
+    assert "Blocked" in rows_of(olivia.get(URL))[1]
+    said = text_of(olivia.post(f"{page}note/", {"id": ODD, "note": "asked for a refund"}, follow=True))
+    assert "asked for a refund" in said
+    said = text_of(olivia.post(f"{page}unblock/", {"id": ODD}, follow=True))
+    assert "Its calls are let in again." in said
+    assert "Blocked since" not in said
+    assert [event.action for event in cast.acme.audit_events.order_by("pk")][-3:] == [
+        "end_user.block",
+        "end_user.note",
+        "end_user.unblock",
+    ]
+
+
+def test_nobody_cannot_be_blocked(olivia: Client, cast: Cast):
+    for verb in ("block", "unblock", "note"):
+        answer = olivia.post(f"{URL}{cast.globex.pk}/{verb}/", {"id": " \x00"}, follow=True)
+        assert answer.status_code == 200
+    assert cast.globex.end_users.count() == 0
+
+
+def test_a_viewer_sees_and_does_nothing(client: Client, cast: Cast):
+    client.force_login(a_member(cast.acme, Role.VIEWER).user)
+    assert "Block this user" not in text_of(client.get(detail(cast, "id=ann")))
+    assert client.post(f"{URL}{cast.globex.pk}/block/", {"id": "ann"}).status_code == 403
+
+
+@pytest.mark.usefixtures("used")
+def test_how_users_are_spread(olivia: Client):
+    answer = olivia.get(f"{URL}distribution/?cut=all")
+    spreads = answer.context["spreads"]
+    assert (spreads.requests.told.users, spreads.requests.told.median) == (2, 5)
+    assert "2 users, half make 5 or fewer" in text_of(answer)
+    assert olivia.get(f"{URL}distribution/?cut=nonsense&customer=1").status_code == 200
+
+
+@pytest.mark.usefixtures("used")
+def test_pages_ask_the_database_a_dozen_times(olivia: Client, cast: Cast, django_assert_max_num_queries):
+    for path in (URL, f"{URL}?sort=-latency_p95_ms", detail(cast, "id=ann"), f"{URL}distribution/"):
+        with django_assert_max_num_queries(14):
+            olivia.get(path)
 
 
 def test_another_operators_customer_does_not_exist(olivia: Client, cast: Cast):

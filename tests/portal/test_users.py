@@ -6,7 +6,9 @@ from decimal import Decimal
 import pytest
 from django.test import Client
 
-from tests.cast import Cast
+from apps.customers.end_users import block_end_user, note_end_user
+from apps.customers.models import CustomerRole
+from tests.cast import Cast, a_customer_member
 from tests.pages import rows_of, text_of
 from tests.used import a_property_hour, a_request, an_hour
 
@@ -109,3 +111,24 @@ def test_a_users_page(gina: Client):
 @pytest.mark.usefixtures("used")
 def test_a_user_of_another_customer_is_nobody_here(gina: Client):
     assert "No requests in these days" in text_of(gina.get(f"{URL}user/?id=ira-user"))
+
+
+def test_what_the_operator_blocked_stays_blocked_and_its_note_is_not_seen(gina: Client, cast: Cast):
+    block_end_user(cast.globex, "ann", by=cast.olivia, at=NOW, reason="abuse", is_operator=True)
+    note_end_user(cast.globex, "ann", "operators only", by=cast.olivia, is_operator=True)
+    said = text_of(gina.get(f"{URL}user/?id=ann"))
+    assert "abuse Only the operator of this service can lift that." in said
+    assert "operators only" not in said
+    said = text_of(gina.post(f"{URL}user/unblock/", {"id": "ann"}, follow=True))
+    assert "The operator of this service has blocked this user" in said
+    assert cast.globex.end_users.get().is_blocked
+
+
+def test_a_developer_blocks_and_a_viewer_does_not(client: Client, cast: Cast):
+    for role, status, is_blocked in ((CustomerRole.VIEWER, 403, False), (CustomerRole.DEVELOPER, 302, True)):
+        client.force_login(a_customer_member(cast.globex, role).user)
+        assert client.post(f"{URL}user/block/", {"id": "ann"}).status_code == status
+        assert cast.globex.end_users.filter(name="ann").exists() is is_blocked
+    assert not cast.initech.end_users.exists()
+    said = text_of(client.post(f"{URL}user/unblock/", {"id": "ann"}, follow=True))
+    assert "Its calls are let in again." in said

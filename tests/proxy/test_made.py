@@ -32,7 +32,12 @@ async def test_a_thing_is_its_makers_for_a_while(pipe: RedisPipe, redis: Redis):
 
 async def test_a_thing_that_goes_on_is_told_from_one_that_is_recorded(pipe: RedisPipe):
     makers = Makers(pipe, 60)
-    for maker in (Maker(GLOBEX, is_awaited=True), Maker(GLOBEX)):
+    for maker in (
+        Maker(GLOBEX, is_awaited=True),
+        Maker(GLOBEX),
+        Maker(GLOBEX, alias="house"),
+        Maker(GLOBEX, is_awaited=True, alias="häus"),
+    ):
         await makers.note(ACME, "openai", "resp_1", maker)
         assert await makers.of(ACME, "openai", "resp_1") == maker
 

@@ -235,6 +235,20 @@ def _limits(said: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def block(*, customer: str, end_user: str, is_blocked: bool) -> None:
+    """Refuse an end user's calls, or let them in again."""
+    from django.utils import timezone
+
+    from apps.customers.end_users import block_end_user, unblock_end_user
+    from apps.customers.models import Customer
+
+    owner = Customer.objects.get(pk=UUID(customer))
+    if is_blocked:
+        block_end_user(owner, end_user, by=None, at=timezone.now())
+    else:
+        unblock_end_user(owner, end_user, by=None)
+
+
 def revoke(*, key_id: str) -> float:
     """Revoke a proxy key. Returns when, on the monotonic clock, it was about to be done."""
     from apps.keys.models import ProxyKey
@@ -290,6 +304,7 @@ ACTIONS = {
         standing,
         set_up,
         revoke,
+        block,
         suspend,
         roll_up,
     )

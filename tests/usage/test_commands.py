@@ -95,7 +95,7 @@ def test_usage_of_all_is_one_row_of_the_organization_alone(march):
 @pytest.mark.parametrize(
     ("by", "expected"),
     [
-        ("user", [{"user": None, "requests": 1}, {"user": "ann", "requests": 1}]),
+        ("user", [{"user": "ann", "requests": 1}, {"user": None, "requests": 1}]),
         ("model", [{"model": "gpt-4o-mini-2024-07-18", "requests": 2}]),
         ("provider", [{"provider": "openai", "requests": 2}]),
         ("property:PLAN", [{"value": "pro", "requests": 1}]),
@@ -111,6 +111,13 @@ def test_usage_by_customer_names_the_customer(march, cast):
     run("rollup")
     [row] = usage(*MARCH, "--by", "customer")["rows"]
     assert (row["customer"], row["name"], row["requests"]) == (str(cast.globex.pk), "Globex", 2)
+
+
+def test_usage_by_user_has_what_the_table_has(march, cast):
+    run("rollup")
+    ann = next(row for row in usage(*MARCH, "--by", "user")["rows"] if row["user"] == "ann")
+    wanted = ("customer", "active_days", "requests_per_active_day", "tokens_per_request", "error_rate")
+    assert [ann[name] for name in wanted] == ["Globex", 1, 1.0, 1500.0, "0.0000"]
 
 
 def test_usage_by_day_has_a_row_for_each_day_asked_for(march):

@@ -45,7 +45,9 @@ def test_openais_sdk(to: Clients):
     assert answer.model == "house-chat"
     stream = to.openai.chat.completions.create(model="house-chat", messages=HELLO, stream=True)
     assert {chunk.model for chunk in stream} == {"house-chat"}
-    assert to.openai.responses.create(model="house-chat", input="Hello.").model == "house-chat"
+    made = to.openai.responses.create(model="house-chat", input="Hello.")
+    assert made.model == "house-chat"
+    assert to.openai.responses.retrieve(made.id).model == "house-chat"
     events = list(to.openai.responses.create(model="house-chat", input="Hello.", stream=True))
     named = [event.response.model for event in events if hasattr(event, "response")]
     assert named

@@ -174,6 +174,7 @@ def test_one_whose_end_nobody_tells_costs_what_was_held_and_is_marked(installati
     assert row["price"] == (row["input_tokens"] * IN + 100 * OUT) / 1_000_000 * MARKUP
 
 
+@pytest.mark.timeout(300)  # it starts two proxies, one after the other
 @pytest.mark.parametrize("dies", ["", "before_charge:kill:1", "after_charge:kill:1"])
 def test_another_process_takes_over_when_its_own_dies(installation, dies):
     """Killed while it runs, just before it was to be charged, and just after: charged once, and nothing stays held."""

@@ -4,15 +4,18 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from django.http import HttpResponse, HttpResponseBase
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.views.decorators.http import require_POST
 
 from apps.accounts.access import OperatorRequest, operator_page
 from apps.accounts.models import Role
+from apps.usage import user_forms
 from apps.usage.queries.users import UserKey
+from apps.usage.spread_faces import user_spreads
 from apps.usage.user_faces import user_table, users_csv
-from apps.usage.user_page import named
+from apps.usage.user_page import UserDetail, named
 from apps.usage.user_page import user_detail as of_user
 
 
@@ -30,6 +33,13 @@ def users_export(request: OperatorRequest) -> HttpResponseBase:
 
 
 @operator_page(Role.VIEWER)
+def users_spread(request: OperatorRequest) -> HttpResponse:
+    """How many users make so many requests, and cost so much."""
+    spreads = user_spreads(request.GET, request.organization, None, at=timezone.now())
+    return render(request, "console/users/spreads.html", {"section": "users", "spreads": spreads})
+
+
+@operator_page(Role.VIEWER)
 def user_detail(request: OperatorRequest, customer_id: UUID) -> HttpResponse:
     """One user of a customer: the one that `id` names, or, without it, the requests that name nobody."""
     customer = get_object_or_404(request.organization.customers.select_related("organization"), pk=customer_id)
@@ -40,8 +50,46 @@ def user_detail(request: OperatorRequest, customer_id: UUID) -> HttpResponse:
         "user_detail": user,
         "zone": request.zone,
         "may_change": request.member.may(Role.ADMIN),
+        "urls": _urls(user),
     }
     return render(request, "console/users/detail.html", context)
+
+
+@require_POST
+@operator_page(Role.ADMIN)
+def user_block(request: OperatorRequest, customer_id: UUID) -> HttpResponse:
+    """Refuse a user's calls, within a second; the customer can't lift it."""
+    customer = get_object_or_404(request.organization.customers, pk=customer_id)
+    user_forms.block(request, customer, by=request.user, is_operator=True, at=timezone.now())
+    return redirect(user_url(UserKey(customer.pk, named(request.POST))))
+
+
+@require_POST
+@operator_page(Role.ADMIN)
+def user_unblock(request: OperatorRequest, customer_id: UUID) -> HttpResponse:
+    """Let a user's calls in again, whoever blocked it."""
+    customer = get_object_or_404(request.organization.customers, pk=customer_id)
+    user_forms.unblock(request, customer, by=request.user, is_operator=True)
+    return redirect(user_url(UserKey(customer.pk, named(request.POST))))
+
+
+@require_POST
+@operator_page(Role.ADMIN)
+def user_note(request: OperatorRequest, customer_id: UUID) -> HttpResponse:
+    """Write something down about a user, which the customer doesn't see."""
+    customer = get_object_or_404(request.organization.customers, pk=customer_id)
+    user_forms.note(request, customer, by=request.user, is_operator=True)
+    return redirect(user_url(UserKey(customer.pk, named(request.POST))))
+
+
+def _urls(user: UserDetail) -> dict[str, str]:
+    """Where what its page has is done."""
+    customer_id, row = user.key.customer_id, user.limits.row if user.limits else None
+    urls = {name: reverse(f"console:user-{name}", args=[customer_id]) for name in ("block", "unblock", "note")}
+    if row is None or row.end_user is None:
+        add = reverse("console:end-user-limit-add", args=[customer_id])
+        return urls | {"limit": f"{add}?{urlencode({'user': user.key.end_user or ''})}"}
+    return urls | {"limit": reverse("console:end-user-limit-edit", args=[customer_id, row.pk])}
 
 
 def user_url(key: UserKey) -> str:

@@ -30,6 +30,12 @@ def money(amount: Decimal | int | None) -> str:
 
 
 @register.filter
+def plain_amount(amount: Decimal) -> str:
+    """For a field of a form: 25, not 25.000000000000."""
+    return f"{amount.normalize():f}"
+
+
+@register.filter
 def money_short(amount: Decimal | int | None) -> str:
     """As `money`, but small amounts by their first two digits, with all of them in the title."""
     if amount is None or not amount or abs(amount) >= CENT:
@@ -43,8 +49,12 @@ def compact(number: int | None) -> str:
     """A count in few characters, in a tag whose title has all of them."""
     if number is None:
         return "–"
-    short = next((f"{number / size:.3g}{suffix}" for size, suffix in SUFFIXES if abs(number) >= size), f"{number:,}")
-    return format_html('<span title="{}">{}</span>', f"{number:,}", short)
+    return format_html('<span title="{}">{}</span>', f"{number:,}", compact_text(number))
+
+
+def compact_text(number: int) -> str:
+    """The same without a tag, for charts."""
+    return next((f"{number / size:.3g}{suffix}" for size, suffix in SUFFIXES if abs(number) >= size), f"{number:,}")
 
 
 @register.filter

@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
-from django.db.models import F, QuerySet
+from django.db.models import F, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
 from apps.accounts.models import Organization
 from apps.usage.models import PropertyName
@@ -63,12 +64,13 @@ def properties_used(scope: Scope, *, most: int = 100) -> list[str]:
 
 def by_every_property(scope: Scope, *, most: int = 100) -> dict[str, list[Group]]:
     """For each property, by its name as first written, a group for each value; the `most` dearest values of all."""
+    names = PropertyName.objects.filter(organization_id=scope.organization_id, name=OuterRef("name"))
     rows = scope.all_property_rows().values("name", "value").annotate(**figure_sums())
+    rows = rows.annotate(label=Coalesce(Subquery(names.values("label")[:1]), F("name")))
     found: dict[str, list[Group]] = {}
     for row in rows.order_by("-sum_price", "-sum_requests", "name", "value")[:most]:
-        found.setdefault(row["name"], []).append(Group(row["value"], Figures.of(row)))
-    labels = _labels(scope, found)
-    return {labels.get(name, name): found[name] for name in sorted(found)}
+        found.setdefault(row["label"], []).append(Group(row["value"], Figures.of(row)))
+    return {label: found[label] for label in sorted(found, key=str.lower)}
 
 
 def _labels(scope: Scope, names: Iterable[str]) -> dict[str, str]:

@@ -8,6 +8,7 @@ from typing import Any
 from django.db.models import DecimalField, ExpressionWrapper, F, Sum, Value
 from django.db.models.functions import Cast, NullIf
 
+from apps.kit.fields import AMOUNT_PLACES
 from apps.usage.queries.figures import INPUT_COLUMNS, OUTPUT_COLUMNS, Figures
 
 Measure = Callable[[Figures], int | Decimal | float | None]
@@ -89,3 +90,10 @@ def _ratio(above: Any, below: Any) -> Any:
     """Of sums, as PostgreSQL's numeric: exact enough to order by."""
     number = DecimalField(max_digits=40, decimal_places=15)
     return ExpressionWrapper(Cast(above, number) / NullIf(Cast(below, number), Value(Decimal(0))), output_field=number)
+
+
+def rounded(name: str, value: object) -> object:
+    """As files have it: shares to a hundredth of a percent, amounts to the precision that they are kept with."""
+    if name == "error_rate" and isinstance(value, float):
+        return Decimal(f"{value:.4f}")
+    return round(value, AMOUNT_PLACES) if isinstance(value, Decimal) else value
