@@ -1,6 +1,6 @@
 """What is asked: whose call it is, what it wants, the way to the provider, the limits and the price it is under.
 
-The first half of a call; `call.py` has the second. Knows no Django.
+The first third of a call; `recorded.py` has what is written down of it, `call.py` the rest. Knows no Django.
 """
 
 import asyncio
