@@ -92,7 +92,7 @@ def web(installation: Installation) -> Iterator[str]:
             return False
         return True
 
-    wait_until(answers, "the web process answers")
+    wait_until(answers, "the web process answers", within_s=150)
     yield origin
     process.stop()
 
