@@ -28,7 +28,6 @@ from django.utils import timezone
 
 from apps.customers.models import Customer
 from apps.keys.models import ProxyKey
-from apps.kit.failpoints import reach
 from apps.limits.book import load_end_users, scoped_of_customer, scoped_of_key
 from apps.limits.commands import Entry, entries_of
 from apps.limits.counting import BASE, GENERATION_KEY, LATE, SINCE, SURE
@@ -76,7 +75,6 @@ def charge(batch_id: int) -> bool:
             if batch is None:
                 return not Batch.objects.filter(pk=batch_id, is_to_be_charged=True).exists()
             _charge(batch, timezone.now())
-            reach("ingest_after_charge")
             Batch.objects.filter(pk=batch_id).update(is_to_be_charged=False)
     except (redis.RedisError, DatabaseError) as error:
         logger.warning("batch %s is not charged yet: %s", batch_id, str(error).partition("\n")[0])

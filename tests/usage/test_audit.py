@@ -52,7 +52,8 @@ TABLES = (
 @pytest.mark.parametrize("measure", (*SUMS, *EXTREMES))
 @pytest.mark.parametrize("model", TABLES)
 def test_any_wrong_measure_is_named(rolled_up, cast, model, measure):
-    rows = model.objects.filter(customer_id=cast.globex.pk)
+    mine = {"organization": cast.acme} if model is DailyModel else {"customer_id": cast.globex.pk}
+    rows = model.objects.filter(**mine)
     right = rows.values_list(measure, flat=True).get()
     wrong = right.replace(minute=7) if measure in EXTREMES else right + 1
     rows.update(**{measure: wrong})

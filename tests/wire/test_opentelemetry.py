@@ -7,6 +7,7 @@ import secrets
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import openai
@@ -48,6 +49,7 @@ class Ways(NamedTuple):
     installation: Installation
     tenant: Tenant
     url: str
+    since: datetime
 
 
 class Heard(SpanExporter):
@@ -135,7 +137,7 @@ def ways(request, at_one_port: Proxied, installation: Installation, monkeypatch)
     through = openai.OpenAI(
         base_url=f"{at_one_port.url}/v1", api_key=at_one_port.tenant.key, max_retries=0, default_headers=HEADERS
     )
-    yield Ways(straight, through, exporter, installation, at_one_port.tenant, at_one_port.url)
+    yield Ways(straight, through, exporter, installation, at_one_port.tenant, at_one_port.url, datetime.now(UTC))
     instrumentor.uninstrument()
     provider.shutdown()
 
@@ -168,15 +170,9 @@ def records_of(ways: Ways, ask: Callable[[openai.OpenAI], Any]) -> tuple[dict[st
 
 
 def rows_of(ways: Ways) -> list[dict[str, Any]]:
-    """Of this test's tenant, made lately: each test forgets them."""
-    return ways.installation.rows(
-        "SELECT * FROM usage_request WHERE customer_id = %s ORDER BY started_at", ways.tenant.customer
-    )
-
-
-@pytest.fixture(autouse=True)
-def nothing_yet(ways: Ways) -> None:
-    ways.installation.rows("DELETE FROM usage_request WHERE customer_id = %s RETURNING id", ways.tenant.customer)
+    """Of this test's calls: the tenant had others."""
+    query = "SELECT * FROM usage_request WHERE customer_id = %s AND started_at >= %s ORDER BY started_at"
+    return ways.installation.rows(query, ways.tenant.customer, ways.since)
 
 
 def plain(to: openai.OpenAI) -> None:
