@@ -90,7 +90,7 @@ def audit(
 def _differences(rollup: Rollup, period: str, values: list[object]) -> Iterator[Difference]:
     """What is in one of both and not in the other, told by measure."""
     counted_where, kept_where = (
-        f"{period} AND {IS_THERE}".format(moment=rollup.moment, table=table) for table in ("gathered", rollup.table)
+        f"{period} AND {IS_THERE}".format(moment=rollup.moment, table=table) for table in (rollup.source, rollup.table)
     )
     columns = ", ".join((*rollup.keys, *rollup.measures))
     query = f"""

@@ -1,11 +1,13 @@
 """What is summed, and by what: the SQL that the roll-up, rebuilding, repricing and the audit share.
 
 Requests are gathered first: summed by everything at once, their properties as they are, which leaves a few
-rows of each session. All roll-ups are sums of what was gathered, so the requests are read once for all of them.
+rows of each session. What was gathered is summed by hours, and by values of properties in hours; all roll-ups are
+sums of these few, so that the requests are read once, and what was gathered twice.
 
 Its parts are constants of ours, no values. The tables are named `request` and `organization` in them.
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from apps.usage.histograms import counted, listed, merged
@@ -72,10 +74,10 @@ REQUESTS = "usage_request AS request JOIN accounts_organization AS organization 
 
 
 class Rollup(NamedTuple):
-    """A table of sums: what its rows are told apart by, and how that is found in what was gathered."""
+    """A table of sums: what its rows are told apart by, and which of the CONDENSED they are sums of."""
 
     table: str
-    keys: dict[str, str]
+    keys: tuple[str, ...]
     source: str
     has_times: bool
 
@@ -90,18 +92,16 @@ class Rollup(NamedTuple):
 
 
 def _by(table: str, moment: str, *names: str) -> Rollup:
-    return Rollup(table, {name: name for name in ("organization_id", moment, *names)}, "gathered", has_times=True)
+    return Rollup(table, ("organization_id", moment, *names), "by_hour", has_times=True)
 
 
 def _by_property(table: str, moment: str) -> Rollup:
-    keys = {name: name for name in ("organization_id", moment, "customer_id")}
-    keys |= {"name": "property.key", "value": "property.value", "end_user": "end_user"}
-    source = "gathered CROSS JOIN LATERAL jsonb_each_text(properties) AS property"
-    return Rollup(table, keys, source, has_times=False)
+    return Rollup(table, ("organization_id", moment, *VALUE), "by_value", has_times=False)
 
 
 MODEL = ("provider", "model", "sold_as")
 TOTAL = ("customer_id", "proxy_key_id", *MODEL)
+VALUE = ("customer_id", "name", "value", "end_user")
 HOURS = _by(HourlyUsage._meta.db_table, "hour", *TOTAL, "end_user")
 DAYS = _by(DailyUsage._meta.db_table, "day", *TOTAL, "end_user")
 DAY_TOTALS = _by(DailyTotal._meta.db_table, "day", *TOTAL)
@@ -121,14 +121,35 @@ def gather(where: str) -> str:
     return f"SELECT {', '.join(columns)} FROM {REQUESTS} WHERE {where} GROUP BY {group}"  # noqa: S608 ours
 
 
-def sums(rollup: Rollup, where: str = "TRUE") -> str:
-    """SELECT: the rows of a roll-up that what was gathered makes, where it is of an hour or day that `where` names."""
-    keys = [f"{expression} AS {name}" for name, expression in rollup.keys.items()]
+def _summed(keys: Iterable[str], source: str, where: str, *, has_times: bool) -> str:
+    """SELECT: the sums of sums, histograms as lists of bytes."""
+    names = list(keys)
     measures = [f"sum({name}){'' if name in AMOUNTS else '::bigint'} AS {name}" for name in SUMS]
     measures += [f"{pick}({name}) AS {name}" for name, (pick, _) in EXTREMES.items()]
-    lists = [f"string_agg({name}, ''::bytea) AS {name}" for name in TIMES] if rollup.has_times else []
-    group = ", ".join(str(number + 1) for number in range(len(keys)))
-    summed = f"SELECT {', '.join([*keys, *measures, *lists])} FROM {rollup.source} WHERE {where} GROUP BY {group}"  # noqa: S608 ours
+    lists = [f"string_agg({name}, ''::bytea) AS {name}" for name in TIMES] if has_times else []
+    group = ", ".join(str(number + 1) for number in range(len(names)))
+    return f"SELECT {', '.join([*names, *measures, *lists])} FROM {source} WHERE {where} GROUP BY {group}"  # noqa: S608 ours
+
+
+MOMENTS = ("organization_id", "hour", "day")
+OF_VALUES = ("customer_id", "property.key AS name", "property.value AS value", "end_user")
+CONDENSED = {  # what was gathered, by name of the table that it makes
+    "by_hour": _summed((*MOMENTS, *TOTAL, "end_user"), "gathered", "TRUE", has_times=True),
+    "by_value": _summed(
+        (*MOMENTS, *OF_VALUES),
+        "gathered CROSS JOIN LATERAL jsonb_each_text(properties) AS property",
+        "TRUE",
+        has_times=False,
+    ),
+}
+
+
+def sums(rollup: Rollup, where: str = "TRUE") -> str:
+    """SELECT: the rows of a roll-up that what was gathered makes, where it is of an hour or day that `where` names."""
+    if rollup.moment == "hour":  # what is condensed has a row for each
+        summed = f"SELECT * FROM {rollup.source} WHERE {where}"  # noqa: S608 ours
+    else:
+        summed = _summed(rollup.keys, rollup.source, where, has_times=rollup.has_times)
     columns = [f"{counted(name)} AS {name}" if name in TIMES else name for name in (*rollup.keys, *rollup.measures)]
     return f"SELECT {', '.join(columns)} FROM ({summed}) AS summed"  # noqa: S608 ours
 

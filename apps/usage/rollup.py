@@ -31,7 +31,7 @@ A_DAY = timedelta(days=1)
 
 OF_BATCHES = "batch_id = ANY(%s) AND started_at BETWEEN %s AND %s"  # the dates leave out other months
 LAST_USED = """
-WITH used AS (SELECT proxy_key_id, max(last_at) AS last_at FROM gathered GROUP BY 1),
+WITH used AS (SELECT proxy_key_id, max(last_at) AS last_at FROM by_hour GROUP BY 1),
 locked AS (
     SELECT id, last_at FROM keys_proxykey JOIN used ON id = proxy_key_id
     WHERE last_used_at IS NULL OR last_used_at < last_at ORDER BY id FOR NO KEY UPDATE OF keys_proxykey
