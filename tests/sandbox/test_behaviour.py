@@ -49,9 +49,15 @@ def port(sandbox) -> int:
 
 @pytest.fixture
 def lines_of(ledger):
-    def read(ask: Ask) -> list[dict]:
-        lines = [json.loads(line) for line in ledger.read_text().splitlines()]
+    """What the ledger has of a call: written at its end, when the client may have its answer already."""
+
+    def written(ask: Ask) -> list[dict]:
+        lines = [json.loads(line) for line in ledger.read_text().splitlines()] if ledger.exists() else []
         return [line for line in lines if line["nonce"] == ask.nonce]
+
+    def read(ask: Ask) -> list[dict]:
+        wait_until(lambda: bool(written(ask)), "the ledger has it", 5.0)
+        return written(ask)
 
     return read
 
@@ -114,8 +120,7 @@ async def _left_after(port, ask, seconds, lines_of):
     await asyncio.sleep(seconds)
     connection.close()
     await waiting
-    await asyncio.to_thread(wait_until, lambda: bool(lines_of(ask)), "the ledger has it", 5.0)
-    return lines_of(ask)
+    return await asyncio.to_thread(lines_of, ask)
 
 
 async def test_a_paced_stream_takes_its_time(port):
