@@ -68,8 +68,3 @@ class Owner:
     def _own(self) -> dict[str, Any]:
         own: dict[str, Any] = {"organization": self.organization, "is_customers": self.is_customer}
         return own | ({"customer": self.customer} if self.is_customer else {})
-
-
-def owner_of(row: AlertRule | Channel | EventSubscription) -> Owner:
-    """Whose the row is."""
-    return Owner(row.organization, row.customer if row.is_customers else None)
