@@ -28,5 +28,8 @@ app.conf.beat_schedule = {  # a late, doubled or killed run is harmless: see eac
     "look for abuse": {"task": "alerts.look_for_abuse", "schedule": 5 * EVERY_MINUTE, "options": {"expires": 300}},
     "forget old alerts": {"task": "alerts.forget", "schedule": 60 * EVERY_MINUTE},
     "send what waits": {"task": "alerts.deliver", "schedule": 5.0, "options": {"expires": 5}},
+    "draw usage from credit": {"task": "billing.draw", "schedule": EVERY_MINUTE, "options": {"expires": 60}},
+    "draw what came late": {"task": "billing.draw_all", "schedule": 60 * EVERY_MINUTE},
+    "expire credit": {"task": "billing.expire_credit", "schedule": EVERY_MINUTE, "options": {"expires": 60}},
     "tell that a worker lives": {"task": "ops.beat", "schedule": 10.0, "options": {"expires": 10}},
 }
