@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from apps.accounts.models import Organization, Role
 from apps.accounts.services import invite_member
-from apps.alerts.models import Channel, Delivery
+from apps.alerts.models import Delivery
 from apps.alerts.owners import Owner
 from apps.alerts.services.channels import add_subscription
 from apps.alerts.terms import EventKind
@@ -22,7 +22,7 @@ from apps.analyses.services import save_analysis
 from apps.customers.models import Customer
 from apps.exports.models import Export
 from apps.limits.services import set_end_user_limits
-from tests.alerts.conftest import a_finding, a_rule
+from tests.alerts.conftest import a_channel, a_finding, a_rule
 from tests.cast import Cast, a_customer_member, a_member, a_model_alias, a_provider_key, a_proxy_key, an_api_token
 from tests.isolation.pages import Page, pages
 from tests.used import a_request
@@ -78,7 +78,7 @@ def a_limit(customer: Customer) -> object:
 
 def of_alerts(owner: Owner, customer: Customer) -> Objects:
     """A rule, a channel that failed once, what it was told of, and a finding."""
-    channel = Channel.objects.create(**owner.fields, kind="webhook", name="ours", address="https://example.com/")
+    channel = a_channel(owner)
     rule = a_rule(owner, channel)
     message = {"channel": channel, "kind": "test", "event_key": "test", "title": "Test", "attempts": 1}
     delivery = Delivery.objects.create(organization=owner.organization, payload={}, state="failed", **message)
