@@ -65,6 +65,7 @@ COLUMNS = (
     "service_tier",
     "provider_cost",
     "attempts",
+    "rate_rule_id",
 )
 LONGEST_TEXT = 512  # bytes: what is grouped by is in indexes, whose entries have an end at 2,700
 KEPT_TEXT = 448
@@ -113,7 +114,8 @@ def row_of(call: Call, batch_id: int, *, latest_us: int) -> str:
         f"{_text(outcome.error_code)}\t{_text(message, LONGEST_MESSAGE * 4)}\t"
         f"{_text(outcome.provider_request_id)}\t"
         f"{_text(intent.alias)}\t{_units(outcome.units)}\t{_text(outcome.service_tier)}\t"
-        f"{_number(outcome.provider_cost)}\t{_attempts(outcome.attempts)}\n"
+        f"{_number(outcome.provider_cost)}\t{_attempts(outcome.attempts)}\t"
+        f"{_number(intent.rate_rule_id)}\n"
     )
 
 
