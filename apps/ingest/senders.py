@@ -43,7 +43,9 @@ class Senders:
         named = {name for name in (default, *(event.customer for event in told)) if name and "\0" not in name}
         self._customers = _customers(organization, customer, named)
         self._keys = _keys(organization, {event.proxy_key for event in told if event.proxy_key})
-        self._terms = load_all_terms(organization.pk, {each.pk for each in [customer, *self._customers.values()] if each})
+        self._terms = load_all_terms(
+            organization.pk, {each.pk for each in [customer, *self._customers.values()] if each}
+        )
 
     def sent(self, event: Told | Invalid) -> Sent | Invalid:
         """The event with its sender; Invalid where it names a customer or a key that is none of the sender's."""

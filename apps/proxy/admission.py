@@ -161,9 +161,7 @@ def _spend(grant: Grant, price: Price | None, sale: Sale | None, demand: Demand,
     return ceiling(price, most_input, output_tokens, grant.markup_percent, demand.units, demand.service_tier)
 
 
-def _shorter(
-    grant: Grant, price: Price | None, sale: Sale | None, demand: Demand, reached: LimitReached
-) -> int | None:
+def _shorter(grant: Grant, price: Price | None, sale: Sale | None, demand: Demand, reached: LimitReached) -> int | None:
     """The largest output limit with which the call would fit under its caps, where that may be set; else None."""
     if not (reached.name.is_cap and grant.shortens_output and demand.can_be_shortened):
         return None

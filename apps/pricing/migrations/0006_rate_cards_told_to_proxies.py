@@ -5,11 +5,14 @@ from django.db import migrations
 
 WITHIN = """
 ALTER TABLE pricing_ratecard ADD CONSTRAINT own_rates_within_organization
-    FOREIGN KEY (organization_id, customer_id) REFERENCES customers_customer (organization_id, id);
+    FOREIGN KEY (organization_id, customer_id) REFERENCES customers_customer (organization_id, id)
+    DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE pricing_ratecarduse ADD CONSTRAINT rate_card_use_customer_within_organization
-    FOREIGN KEY (organization_id, customer_id) REFERENCES customers_customer (organization_id, id);
+    FOREIGN KEY (organization_id, customer_id) REFERENCES customers_customer (organization_id, id)
+    DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE pricing_ratecarduse ADD CONSTRAINT rate_card_use_within_organization
-    FOREIGN KEY (organization_id, card_id) REFERENCES pricing_ratecard (organization_id, id);
+    FOREIGN KEY (organization_id, card_id) REFERENCES pricing_ratecard (organization_id, id)
+    DEFERRABLE INITIALLY DEFERRED;
 """
 NOT_WITHIN = """
 ALTER TABLE pricing_ratecarduse DROP CONSTRAINT rate_card_use_within_organization;
