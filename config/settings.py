@@ -57,6 +57,7 @@ INSTALLED_APPS = [
     "apps.limits",
     "apps.pricing",
     "apps.usage",
+    "apps.billing",
     "apps.exports",
     "apps.bodies",
     "apps.alerts",
