@@ -2,7 +2,7 @@
 
     {"match": "openai/*", "mode": "cost_plus", "markup_percent": "20", "markups": {"output": "30"}}
     {"match": "gpt-5*", "mode": "absolute", "rates": {"input": "1.5", "output": "12"}, "units": {"web_search": "0.02"}}
-    {"match": "*-mini", "mode": "free"}
+    {"match": "o4-*", "mode": "free"}
 
 `rates` are USD a million tokens by kind, `units` USD for one of what is charged by the piece, `per_request` USD a call;
 `floor` and `ceiling`, in USD, hold for a whole call. Numbers are told as text, which is exact.
