@@ -64,6 +64,7 @@ COLUMNS = (
     "service_tier",
     "provider_cost",
     "attempts",
+    "rate_rule_id",
 )
 LONGEST_TEXT = 512  # bytes: what is grouped by is in indexes, whose entries have an end at 2,700
 KEPT_TEXT = 448
@@ -122,7 +123,8 @@ def row_of(call: Call, batch_id: int, *, latest_us: int) -> str:
         f"{NULL if intent.alias is None else _text(intent.alias)}\t"
         f"{_units(outcome.units) if outcome.units else '{}'}\t{outcome.service_tier and _text(outcome.service_tier)}\t"
         f"{NULL if outcome.provider_cost is None else outcome.provider_cost}\t"
-        f"{_attempts(outcome.attempts) if outcome.attempts else '[]'}\n"
+        f"{_attempts(outcome.attempts) if outcome.attempts else '[]'}\t"
+        f"{NULL if intent.rate_rule_id is None else intent.rate_rule_id}\n"
     )
 
 

@@ -22,6 +22,7 @@ from apps.analyses.services import save_analysis
 from apps.customers.models import Customer
 from apps.exports.models import Export
 from apps.limits.services import set_end_user_limits
+from apps.pricing.rate_cards import add_rate_card
 from tests.alerts.conftest import a_channel, a_finding, a_rule
 from tests.cast import Cast, a_customer_member, a_member, a_model_alias, a_provider_key, a_proxy_key, an_api_token
 from tests.isolation.pages import Page, pages
@@ -46,6 +47,7 @@ def of_operator(organization: Organization, customer: Customer) -> Objects:
         "request_id": a_request(customer, timezone.now()).id,
         "export_id": an_export(organization, None).pk,
         "analysis_id": save_analysis(organization, None, name="Ours", asked={}, by=None).pk,
+        "card_id": a_rate_card(organization),
         **of_alerts(Owner(organization), customer),
     }
 
@@ -69,6 +71,12 @@ def an_export(organization: Organization, customer: Customer | None) -> Export:
     now = timezone.now()
     fields = {"state": Export.State.DONE, "expires_at": now + timedelta(days=1), "format": "csv"}
     return Export.objects.create(organization=organization, customer=customer, **fields)
+
+
+def a_rate_card(organization: Organization) -> object:
+    """The id of a card that nobody is on."""
+    rules, name = [{"match": "*", "mode": "free"}], str(uuid4())
+    return add_rate_card(organization, name=name, rules=rules, effective_from=timezone.now(), by=None).pk
 
 
 def a_limit(customer: Customer) -> object:
