@@ -28,5 +28,15 @@ app.conf.beat_schedule = {  # a late, doubled or killed run is harmless: see eac
     "look for abuse": {"task": "alerts.look_for_abuse", "schedule": 5 * EVERY_MINUTE, "options": {"expires": 300}},
     "forget old alerts": {"task": "alerts.forget", "schedule": 60 * EVERY_MINUTE},
     "send what waits": {"task": "alerts.deliver", "schedule": 5.0, "options": {"expires": 5}},
+    "begin subscriptions": {
+        "task": "billing.begin_subscriptions",
+        "schedule": EVERY_MINUTE,
+        "options": {"expires": 60},
+    },
+    "give what plans include": {
+        "task": "billing.grant_allowances",
+        "schedule": EVERY_MINUTE,
+        "options": {"expires": 60},
+    },
     "tell that a worker lives": {"task": "ops.beat", "schedule": 10.0, "options": {"expires": 10}},
 }
