@@ -18,15 +18,17 @@ from apps.alerts.models import Channel, Delivery
 from apps.alerts.owners import Owner
 from apps.alerts.services.channels import add_subscription
 from apps.alerts.terms import EventKind
+from apps.billing.services.coupons import add_coupon
 from apps.customers.models import Customer
 from apps.exports.models import Export
 from apps.limits.services import set_end_user_limits
 from tests.alerts.conftest import a_finding, a_rule
+from tests.billing.plans import a_plan
 from tests.cast import Cast, a_customer_member, a_member, a_model_alias, a_provider_key, a_proxy_key, an_api_token
 from tests.isolation.pages import Page, pages
 from tests.used import a_request
 
-OURS = ("accounts", "customers", "keys", "limits", "pricing", "usage", "exports", "bodies", "alerts")
+OURS = ("accounts", "customers", "keys", "limits", "pricing", "usage", "exports", "bodies", "alerts", "billing")
 PAGES = [page for page in pages() if page.arguments]
 Objects = Mapping[str, object]
 
@@ -44,8 +46,15 @@ def of_operator(organization: Organization, customer: Customer) -> Objects:
         "token_id": an_api_token(organization)[0].pk,
         "request_id": a_request(customer, timezone.now()).id,
         "export_id": an_export(organization, None).pk,
+        **of_plans(organization),
         **of_alerts(Owner(organization), customer),
     }
+
+
+def of_plans(organization: Organization) -> Objects:
+    """A plan that is offered, and a coupon."""
+    coupon = add_coupon(organization, code="WELCOME", percent=Decimal(10), by=None, at=timezone.now())
+    return {"plan_id": a_plan(organization).plan_id, "coupon_id": coupon.pk}
 
 
 def of_customer(customer: Customer) -> Objects:

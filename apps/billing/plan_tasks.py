@@ -1,4 +1,4 @@
-"""What workers do for billing. Each may come late, twice or be killed: PostgreSQL knows what is done."""
+"""What workers do for plans. Each may come late, twice or be killed: PostgreSQL knows what is done."""
 
 import logging
 
