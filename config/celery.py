@@ -9,6 +9,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 app = Celery("tollgate")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+app.autodiscover_tasks(["apps.billing"], related_name="plan_tasks")
 
 EVERY_MINUTE = 60.0
 
@@ -28,5 +29,15 @@ app.conf.beat_schedule = {  # a late, doubled or killed run is harmless: see eac
     "look for abuse": {"task": "alerts.look_for_abuse", "schedule": 5 * EVERY_MINUTE, "options": {"expires": 300}},
     "forget old alerts": {"task": "alerts.forget", "schedule": 60 * EVERY_MINUTE},
     "send what waits": {"task": "alerts.deliver", "schedule": 5.0, "options": {"expires": 5}},
+    "begin subscriptions": {
+        "task": "billing.begin_subscriptions",
+        "schedule": EVERY_MINUTE,
+        "options": {"expires": 60},
+    },
+    "give what plans include": {
+        "task": "billing.grant_allowances",
+        "schedule": EVERY_MINUTE,
+        "options": {"expires": 60},
+    },
     "tell that a worker lives": {"task": "ops.beat", "schedule": 10.0, "options": {"expires": 10}},
 }

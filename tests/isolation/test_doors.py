@@ -26,6 +26,11 @@ KINDS = (
     "subscription_id",
     "token_id",
 )
+    "customer_id", "key_id", "alias_id", "member_id", "invitation_id",
+    "limit_id", "request_id", "export_id", "token_id",
+    "plan_id", "coupon_id",
+    "rule_id", "channel_id", "delivery_id", "finding_id", "subscription_id",
+)  # fmt: skip
 NOBODYS = {name: uuid4() for name in KINDS}
 
 

@@ -24,11 +24,18 @@ from apps.exports.models import Export
 from apps.limits.services import set_end_user_limits
 from apps.pricing.rate_cards import add_rate_card
 from tests.alerts.conftest import a_channel, a_finding, a_rule
+from apps.billing.services.coupons import add_coupon
+from apps.customers.models import Customer
+from apps.exports.models import Export
+from apps.limits.services import set_end_user_limits
+from tests.alerts.conftest import a_finding, a_rule
+from tests.billing.plans import a_plan
 from tests.cast import Cast, a_customer_member, a_member, a_model_alias, a_provider_key, a_proxy_key, an_api_token
 from tests.isolation.pages import Page, pages
 from tests.used import a_request
 
 OURS = ("accounts", "customers", "keys", "limits", "pricing", "usage", "exports", "analyses", "bodies", "alerts")
+OURS = ("accounts", "customers", "keys", "limits", "pricing", "usage", "exports", "bodies", "alerts", "billing")
 PAGES = [page for page in pages() if page.arguments]
 Objects = Mapping[str, object]
 
@@ -48,8 +55,15 @@ def of_operator(organization: Organization, customer: Customer) -> Objects:
         "export_id": an_export(organization, None).pk,
         "analysis_id": save_analysis(organization, None, name="Ours", asked={}, by=None).pk,
         "card_id": a_rate_card(organization),
+        **of_plans(organization),
         **of_alerts(Owner(organization), customer),
     }
+
+
+def of_plans(organization: Organization) -> Objects:
+    """A plan that is offered, and a coupon."""
+    coupon = add_coupon(organization, code="WELCOME", percent=Decimal(10), by=None, at=timezone.now())
+    return {"plan_id": a_plan(organization).plan_id, "coupon_id": coupon.pk}
 
 
 def of_customer(customer: Customer) -> Objects:
