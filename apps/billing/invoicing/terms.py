@@ -2,35 +2,20 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 from functools import cached_property
 from uuid import UUID
 
-from django.utils import timezone
-
 from apps.accounts.models import Organization
 from apps.billing import parties
 from apps.billing.models import AppliedCoupon, BillingDetails, Seller, Subscription, TaxRate, Wallet
-from apps.billing.taxes import Rates, Rounding, Treatment
+from apps.billing.queries.taxes import AppliedTax, rates_in_force
+from apps.billing.taxes import Treatment
 from apps.billing.taxes import TaxRate as Rate
 from apps.customers.models import Customer
 
 Status = BillingDetails.TaxStatus
-
-
-@dataclass(frozen=True)
-class Taxation:
-    """How a customer's invoice is taxed."""
-
-    rates: Rates = ()
-    treatment: Treatment = Treatment.EXCLUSIVE
-    rounding: Rounding = Rounding.INVOICE
-
-    @property
-    def percent(self) -> Decimal:
-        """Of all rates together."""
-        return sum((rate.percent for rate in self.rates), Decimal(0))
 
 
 @dataclass(frozen=True)
@@ -66,6 +51,7 @@ class TermsOf:
         self.organization = organization
         self.seller = parties.seller_of(organization)
         self._rates: dict[tuple[str, date], Decimal] = {}
+        self._in_force: dict[date, list[TaxRate]] = {}
 
     def of(self, customers: Sequence[Customer]) -> dict[UUID, Terms]:
         """Of each, by its id."""
@@ -92,40 +78,25 @@ class TermsOf:
             self._rates[currency, on] = parties.per_dollar(self.organization, currency, on)
         return self._rates[currency, on]
 
-    def taxation(self, terms: Terms, on: date) -> Taxation:
-        """How the customer is taxed on a day: by the rate given to it by hand, else by those of its country."""
-        rounding = Rounding(self.seller.tax_rounding)
-        rates = self._tax_rates(terms.details, on)
-        known = tuple(Rate(rate.name, rate.percent) for rate in rates)
-        if terms.details.tax_status != Status.TAXED:
-            return Taxation(known, Treatment(terms.details.tax_status), rounding)
-        is_within = bool(rates) and all(rate.is_inclusive for rate in rates)
-        return Taxation(known, Treatment.INCLUSIVE if is_within else Treatment.EXCLUSIVE, rounding)
-
-    def _tax_rates(self, details: BillingDetails, on: date) -> list[TaxRate]:
-        by_hand = next((rate for rate in self._all_rates if rate.pk == details.tax_rate_id), None)
-        if by_hand is not None:
-            return [self._latest(by_hand.name, by_hand.country, on) or by_hand]
-        if not details.country:
-            return []
-        names = dict.fromkeys(rate.name for rate in self._all_rates if rate.country == details.country)
-        found = (self._latest(name, details.country, on) for name in names)
-        return [rate for rate in found if rate is not None]
-
-    def _latest(self, name: str, country: str, on: date) -> TaxRate | None:
-        """The one in force of those with a name: a later row takes the place of the ones before it."""
-        rows = [
-            rate
-            for rate in self._all_rates
-            if (rate.name, rate.country) == (name, country) and rate.effective_from <= on
-        ]
-        latest = max(rows, key=lambda rate: rate.effective_from, default=None)
-        is_retired = latest is not None and latest.retired_at is not None and latest.retired_at <= timezone.now()
-        return None if is_retired else latest
+    def tax(self, terms: Terms, on: date) -> AppliedTax:
+        """As queries.taxes.tax_for: what is in force on a day is read once, not for each customer."""
+        details = terms.details
+        if details.tax_status != Status.TAXED:
+            return AppliedTax((), Treatment(details.tax_status))
+        if on not in self._in_force:
+            self._in_force[on] = rates_in_force(self.organization, on)
+        if details.tax_rate_id is None:
+            rows = [row for row in self._in_force[on] if details.country and row.country == details.country]
+        else:
+            by_hand = self._given[details.tax_rate_id]
+            rows = [row for row in self._in_force[on] if (row.country, row.name) == (by_hand.country, by_hand.name)]
+        is_within = bool(rows) and all(row.is_inclusive for row in rows)
+        rates = tuple(Rate(row.name, row.percent) for row in rows)
+        return AppliedTax(rates, Treatment.INCLUSIVE if is_within else Treatment.EXCLUSIVE)
 
     @cached_property
-    def _all_rates(self) -> list[TaxRate]:
-        return list(self.organization.tax_rates.order_by("name", "effective_from"))
+    def _given(self) -> dict[UUID, TaxRate]:
+        return self.organization.tax_rates.in_bulk()
 
 
 def subscriptions_of(customers: Iterable[Customer] | Iterable[UUID]) -> dict[UUID, list[Subscription]]:
@@ -145,10 +116,3 @@ def _details(customers: Sequence[Customer]) -> dict[UUID, BillingDetails]:
         BillingDetails.objects.bulk_create(missing, ignore_conflicts=True)
         found = {each.customer_id: each for each in BillingDetails.objects.filter(customer__in=customers)}
     return found
-
-
-def local_day(at: datetime, organization: Organization) -> date:
-    """The day that it is for the organization."""
-    from zoneinfo import ZoneInfo
-
-    return at.astimezone(ZoneInfo(organization.time_zone)).date()
