@@ -62,17 +62,17 @@ def test_tax_by_rate_and_tax_by_line_differ_by_what_lines_round_away():
 
 
 DISCOUNTS = [  # discounts, off each line
-    pytest.param([Discount("ten", percent=D(10))], ["3.00", "6.00", "0.00"], id="percent"),
-    pytest.param([Discount("all", amount=D(1000))], ["30.00", "60.00", "0.00"], id="never below nothing"),
+    pytest.param([Discount("ten", percent=D(10))], ["2.83", "5.67", "0.00"], id="percent"),
+    pytest.param([Discount("all", amount=D(1000))], ["28.33", "56.67", "0.00"], id="never below nothing"),
     pytest.param(
-        [Discount("a", percent=D(50)), Discount("b", percent=D(50))], ["22.50", "45.00", "0.00"], id="in turn"
+        [Discount("a", percent=D(50)), Discount("b", percent=D(50))], ["21.25", "42.50", "0.00"], id="in turn"
     ),
     pytest.param([Discount("odd", amount=D("0.01"))], ["0.00", "0.01", "0.00"], id="the last cent"),
 ]
 
 
 @pytest.mark.parametrize(("discounts", "off"), DISCOUNTS)
-def test_discounts_are_spread_over_what_is_charged(discounts, off):
+def test_discounts_are_of_what_is_left_to_pay_and_spread_over_what_is_charged(discounts, off):
     totals = total_up([Line(D(30)), Line(D(60)), Line(D(-5))], "USD", discounts=discounts)
     assert [str(line.discount) for line in totals.lines] == off
     assert totals.discount == summed(map(D, off))
