@@ -6,7 +6,7 @@ Days whose roll-ups were forgotten are left alone: nothing is taken back because
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -30,7 +30,7 @@ class Wanted(NamedTuple):
 
 @dataclass(frozen=True)
 class Used:
-    """Usage of a model that an invoice is to have on it: of a period, or of one earlier day. In USD."""
+    """Usage of a model that an invoice is to have on it: of the wanted days from `since` on, or of one day. In USD."""
 
     invoice_id: UUID
     provider: str
@@ -38,8 +38,8 @@ class Used:
     sold_as: str
     requests: int
     price: Decimal
-    tokens: dict[str, int] = field(default_factory=dict)  # by kind, those that are not 0
-    day: datetime | None = None
+    tokens: dict[str, int]  # by kind, those that are not 0
+    since: datetime
 
 
 SUMS = ", ".join(f"sum({kind}_tokens)::bigint AS {kind}" for kind in TOKEN_KINDS)
@@ -55,10 +55,10 @@ INVOICED = f"""
     FROM billing_creditedday AS each JOIN wanted USING (customer_id) WHERE day >= since AND day < until
 """  # noqa: S608 constants of ours, as are all below
 ROLLED_UP = f"""
-    SELECT {KEY}, wanted.invoice_id, sum(requests - refused)::bigint AS requests, sum(price) AS price, {SUMS}
+    SELECT {KEY}, wanted.invoice_id, wanted.since, sum(requests - refused)::bigint AS requests, sum(price) AS price, {SUMS}
     FROM usage_dailytotal AS total JOIN wanted USING (customer_id)
     WHERE total.organization_id = %(organization)s AND day >= since AND day < until {{condition}}
-    GROUP BY {KEY}, wanted.invoice_id
+    GROUP BY {KEY}, wanted.invoice_id, wanted.since
 """  # noqa: S608
 # Days that have an invoice of their own yet to come: a draft is built anew, what is void is built again.
 WAITS = """
@@ -79,7 +79,7 @@ WITH wanted (invoice_id, customer_id, since, until) AS MATERIALIZED (
 )
 """
 REST = f"""
-    SELECT used.invoice_id, {KEY}, used.requests - coalesce(had.requests, 0) AS requests,
+    SELECT used.invoice_id, used.since, {KEY}, used.requests - coalesce(had.requests, 0) AS requests,
         used.price - coalesce(had.price, 0) AS price,
         {", ".join(f"used.{kind} - coalesce((gone.tokens->>'{kind}')::bigint, 0) AS {kind}" for kind in TOKEN_KINDS)}
     FROM used LEFT JOIN had USING ({KEY})
@@ -107,9 +107,10 @@ TAKE = f"""
         INSERT INTO billing_invoicedday (invoice_id, {KEY}, requests, price, tokens)
         SELECT invoice_id, {KEY}, requests, price, {TOKENS} FROM rest
     )
-    SELECT invoice_id, provider, model, sold_as, sum(requests)::bigint, sum(price), NULL::timestamptz,
+    SELECT invoice_id, provider, model, sold_as, sum(requests)::bigint, sum(price), since,
         {", ".join(f"sum({kind})::bigint" for kind in TOKEN_KINDS)}
-    FROM rest GROUP BY invoice_id, provider, model, sold_as ORDER BY invoice_id, sold_as, provider, model
+    FROM rest GROUP BY invoice_id, since, provider, model, sold_as
+    ORDER BY invoice_id, since, sold_as, provider, model
 """  # noqa: S608
 LATE = f"""
     {MISSING.format(condition=WAITS)}
@@ -143,9 +144,9 @@ def _rows(query: str, organization_id: UUID, wanted: Sequence[Wanted]) -> Iterat
 
 
 def _used(row: tuple[Any, ...]) -> Used:
-    invoice_id, provider, model, sold_as, requests, price, day, *counts = row
+    invoice_id, provider, model, sold_as, requests, price, since, *counts = row
     tokens = {kind: int(count) for kind, count in zip(TOKEN_KINDS, counts, strict=True) if count}
-    return Used(invoice_id, provider, model, sold_as, requests, price, tokens, day)
+    return Used(invoice_id, provider, model, sold_as, requests, price, tokens, since)
 
 
 def _by_invoice(found: Iterator[Used]) -> dict[UUID, list[Used]]:
