@@ -7,7 +7,7 @@ so that two builders of the same period come one after the other, and the second
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from uuid import UUID
@@ -16,7 +16,6 @@ from django.db import transaction
 from django.db.models import Max, Min
 
 from apps.accounts.models import Organization
-from apps.billing.errors import Refused
 from apps.billing.invoicing.billed import billed_before
 from apps.billing.invoicing.composing import Composed, compose, is_nothing
 from apps.billing.invoicing.credit import Drawn, drawn_of, late_credit, wallets_to_draw
@@ -27,20 +26,31 @@ from apps.billing.invoicing.lines import Drafted, Kind, Weights, credit_line
 from apps.billing.invoicing.plans import Billed, Part, Planned, parts_of, period_lines
 from apps.billing.invoicing.terms import Terms, TermsOf
 from apps.billing.invoicing.weights import weights_at
-from apps.billing.models import Invoice, InvoicedDay, InvoiceLine, InvoiceTax, InvoiceTransition
+from apps.billing.models import Invoice, InvoicedDay, InvoiceLine, InvoiceTax, InvoiceTransition, Wallet
 from apps.billing.services.drawing import draw_usage
 from apps.billing.taxes import Rounding
 from apps.customers.models import Customer
+from apps.kit.errors import Refused
 from apps.kit.failpoints import reach
 from apps.usage.keeping import keeping_of
 
 State = Invoice.State
 USED = frozenset((Kind.USAGE, Kind.CHARGE, Kind.ALLOWANCE))
 AMOUNTS = (
-    "subscription", "period_end", "currency", "per_dollar", "precise_subtotal", "subtotal", "discount", "discounts",
-    "tax", "total", "built_at",
-)  # fmt: skip
+    "subscription",
+    "period_end",
+    "currency",
+    "per_dollar",
+    "precise_subtotal",
+    "subtotal",
+    "discount",
+    "discounts",
+    "tax",
+    "total",
+    "built_at",
+)
 ROWS_AT_ONCE = 2_000
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @dataclass
@@ -86,10 +96,12 @@ def build_drafts(organization: Organization, dues: Sequence[Due], *, at: datetim
     What one customer lacks (an exchange rate, say) holds up nobody else.
     """
     refused: dict[UUID, str] = {}
+    draw_credit(organization, dues, at)
     while True:
         wanted = [due for due in dues if due.customer_id not in refused]
         try:
-            built = _build(organization, wanted, at)
+            with transaction.atomic():
+                built = build_locked(organization, wanted, at)
         except CannotBuild as cannot:
             refused |= cannot.reasons
             continue
@@ -97,16 +109,24 @@ def build_drafts(organization: Organization, dues: Sequence[Due], *, at: datetim
         return built
 
 
-@transaction.atomic
-def _build(organization: Organization, dues: Sequence[Due], at: datetime) -> Built:
+def draw_credit(organization: Organization, dues: Sequence[Due], at: datetime) -> None:
+    """Have wallets pay for what was used until the ends of these periods, each in a transaction of its own.
+
+    Not while we hold customers: a wallet's draw waits for accounts that others of its organization book on.
+    """
+    wanted = [Wanted(due.customer_id, due.customer_id, LONG_AGO, due.period.until_at) for due in dues]
+    for wallet_id, _ in wallets_to_draw(organization.pk, wanted):
+        draw_usage(wallet_id, at=at)
+
+
+def build_locked(organization: Organization, dues: Sequence[Due], at: datetime) -> Built:
+    """In the transaction at hand. Raises CannotBuild: it has to be rolled back then."""
     customers = lock_customers([due.customer_id for due in dues])
     built, terms_of = Built(), TermsOf(organization)
     drafts = _drafts(organization, dues, customers, terms_of, built, at)
     _set_rates(drafts, terms_of)
     wanted = [Wanted(each.invoice.pk, part.customer.pk, *span) for each in drafts for part, span in _spans(each)]
     _clear([each.invoice for each in drafts if not each.is_new])
-    for wallet_id, since in wallets_to_draw(organization.pk, wanted):
-        draw_usage(wallet_id, at=at, since=since)
     whole = [Wanted(d.invoice.pk, d.due.customer_id, d.due.period.since_at, d.due.period.until_at) for d in drafts]
     reader = Reader(organization, terms_of, wanted, whole, at)
     problems: dict[UUID, str] = {}
@@ -124,9 +144,11 @@ def _build(organization: Organization, dues: Sequence[Due], at: datetime) -> Bui
 
 
 def lock_customers(ids: Collection[UUID]) -> dict[UUID, Customer]:
-    """Held until the transaction ends, in the order of their ids: whoever else builds for them waits."""
+    """They and their wallets, held until the transaction ends, in the order of ids: who else builds for them waits."""
     rows = Customer.objects.select_for_update(of=("self",), no_key=True).filter(pk__in=ids)
-    return {customer.pk: customer for customer in rows.order_by("pk")}
+    customers = {customer.pk: customer for customer in rows.order_by("pk")}
+    list(Wallet.objects.select_for_update(no_key=True).filter(customer__in=customers).order_by("pk").values_list("pk"))
+    return customers
 
 
 def _drafts(
@@ -140,7 +162,8 @@ def _drafts(
     """What is to be built: what is final already is not."""
     invoices = Invoice.objects.filter(customer__in=customers, key__in=[due.key for due in dues])
     live = {(each.customer_id, each.key): each for each in invoices.exclude(state=State.VOID).select_for_update()}
-    versions = dict(invoices.values_list("customer").annotate(Max("version")).values_list("customer", "version__max"))
+    latest = invoices.values_list("customer", "key").annotate(Max("version"))
+    versions = {(customer_id, key): version for customer_id, key, version in latest}
     terms = terms_of.of(list(customers.values()))
     hands = _by_hand([each for each in live.values() if each.state == State.DRAFT])
     drafts = []
@@ -155,7 +178,7 @@ def _drafts(
             customer=of.customer,
             kind=Invoice.Kind.PERIOD,
             key=due.key,
-            version=versions.get(due.customer_id, 0) + 1,
+            version=versions.get((due.customer_id, due.key), 0) + 1,
             period_start=due.period.since_at,
         )
         invoice.customer = of.customer
@@ -224,7 +247,7 @@ def _earlier(organization: Organization, whole: Sequence[Wanted]) -> list[Wanted
     periods = Invoice.objects.filter(
         customer__in=[each.customer_id for each in whole], kind=Invoice.Kind.PERIOD
     ).exclude(state=State.VOID)
-    first = dict(periods.values_list("customer").annotate(Min("period_start")).values_list("customer", "period_start__min"))
+    first = dict(periods.values_list("customer").annotate(Min("period_start")))
     kept = keeping_of(organization.pk).days_since
     found = []
     for each in whole:
@@ -244,10 +267,17 @@ def _compose(draft: Draft, reader: Reader) -> None:
     is_prepaid = wallet is not None and wallet.settlement == wallet.Settlement.PREPAID
     late = Late(invoice, terms, reader.late.get(invoice.pk, []), reader.late_credit.get(invoice.pk, {}), reader.at)
     planned = period_lines(
-        due, draft.parts, used, terms.subscriptions,
-        currency=invoice.currency, rate_of=rate_of, weights=weights, coupons=terms.coupons, is_prepaid=is_prepaid,
+        due,
+        draft.parts,
+        used,
+        terms.subscriptions,
+        currency=invoice.currency,
+        rate_of=rate_of,
+        weights=weights,
+        coupons=terms.coupons,
+        is_prepaid=is_prepaid,
         billed=reader.billed.get(invoice.pk, Billed()),
-    )  # fmt: skip
+    )
     lines = [*planned.lines, *_credit(draft, planned, used, reader, is_prepaid=is_prepaid)]
     late_lines, notes = settle_late(late, weights)
     reader.credit_notes += notes
@@ -255,9 +285,13 @@ def _compose(draft: Draft, reader: Reader) -> None:
     if is_nothing(lines, draft.by_hand):
         return
     draft.composed = compose(
-        invoice, lines, draft.by_hand, tax=reader.terms_of.tax(terms, last), discounts=planned.discounts,
+        invoice,
+        lines,
+        draft.by_hand,
+        tax=reader.terms_of.tax(terms, last),
+        discounts=planned.discounts,
         rounding=Rounding(terms.seller.tax_rounding),
-    )  # fmt: skip
+    )
 
 
 def _credit(draft: Draft, planned: Planned, used: Sequence[Used], reader: Reader, *, is_prepaid: bool) -> list[Drafted]:
@@ -276,10 +310,13 @@ def _credit(draft: Draft, planned: Planned, used: Sequence[Used], reader: Reader
     period = draft.due.period
     return [
         credit_line(
-            usd.quantize(Decimal("1e-12")), rate, is_taxed=draft.terms.credit_is_taxed, since=period.since_at,
+            usd.quantize(Decimal("1e-12")),
+            rate,
+            is_taxed=draft.terms.credit_is_taxed,
+            since=period.since_at,
             until=period.until_at,
         )
-    ]  # fmt: skip
+    ]
 
 
 def _store(drafts: Sequence[Draft], built: Built) -> None:

@@ -33,7 +33,7 @@ def compose(
     discounts: Sequence[Discount] = (),
     rounding: Rounding = Rounding.INVOICE,
 ) -> Composed:
-    """Set the invoice's amounts, and give its lines and taxes. Raises NotPossible where it came to less than nothing."""
+    """Set the invoice's amounts, and give its lines and taxes. Raises NotPossible: they come to less than nothing."""
     totals = _totals(invoice, drafted, by_hand, tax, discounts, rounding)
     if totals.total < 0:
         drafted = _with_less_credit(drafted, -totals.total)

@@ -92,7 +92,7 @@ def _rows(query: str, organization_id: UUID, wanted: Sequence[Wanted]) -> list[t
     if not wanted:
         return []
     invoices, customers, since, until = map(list, zip(*wanted, strict=True))
-    values = {"organization": organization_id, "invoices": invoices, "customers": customers}
+    values: dict[str, Any] = {"organization": organization_id, "invoices": invoices, "customers": customers}
     with connection.cursor() as cursor:
         cursor.execute(query, values | {"since": since, "until": until})
         return list(cursor.fetchall())

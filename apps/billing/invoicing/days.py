@@ -46,16 +46,17 @@ SUMS = ", ".join(f"sum({kind}_tokens)::bigint AS {kind}" for kind in TOKEN_KINDS
 TOKENS = "jsonb_strip_nulls(jsonb_build_object({}))".format(
     ", ".join(f"'{kind}', nullif(rest.{kind}, 0)" for kind in TOKEN_KINDS)
 )
+OF_EACH = "each.customer_id, each.day, each.provider, each.model, each.sold_as, each.requests, each.price, each.tokens"
+OF_WANTED = "JOIN wanted ON wanted.customer_id = each.customer_id AND each.day >= since AND each.day < until"
 INVOICED = f"""
-    SELECT {KEY}, each.requests, each.price, each.tokens
-    FROM billing_invoicedday AS each JOIN billing_invoice AS invoice ON invoice.id = invoice_id AND state <> 'void'
-    JOIN wanted USING (customer_id) WHERE day >= since AND day < until
+    SELECT {OF_EACH} FROM billing_invoicedday AS each {OF_WANTED}
+    JOIN billing_invoice AS invoice ON invoice.id = each.invoice_id AND invoice.state <> 'void'
     UNION ALL
-    SELECT {KEY}, each.requests, each.price, each.tokens
-    FROM billing_creditedday AS each JOIN wanted USING (customer_id) WHERE day >= since AND day < until
+    SELECT {OF_EACH} FROM billing_creditedday AS each {OF_WANTED}
 """  # noqa: S608 constants of ours, as are all below
 ROLLED_UP = f"""
-    SELECT {KEY}, wanted.invoice_id, wanted.since, sum(requests - refused)::bigint AS requests, sum(price) AS price, {SUMS}
+    SELECT {KEY}, wanted.invoice_id, wanted.since, sum(requests - refused)::bigint AS requests, sum(price) AS price,
+        {SUMS}
     FROM usage_dailytotal AS total JOIN wanted USING (customer_id)
     WHERE total.organization_id = %(organization)s AND day >= since AND day < until {{condition}}
     GROUP BY {KEY}, wanted.invoice_id, wanted.since
@@ -75,7 +76,9 @@ WAITS = """
 """
 FROM_WANTED = """
 WITH wanted (invoice_id, customer_id, since, until) AS MATERIALIZED (
-    SELECT * FROM unnest(%(invoices)s::uuid[], %(customers)s::uuid[], %(since)s::timestamptz[], %(until)s::timestamptz[])
+    SELECT * FROM unnest(
+        %(invoices)s::uuid[], %(customers)s::uuid[], %(since)s::timestamptz[], %(until)s::timestamptz[]
+    )
 )
 """
 REST = f"""
@@ -100,7 +103,7 @@ MISSING = f"""
     had AS (SELECT {KEY}, sum(requests)::bigint AS requests, sum(price) AS price FROM invoiced GROUP BY {KEY}),
     used AS ({ROLLED_UP}),
     rest AS MATERIALIZED ({REST})
-"""
+"""  # noqa: S608
 TAKE = f"""
     {MISSING.format(condition="")},
     taken AS (
@@ -136,7 +139,7 @@ def _rows(query: str, organization_id: UUID, wanted: Sequence[Wanted]) -> Iterat
     if not wanted:
         return
     invoices, customers, since, until = map(list, zip(*wanted, strict=True))
-    values = {"organization": organization_id, "invoices": invoices, "customers": customers}
+    values: dict[str, Any] = {"organization": organization_id, "invoices": invoices, "customers": customers}
     with connection.cursor() as cursor:
         cursor.execute(query, values | {"since": since, "until": until})
         for row in cursor.fetchall():

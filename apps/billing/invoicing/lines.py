@@ -54,9 +54,15 @@ class Drafted:
 
 
 def usage_lines(
-    used: Iterable[Used], weights: Weights, rate: Decimal, *, kind: InvoiceLine.Kind = Kind.USAGE, label: str = "",
-    since: datetime | None = None, until: datetime | None = None,
-) -> list[Drafted]:  # fmt: skip
+    used: Iterable[Used],
+    weights: Weights,
+    rate: Decimal,
+    *,
+    kind: InvoiceLine.Kind = Kind.USAGE,
+    label: str = "",
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> list[Drafted]:
     """Of each model, as sold, a line for each kind of token; they sum to its price exactly.
 
     rate: what a US dollar is worth in the invoice's currency. What was used without tokens, and models whose
@@ -66,20 +72,23 @@ def usage_lines(
     for sold_as, of_model in _by_name(used).items():
         shares, counts = _shares(of_model, weights)
         requests = sum(each.requests for each in of_model)
-        details = {"usd": _plain(summed(each.price for each in of_model)), "requests": requests}
-        for token_kind, amount in shares.items():
-            name = " · ".join(filter(None, (sold_as or "no model", KIND_NAMES.get(token_kind, ""), label)))
-            quantity, unit = (
-                (Decimal(counts[token_kind]) / MILLION, PER_MILLION)
-                if token_kind
-                else (Decimal(requests), PER_REQUEST)
+        usd = plain(summed(each.price for each in of_model))
+        for token_kind, share in shares.items():
+            quantity = Decimal(counts[token_kind]) / MILLION if token_kind else Decimal(requests)
+            line = Drafted(
+                kind,
+                " · ".join(filter(None, (sold_as or "no model", KIND_NAMES.get(token_kind, ""), label))),
+                converted(share, rate),
+                model=sold_as,
+                token_kind=token_kind,
+                quantity=quantity,
+                unit=PER_MILLION if token_kind else PER_REQUEST,
+                unit_price=_unit_price(share, quantity, rate),
+                since=since,
+                until=until,
+                details={"usd": usd, "requests": requests, "share": plain(share)},
             )
-            lines.append(
-                Drafted(
-                    kind, name, converted(amount, rate), sold_as, token_kind, quantity, unit,
-                    _unit_price(amount, quantity, rate), since, until, details=details | {"share": _plain(amount)},
-                )  # fmt: skip
-            )
+            lines.append(line)
     return lines
 
 
@@ -111,14 +120,26 @@ def split(price: Decimal, tokens: dict[str, int], weights: dict[str, int]) -> di
     return {kind: Decimal(part).scaleb(-PLACES) for kind, part in zip(weighed, parts, strict=True)}
 
 
-def credit_line(usd: Decimal, rate: Decimal, *, is_taxed: bool, since: datetime | None, until: datetime | None,
-                label: str = "") -> Drafted:  # fmt: skip
+def credit_line(
+    usd: Decimal,
+    rate: Decimal,
+    *,
+    is_taxed: bool,
+    since: datetime | None,
+    until: datetime | None,
+    label: str = "",
+) -> Drafted:
     """What of the usage was paid from credit: taken off."""
-    name = " · ".join(filter(None, ("Paid from credit", label)))
     return Drafted(
-        Kind.CREDIT, name, -converted(usd, rate), since=since, until=until, is_taxed=is_taxed,
-        is_discountable=False, details={"usd": _plain(usd)},
-    )  # fmt: skip
+        Kind.CREDIT,
+        " · ".join(filter(None, ("Paid from credit", label))),
+        -converted(usd, rate),
+        since=since,
+        until=until,
+        is_taxed=is_taxed,
+        is_discountable=False,
+        details={"usd": plain(usd)},
+    )
 
 
 def _unit_price(amount: Decimal, quantity: Decimal, rate: Decimal) -> Decimal | None:
@@ -126,6 +147,6 @@ def _unit_price(amount: Decimal, quantity: Decimal, rate: Decimal) -> Decimal | 
     return rounded(Fraction(amount) * Fraction(rate) / Fraction(quantity), PLACES) if quantity else None
 
 
-def _plain(amount: Decimal) -> str:
+def plain(amount: Decimal) -> str:
+    """As people write it."""
     return f"{amount.normalize():f}"
-

@@ -87,8 +87,7 @@ def period_lines(
     for part in parts:
         of_part = by_part.get(part.since, [])
         if part.subscription is None:
-            span = {"since": part.since, "until": part.until}
-            lines += usage_lines(of_part, weights, rate_of(currency), **span)
+            lines += usage_lines(of_part, weights, rate_of(currency), since=part.since, until=part.until)
             continue
         terms = terms_of(part.subscription.version)
         charged = _charged(terms, due, part.subscription, of_part, billed, rate_of)
@@ -158,9 +157,14 @@ def _usage(name: str, used: Sequence[Used]) -> Usage:
 
 
 def _drafted(
-    part: Part, charged: PeriodCharges, used: Sequence[Used], terms: Terms, currency: str, rate_of: RateOf,
+    part: Part,
+    charged: PeriodCharges,
+    used: Sequence[Used],
+    terms: Terms,
+    currency: str,
+    rate_of: RateOf,
     weights: Weights,
-) -> list[Drafted]:  # fmt: skip
+) -> list[Drafted]:
     """Usage is told by kind of token; all else is a line each."""
     by_name = _by_name(used)
     lines: list[Drafted] = []
@@ -173,9 +177,7 @@ def _drafted(
     return lines
 
 
-def _line(
-    line: ChargeLine, terms: Terms, subscription: Subscription | None, currency: str, rate_of: RateOf
-) -> Drafted:
+def _line(line: ChargeLine, terms: Terms, subscription: Subscription | None, currency: str, rate_of: RateOf) -> Drafted:
     ratio = Fraction(rate_of(currency)) / Fraction(rate_of(terms.currency))
     unit_price = None if line.unit_price is None else converted(line.unit_price, ratio)
     details = dict(line.details) | {"subscription": str(subscription.pk) if subscription else None}

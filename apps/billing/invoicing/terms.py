@@ -11,8 +11,8 @@ from apps.accounts.models import Organization
 from apps.billing import parties
 from apps.billing.models import AppliedCoupon, BillingDetails, Seller, Subscription, TaxRate, Wallet
 from apps.billing.queries.taxes import AppliedTax, rates_in_force
-from apps.billing.taxes import Treatment
 from apps.billing.taxes import TaxRate as Rate
+from apps.billing.taxes import Treatment
 from apps.customers.models import Customer
 
 Status = BillingDetails.TaxStatus
@@ -66,11 +66,15 @@ class TermsOf:
             coupons.setdefault(each.customer_id, []).append(each)
         return {
             customer.pk: Terms(
-                customer, details[customer.pk], self.seller, subscriptions.get(customer.pk, []),
-                coupons.get(customer.pk, []), wallets.get(customer.pk),
+                customer,
+                details[customer.pk],
+                self.seller,
+                subscriptions.get(customer.pk, []),
+                coupons.get(customer.pk, []),
+                wallets.get(customer.pk),
             )
             for customer in customers
-        }  # fmt: skip
+        }
 
     def per_dollar(self, currency: str, on: date) -> Decimal:
         """As parties.per_dollar, each asked for once. Raises NotConfigured."""
