@@ -113,7 +113,7 @@ def renewed(amount: Exact, *, used: Exact, rolled: Exact = 0) -> Decimal:
 
 
 def settled(charge: Exact, balance: Exact, *, is_prepaid_only: bool) -> tuple[Decimal, Decimal] | None:
-    """Of a charge: what credit pays, and what is left for an invoice. None: refused, by credit alone it can't be paid."""
+    """Of a charge: what credit pays, and what is left for an invoice. None: refused, since credit alone can't pay."""
     paid = min(Fraction(charge), max(Fraction(balance), Fraction()))
     left = Fraction(charge) - paid
     return None if is_prepaid_only and left else (precise(paid), precise(left))

@@ -69,7 +69,7 @@ def precise(amount: Exact) -> Decimal:
 
 def in_minor(amount: Exact, currency: str) -> Fraction:
     """In minor units (cents), exactly: not rounded, with parts of one."""
-    return Fraction(amount) * 10 ** minor_units(currency)
+    return Fraction(amount) * int(10 ** minor_units(currency))
 
 
 def to_minor(amount: Exact, currency: str) -> int:

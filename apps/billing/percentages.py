@@ -13,7 +13,7 @@ from apps.billing.money import ZERO, Exact, precise
 
 @dataclass(frozen=True)
 class Rate:
-    """So many percent of an amount, plus `fixed` for each event; `least` and `most` hold for each, fixed part included."""
+    """So many percent, plus `fixed` for each event; `least` and `most` hold for each, the fixed part included."""
 
     percent: Decimal
     fixed: Decimal = ZERO

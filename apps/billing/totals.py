@@ -25,9 +25,9 @@ class Line:
 
 @dataclass(frozen=True)
 class LineTotal:
-    """A line as the invoice has it: amount - discount = taxable; net + tax = gross.
+    """A line as the invoice has it: net + tax = gross.
 
-    taxable is net where tax is added to prices, and gross where it is within them.
+    amount - discount is net where tax is added to prices, and gross where it is within them.
     """
 
     precise: Decimal
