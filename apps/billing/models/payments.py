@@ -156,6 +156,7 @@ class Refund(IdentifiedModel):
     provider_id = models.CharField(max_length=128)  # first our own id
     state = models.CharField(max_length=10, choices=State, default=State.PENDING)
     amount = AmountField()
+    tax = AmountField(default=0)  # in it, of a top-up
     credit = AmountField(default=0)  # in USD: what was taken from the wallet for it
     unrecovered = AmountField(default=0)  # in USD: what should have been, but was used already
     error = models.CharField(max_length=300, blank=True)

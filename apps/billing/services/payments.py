@@ -5,7 +5,7 @@ provider says is put down by `record_payment` and `record_failure`, which change
 whichever of them comes first. Locks: customer, payment, then wallet, lot, invoice.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 
@@ -14,15 +14,25 @@ from django.db import transaction
 from apps.accounts import audit
 from apps.accounts.models import User
 from apps.billing.errors import NotPossible
-from apps.billing.models import Invoice, LedgerAccount, LedgerTransaction, Payment, PaymentAllocation
+from apps.billing.models import (
+    AutoTopUp,
+    CreditLot,
+    Invoice,
+    LedgerAccount,
+    LedgerTransaction,
+    Payment,
+    PaymentAllocation,
+    Wallet,
+)
 from apps.billing.models.parties import USD
-from apps.billing.models.payments import MANUAL
 from apps.billing.money import precise, round_half_away
 from apps.billing.parties import details_of
-from apps.billing.payments.base import Payer, State
-from apps.billing.services import settling
+from apps.billing.payments.base import Payer
 from apps.billing.services.ledger import account_of, book
+from apps.billing.services.lots import add_lot
 from apps.billing.services.quotes import Quote
+from apps.billing.services.settling import settle_invoice
+from apps.billing.services.wallets import open_wallet
 from apps.customers.models import Customer
 from apps.customers.services import lock as lock_customer
 from apps.kit.after_commit import after_commit
@@ -30,6 +40,7 @@ from apps.kit.ids import uuid7
 
 Kind = LedgerAccount.Kind
 MOST_ERROR = 300
+BACK_OFF = timedelta(hours=1)  # after a payment that was declined
 
 
 @transaction.atomic
@@ -81,8 +92,7 @@ def record_payment(
     payment.provider_id, payment.method = provider_id or payment.provider_id, method or payment.method
     payment.save()
     if payment.is_top_up:
-        _book_top_up(payment, customer, at)
-        settling.give_credit(payment, customer, at=at)
+        _give_credit(payment, customer, at)
         after_commit("billing.make_receipt", str(payment.pk))
     else:
         _book_for_invoices(payment, customer, at)
@@ -104,7 +114,7 @@ def record_failure(payment: Payment, error: str, *, at: datetime, provider_id: s
     payment.provider_id = provider_id or payment.provider_id
     payment.save(update_fields=["state", "error", "provider_id"])
     if payment.is_automatic:
-        settling.back_off(payment, at=at)
+        _back_off(payment, at)
     return True
 
 
@@ -132,6 +142,17 @@ def apply_surplus(payment: Payment, *, by: User | None, at: datetime) -> Decimal
         changes: audit.Changes = {"surplus": (before, before - used)}
         audit.record(customer.organization, "payment.apply", payment, actor=by, changes=changes, customer=customer)
     return used
+
+
+def wallet_for(customer: Customer, *, at: datetime) -> Wallet:
+    """The customer's wallet. Who has none and buys credit gets one that pays first, and the rest is invoiced."""
+    known = Wallet.objects.filter(customer=customer).first()
+    return known or open_wallet(customer, by=None, at=at, settlement=Wallet.Settlement.CREDIT_FIRST)
+
+
+def key_of_lot(payment: Payment) -> str:
+    """What the wallet calls the credit that the payment bought."""
+    return f"top_up:{payment.pk}"
 
 
 def payer_of(customer: Customer) -> Payer:
@@ -174,26 +195,33 @@ def _put(payment: Payment, received: Decimal | None) -> None:
     payment.amount = received
 
 
-def _book_top_up(payment: Payment, customer: Customer, at: datetime) -> None:
+def _give_credit(payment: Payment, customer: Customer, at: datetime) -> None:
     """Cash against credit and tax. Tax that prices contain is taken from revenue: the credit pays gross prices."""
     organization = customer.organization
     is_inclusive = payment.details.get("treatment") == "inclusive"
-    cash = account_of(organization, Kind.CASH, payment.currency)
-    tax = account_of(organization, Kind.TAX, payment.currency)
-    credit = account_of(organization, Kind.CREDIT, USD, customer)
+    paid_for_credit = payment.amount if is_inclusive else payment.amount - payment.tax
+    against: dict[LedgerAccount, Decimal] = {}
     if not payment.amount:  # a coupon paid all of it
-        entries = {account_of(organization, Kind.PROMOTION, USD): -payment.credit, credit: payment.credit}
+        against[account_of(organization, Kind.PROMOTION, USD)] = -payment.credit
     else:
-        entries = {cash: -payment.amount, tax: payment.tax, credit: payment.credit}
+        against[account_of(organization, Kind.CASH, payment.currency)] = -payment.amount
+        against[account_of(organization, Kind.TAX, payment.currency)] = payment.tax
         if is_inclusive:
-            entries[account_of(organization, Kind.REVENUE, payment.currency)] = -payment.tax
-        paid_for_credit = payment.amount if is_inclusive else payment.amount - payment.tax
+            against[account_of(organization, Kind.REVENUE, payment.currency)] = -payment.tax
         if payment.currency != USD:
-            entries[account_of(organization, Kind.EXCHANGE, payment.currency)] = paid_for_credit
-            entries[account_of(organization, Kind.EXCHANGE, USD)] = -payment.credit
+            against[account_of(organization, Kind.EXCHANGE, payment.currency)] = paid_for_credit
+            against[account_of(organization, Kind.EXCHANGE, USD)] = -payment.credit
         elif paid_for_credit != payment.credit:
-            entries[account_of(organization, Kind.EXCHANGE, USD)] = paid_for_credit - payment.credit
-    _book(payment, LedgerTransaction.Kind.TOP_UP, customer, at, entries)
+            against[account_of(organization, Kind.EXCHANGE, USD)] = paid_for_credit - payment.credit
+    add_lot(
+        wallet_for(customer, at=at),
+        payment.credit,
+        key=key_of_lot(payment),
+        at=at,
+        source=CreditLot.Source.TOP_UP,
+        against=against,
+        told=_source(payment),
+    )
 
 
 def _book_for_invoices(payment: Payment, customer: Customer, at: datetime) -> None:
@@ -202,26 +230,26 @@ def _book_for_invoices(payment: Payment, customer: Customer, at: datetime) -> No
         account_of(customer.organization, Kind.CASH, payment.currency): -payment.amount,
         account_of(customer.organization, Kind.RECEIVABLE, payment.currency, customer): payment.amount,
     }
-    _book(payment, LedgerTransaction.Kind.PAYMENT, customer, at, entries)
-
-
-def _book(
-    payment: Payment,
-    kind: LedgerTransaction.Kind,
-    customer: Customer,
-    at: datetime,
-    entries: dict[LedgerAccount, Decimal],
-) -> None:
-    source = {"payment": str(payment.pk), "provider": payment.provider, "provider_id": payment.provider_id}
     book(
         customer.organization,
-        kind,
+        LedgerTransaction.Kind.PAYMENT,
         key=f"payment:{payment.pk}",
         at=at,
         entries=entries,
         customer=customer,
-        source=source,
+        source=_source(payment),
     )
+
+
+def _source(payment: Payment) -> dict[str, str]:
+    """What the ledger says that it goes back to."""
+    return {"payment": str(payment.pk), "provider": payment.provider, "provider_id": payment.provider_id}
+
+
+def _back_off(payment: Payment, at: datetime) -> None:
+    """No automatic top-up for a while: a card that was declined is not tried every minute."""
+    rules = AutoTopUp.objects.filter(wallet__customer_id=payment.customer_id)
+    rules.update(backs_off_until=at + BACK_OFF, last_error=payment.error[:200])
 
 
 def _allocate(payment: Payment, customer: Customer, at: datetime, by: User | None) -> None:
@@ -237,15 +265,6 @@ def _allocate(payment: Payment, customer: Customer, at: datetime, by: User | Non
             return
         invoice = Invoice.objects.select_for_update(no_key=True).get(pk=invoice_id)
         if part := min(left, invoice.due):
-            settling.settle(invoice, part, payment, at=at, by=by)
+            settle_invoice(invoice, part, at=at, by=by)
             PaymentAllocation.objects.create(payment=payment, invoice=invoice, amount=part, created_at=at)
             left -= part
-
-
-def is_by_hand(payment: Payment) -> bool:
-    return payment.provider == MANUAL
-
-
-def state_of(state: State) -> Payment.State:
-    """As we call it."""
-    return Payment.State(state.value)
