@@ -11,7 +11,7 @@ from apps.accounts.models import User
 from apps.billing.errors import NotPossible, PaymentDeclined
 from apps.billing.models import BillingDetails, Invoice, Payment, PaymentMethod, PaymentProviderSettings
 from apps.billing.parties import details_of
-from apps.billing.payments.base import Declined, Method, Order, Payer, PaymentProvider, ProviderError, Reading, State
+from apps.billing.payments.base import Declined, Method, Order, Payer, PaymentProvider, Reading, State
 from apps.billing.payments.registry import STRIPE, provider_of, setup_of
 from apps.billing.services.payments import add_invoice_payment, add_top_up, payer_of, record_failure, record_payment
 from apps.billing.services.quotes import quote_top_up
@@ -31,7 +31,6 @@ def start_top_up(
     return_url: str = "",
     method: PaymentMethod | None = None,
     provider: PaymentProvider | None = None,
-    is_automatic: bool = False,
 ) -> Payment:
     """Buy `credit` dollars of credit: charged to `method` at once, else by the page that the payment's `url` names.
 
@@ -41,9 +40,6 @@ def start_top_up(
     quote = quote_top_up(customer, credit, at=at)
     taker = provider or provider_of(customer.organization)
     payment = add_top_up(customer, quote, provider=taker.name, by=by, at=at)
-    if is_automatic:
-        payment.is_automatic = True
-        payment.save(update_fields=["is_automatic"])
     return _begin(payment, taker, method, return_url, at)
 
 
@@ -62,13 +58,26 @@ def start_invoice_payment(
     return _begin(payment, taker, method, return_url, at)
 
 
+def charge_method(payment: Payment, provider: PaymentProvider, method: PaymentMethod, *, at: datetime) -> Payment:
+    """Charge a stored method for a payment that has begun. Raises PaymentDeclined, ProviderError."""
+    try:
+        reading = provider.charge(
+            _order_of(payment, provider, ""), Method(method.provider_id, method.kind, method.label)
+        )
+    except Declined as refusal:
+        record_failure(payment, str(refusal), at=at, provider_id=refusal.provider_id)
+        raise PaymentDeclined(str(refusal)) from refusal
+    put_down(payment, reading, at=at)
+    return _reread(payment)
+
+
 def charge_again(payment: Payment, *, at: datetime) -> Payment:
     """Ask anew for a charge of which nobody knows whether it was made: under the same key, so it is made once."""
     method = PaymentMethod.objects.live().filter(pk=payment.details.get("method")).first()
     if method is None:
         record_failure(payment, "The payment method is gone.", at=at)
         return _reread(payment)
-    return _charge(payment, provider_of(payment.organization, payment.provider), method, at)
+    return charge_method(payment, provider_of(payment.organization, payment.provider), method, at=at)
 
 
 def ask_about(payment: Payment, *, at: datetime) -> Payment:
@@ -163,7 +172,7 @@ def _begin(
     if method is not None:
         payment.details = payment.details | {"method": str(method.pk)}
         payment.save(update_fields=["details"])
-        return _charge(payment, provider, method, at)
+        return charge_method(payment, provider, method, at=at)
     try:
         order = _order_of(payment, provider, return_url)
         started = provider.start_payment(order)
@@ -174,17 +183,6 @@ def _begin(
     payment.details = payment.details | {"url": started.url}
     payment.save(update_fields=["provider_id", "details"])
     return payment
-
-
-def _charge(payment: Payment, provider: PaymentProvider, method: PaymentMethod, at: datetime) -> Payment:
-    try:
-        order = _order_of(payment, provider, "")
-        reading = provider.charge(order, Method(method.provider_id, method.kind, method.label))
-    except Declined as refusal:
-        record_failure(payment, str(refusal), at=at, provider_id=refusal.provider_id)
-        raise PaymentDeclined(str(refusal)) from refusal
-    put_down(payment, reading, at=at)
-    return _reread(payment)
 
 
 def _order_of(payment: Payment, provider: PaymentProvider, return_url: str) -> Order:
@@ -206,17 +204,3 @@ def _order(
 
 def _reread(payment: Payment) -> Payment:
     return Payment.objects.select_related("customer__organization", "invoice").get(pk=payment.pk)
-
-
-__all__ = [
-    "ProviderError",
-    "ask_about",
-    "charge_again",
-    "collect_invoice",
-    "default_method",
-    "known_payer",
-    "push_invoice",
-    "put_down",
-    "start_invoice_payment",
-    "start_top_up",
-]

@@ -6,6 +6,7 @@ so events may come twice, late, in any order, or not at all, and be gone through
 
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F
@@ -158,8 +159,6 @@ def _act_on_methods(organization: Organization, provider: PaymentProvider, payer
 
 
 def _is_uuid(text: str) -> bool:
-    from uuid import UUID
-
     try:
         UUID(text)
     except ValueError:
