@@ -103,9 +103,7 @@ def put_down(payment: Payment, reading: Reading, *, at: datetime) -> None:
     if reading.state is State.SUCCEEDED:
         if reading.currency != payment.currency:
             raise NotPossible(f"{payment.currency} was asked for, and {reading.currency} paid: see to it by hand.")
-        record_payment(
-            payment, provider_id=reading.provider_id, amount=reading.amount, method=reading.method, at=at
-        )
+        record_payment(payment, provider_id=reading.provider_id, amount=reading.amount, method=reading.method, at=at)
     elif reading.state is State.FAILED:
         record_failure(payment, reading.error or "The payment failed.", at=at, provider_id=reading.provider_id)
     else:

@@ -161,9 +161,7 @@ def payer_of(customer: Customer) -> Payer:
     return Payer(str(customer.pk), str(details), details.email or customer.email, details.stripe_id)
 
 
-def _add(
-    customer: Customer, amount: Decimal, currency: str, provider: str, by: User | None, at: datetime
-) -> Payment:
+def _add(customer: Customer, amount: Decimal, currency: str, provider: str, by: User | None, at: datetime) -> Payment:
     own_id = uuid7()
     return Payment(
         id=own_id,
