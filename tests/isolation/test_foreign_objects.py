@@ -18,6 +18,7 @@ from apps.alerts.models import Channel, Delivery
 from apps.alerts.owners import Owner
 from apps.alerts.services.channels import add_subscription
 from apps.alerts.terms import EventKind
+from apps.billing.models import TaxRate
 from apps.customers.models import Customer
 from apps.exports.models import Export
 from apps.limits.services import set_end_user_limits
@@ -26,7 +27,7 @@ from tests.cast import Cast, a_customer_member, a_member, a_model_alias, a_provi
 from tests.isolation.pages import Page, pages
 from tests.used import a_request
 
-OURS = ("accounts", "customers", "keys", "limits", "pricing", "usage", "exports", "bodies", "alerts")
+OURS = ("accounts", "customers", "keys", "limits", "pricing", "usage", "exports", "bodies", "alerts", "billing")
 PAGES = [page for page in pages() if page.arguments]
 Objects = Mapping[str, object]
 
@@ -44,6 +45,7 @@ def of_operator(organization: Organization, customer: Customer) -> Objects:
         "token_id": an_api_token(organization)[0].pk,
         "request_id": a_request(customer, timezone.now()).id,
         "export_id": an_export(organization, None).pk,
+        "rate_id": TaxRate.objects.create(organization=organization, name="VAT", percent=20).pk,
         **of_alerts(Owner(organization), customer),
     }
 

@@ -11,6 +11,7 @@ from apps.billing.models.documents import (
     NumberSeries,
 )
 from apps.billing.models.ledger import LedgerAccount, LedgerEntry, LedgerTransaction
+from apps.billing.models.mailings import Logo, Mailing
 from apps.billing.models.parties import BillingDetails, ExchangeRate, Seller, TaxRate
 from apps.billing.models.payments import Payment, PaymentEvent, PaymentMethod, Refund
 from apps.billing.models.plans import AppliedCoupon, Coupon, Plan, PlanVersion, Subscription
@@ -34,7 +35,9 @@ __all__ = [
     "LedgerAccount",
     "LedgerEntry",
     "LedgerTransaction",
+    "Logo",
     "LotUse",
+    "Mailing",
     "NumberSeries",
     "Payment",
     "PaymentEvent",
