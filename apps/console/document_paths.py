@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.console.views import billing_details, billing_settings
+from apps.console.views import billing_details, billing_settings, documents
 
 document_paths = [
     path("billing/settings/", billing_settings.billing_settings, name="billing-settings"),
@@ -19,4 +19,8 @@ document_paths = [
         billing_details.customer_billing_details,
         name="customer-billing-details",
     ),
+    path("billing/invoices/<uuid:invoice_id>.pdf", documents.invoice_pdf, name="invoice-pdf"),
+    path("billing/invoices/<uuid:invoice_id>.json", documents.invoice_json, name="invoice-json"),
+    path("billing/credit-notes/<uuid:note_id>.pdf", documents.credit_note_pdf, name="credit-note-pdf"),
+    path("billing/credit-notes/<uuid:note_id>.json", documents.credit_note_json, name="credit-note-json"),
 ]

@@ -48,7 +48,7 @@ def a_draft(customer: Customer, amounts: tuple[str, ...] = ("100",), *, tax: str
             invoice=invoice,
             position=position,
             description=f"gpt-4o, input tokens ({position})",
-            quantity=Decimal("36363636.363636"),
+            quantity=Decimal("36.363636"),
             precise_amount=Decimal(amount),
             amount=Decimal(amount),
             **USAGE,

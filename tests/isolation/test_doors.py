@@ -12,7 +12,7 @@ KINDS = (
     "customer_id", "key_id", "alias_id", "member_id", "invitation_id",
     "limit_id", "request_id", "export_id", "token_id",
     "rule_id", "channel_id", "delivery_id", "finding_id", "subscription_id",
-    "rate_id",
+    "rate_id", "invoice_id", "note_id",
 )  # fmt: skip
 NOBODYS = {name: uuid4() for name in KINDS}
 

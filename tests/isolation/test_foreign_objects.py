@@ -23,6 +23,7 @@ from apps.customers.models import Customer
 from apps.exports.models import Export
 from apps.limits.services import set_end_user_limits
 from tests.alerts.conftest import a_finding, a_rule
+from tests.billing.making import a_credit_note, an_invoice
 from tests.cast import Cast, a_customer_member, a_member, a_model_alias, a_provider_key, a_proxy_key, an_api_token
 from tests.isolation.pages import Page, pages
 from tests.used import a_request
@@ -46,6 +47,7 @@ def of_operator(organization: Organization, customer: Customer) -> Objects:
         "request_id": a_request(customer, timezone.now()).id,
         "export_id": an_export(organization, None).pk,
         "rate_id": TaxRate.objects.create(organization=organization, name="VAT", percent=20).pk,
+        **of_billing(customer),
         **of_alerts(Owner(organization), customer),
     }
 
@@ -59,8 +61,15 @@ def of_customer(customer: Customer) -> Objects:
         "token_id": an_api_token(customer.organization, customer)[0].pk,
         "request_id": a_request(customer, timezone.now()).id,
         "export_id": an_export(customer.organization, customer).pk,
+        **of_billing(customer),
         **of_alerts(Owner(customer.organization, customer), customer),
     }
+
+
+def of_billing(customer: Customer) -> Objects:
+    """A final invoice, and a credit note to it."""
+    invoice = an_invoice(customer)
+    return {"invoice_id": invoice.pk, "note_id": a_credit_note(invoice).pk}
 
 
 def an_export(organization: Organization, customer: Customer | None) -> Export:

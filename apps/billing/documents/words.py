@@ -19,8 +19,6 @@ _WORDS = {
     "invoice": ("Invoice", "Rechnung", "Facture", "Factura", "Factuur"),
     "credit_note": ("Credit note", "Gutschrift", "Avoir", "Factura rectificativa", "Creditnota"),
     "statement": ("Statement", "Kontoauszug", "Relevé de compte", "Extracto de cuenta", "Rekeningoverzicht"),
-    "draft": ("Draft", "Entwurf", "Brouillon", "Borrador", "Concept"),
-    "number": ("Number", "Nummer", "Numéro", "Número", "Nummer"),
     "issued_on": ("Date of issue", "Datum", "Date", "Fecha", "Datum"),
     "due_on": ("Due", "Fällig am", "Échéance", "Vencimiento", "Vervaldatum"),
     "period": ("Period", "Zeitraum", "Période", "Periodo", "Periode"),
@@ -77,7 +75,6 @@ _WORDS = {
         "Exento de impuestos.",
         "Vrijgesteld van belasting.",
     ),
-    "per_million": ("per 1M", "je 1 Mio.", "par million", "por millón", "per 1 mln."),
     "settled_offset": (
         "Taken off what is due on the invoice.",
         "Vom offenen Betrag der Rechnung abgezogen.",

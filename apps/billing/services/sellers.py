@@ -32,7 +32,7 @@ def update_seller(organization: Organization, *, by: User | None, **changes: Any
     before = _told(seller)
     for name, value in changes.items():
         setattr(seller, name, value)
-    seller.full_clean()
+    seller.full_clean(exclude=["reminder_days"])  # no days at all are all right; the form sees to the others
     if difference := audit.difference(before, _told(seller)):
         if "currency" in difference:
             _keep_currencies(organization, str(difference["currency"][0]))
