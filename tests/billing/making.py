@@ -55,6 +55,7 @@ def a_draft(customer: Customer, amounts: tuple[str, ...] = ("100",), *, tax: str
         )
     if taxed:
         InvoiceTax.objects.create(invoice=invoice, name="VAT", percent=Decimal(19), base=subtotal, amount=taxed)
+    invoice.refresh_from_db()
     return invoice
 
 

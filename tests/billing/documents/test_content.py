@@ -49,9 +49,8 @@ def test_an_invoice_says_who_sold_what_to_whom(cast: Cast):
 
 
 def test_discounts_taxes_and_what_was_paid_are_told_apart(cast: Cast):
-    invoice = an_invoice(
-        cast.globex, ("120",), tax="19", discount=Decimal(20), total=Decimal(119), paid=Decimal(19), credited=Decimal(40)
-    )  # fmt: skip
+    given = {"discount": 20, "total": 119, "paid": 19, "credited": 40}
+    invoice = an_invoice(cast.globex, ("120",), tax="19", **{name: Decimal(value) for name, value in given.items()})
     assert sums_of(invoice) == [
         ("Subtotal", "$120.00"),
         ("Discount", "-$20.00"),
