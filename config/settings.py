@@ -306,6 +306,12 @@ DELIVERIES_AT_ONCE = env.int("TOLLGATE_DELIVERIES_AT_ONCE", default=2)  # alerts
 
 SANDBOX_URL = env.str("TOLLGATE_SANDBOX_URL", default="")
 
+# Payments: an organization enters its Stripe keys in the console. Those of one may come from here instead.
+STRIPE_ORGANIZATION = env.str("TOLLGATE_STRIPE_ORGANIZATION", default="")  # its slug
+STRIPE_SECRET_KEY = env.str("TOLLGATE_STRIPE_SECRET_KEY", default="")
+STRIPE_WEBHOOK_SECRET = env.str("TOLLGATE_STRIPE_WEBHOOK_SECRET", default="")
+STRIPE_API_BASE = env.str("TOLLGATE_STRIPE_API", default="")  # another address than Stripe's: a fake one, for tests
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

@@ -46,15 +46,19 @@ class Taken:
 def take_off(discounts: Sequence[Discount], lines: Sequence[int], currency: str) -> list[Taken]:
     """What each discount takes off, one after another: each from what those before it have left.
 
-    lines: what they come to, in minor units; what is below zero has no discount. None takes a line below
-    zero, or is rounded twice: its sum is, once, and is then split over the lines by what they come to.
+    lines: what they come to, in minor units. Those below zero, such as what credit paid, make what is to be
+    discounted less, and bear nothing of it. No discount takes a line or the sum below zero, or is rounded
+    twice: its own sum is, once, and is then split over the lines by what they come to.
     """
     left = [max(line, 0) for line in lines]
+    base = max(sum(lines), 0)
     taken = []
     for discount in discounts:
-        by_line = allocate(_worth(discount, sum(left), currency), left)
+        worth = _worth(discount, base, currency)
+        by_line = allocate(worth, left)
         taken.append(Taken(discount, tuple(by_line)))
         left = [line - off for line, off in zip(left, by_line, strict=True)]
+        base -= worth
     return taken
 
 

@@ -1,5 +1,6 @@
 """What is owed: plans and who is on them, the ledger, wallets, invoices, and what was paid."""
 
+from apps.billing.models.credited import CreditedDay
 from apps.billing.models.documents import (
     CreditNote,
     CreditNoteLine,
@@ -13,7 +14,14 @@ from apps.billing.models.documents import (
 from apps.billing.models.ledger import LedgerAccount, LedgerEntry, LedgerTransaction
 from apps.billing.models.mailings import Logo, Mailing
 from apps.billing.models.parties import BillingDetails, ExchangeRate, Seller, TaxRate
-from apps.billing.models.payments import Payment, PaymentEvent, PaymentMethod, Refund
+from apps.billing.models.payments import (
+    Payment,
+    PaymentAllocation,
+    PaymentEvent,
+    PaymentMethod,
+    PaymentProviderSettings,
+    Refund,
+)
 from apps.billing.models.plans import AppliedCoupon, Coupon, Plan, PlanVersion, Subscription
 from apps.billing.models.wallets import AutoTopUp, CreditLot, DrawnDay, LotUse, Voucher, Wallet
 
@@ -25,6 +33,7 @@ __all__ = [
     "CreditLot",
     "CreditNote",
     "CreditNoteLine",
+    "CreditedDay",
     "DrawnDay",
     "ExchangeRate",
     "Invoice",
@@ -40,8 +49,10 @@ __all__ = [
     "Mailing",
     "NumberSeries",
     "Payment",
+    "PaymentAllocation",
     "PaymentEvent",
     "PaymentMethod",
+    "PaymentProviderSettings",
     "Plan",
     "PlanVersion",
     "Refund",
