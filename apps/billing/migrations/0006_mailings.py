@@ -10,7 +10,7 @@ import apps.kit.ids
 class Migration(migrations.Migration):
     dependencies = [
         ("accounts", "0004_on_client_gone"),
-        ("billing", "0002_rules_in_the_database"),
+        ("billing", "0005_what_credit_notes_take_back"),
     ]
 
     operations = [
