@@ -2,6 +2,7 @@ from django.urls import path
 
 from apps.alerts.paths import alert_paths
 from apps.console.plan_paths import plan_paths
+from apps.console.document_paths import document_paths
 from apps.console.views import (
     alerts,
     aliases,
@@ -115,6 +116,7 @@ urlpatterns = [
     path("api-tokens/<uuid:token_id>/revoke/", api_tokens.api_token_revoke, name="api-token-revoke"),
     *alert_paths(alerts),
     *plan_paths,
+    *document_paths,
     path("audit/", audit.audit_log, name="audit"),
     path("settings/bodies/", bodies.body_policy, name="body-policy"),
     path("settings/bodies/erase/", bodies.bodies_erase, name="bodies-erase"),

@@ -30,6 +30,7 @@ KINDS = (
     "limit_id", "request_id", "export_id", "token_id",
     "plan_id", "coupon_id",
     "rule_id", "channel_id", "delivery_id", "finding_id", "subscription_id",
+    "rate_id", "invoice_id", "note_id",
 )  # fmt: skip
 NOBODYS = {name: uuid4() for name in KINDS}
 

@@ -25,11 +25,13 @@ from apps.limits.services import set_end_user_limits
 from apps.pricing.rate_cards import add_rate_card
 from tests.alerts.conftest import a_channel, a_finding, a_rule
 from apps.billing.services.coupons import add_coupon
+from apps.billing.models import TaxRate
 from apps.customers.models import Customer
 from apps.exports.models import Export
 from apps.limits.services import set_end_user_limits
 from tests.alerts.conftest import a_finding, a_rule
 from tests.billing.plans import a_plan
+from tests.billing.making import a_credit_note, an_invoice
 from tests.cast import Cast, a_customer_member, a_member, a_model_alias, a_provider_key, a_proxy_key, an_api_token
 from tests.isolation.pages import Page, pages
 from tests.used import a_request
@@ -56,6 +58,8 @@ def of_operator(organization: Organization, customer: Customer) -> Objects:
         "analysis_id": save_analysis(organization, None, name="Ours", asked={}, by=None).pk,
         "card_id": a_rate_card(organization),
         **of_plans(organization),
+        "rate_id": TaxRate.objects.create(organization=organization, name="VAT", percent=20).pk,
+        **of_billing(customer),
         **of_alerts(Owner(organization), customer),
     }
 
@@ -76,8 +80,15 @@ def of_customer(customer: Customer) -> Objects:
         "request_id": a_request(customer, timezone.now()).id,
         "export_id": an_export(customer.organization, customer).pk,
         "analysis_id": save_analysis(customer.organization, customer, name="Ours", asked={}, by=None).pk,
+        **of_billing(customer),
         **of_alerts(Owner(customer.organization, customer), customer),
     }
+
+
+def of_billing(customer: Customer) -> Objects:
+    """A final invoice, and a credit note to it."""
+    invoice = an_invoice(customer)
+    return {"invoice_id": invoice.pk, "note_id": a_credit_note(invoice).pk}
 
 
 def an_export(organization: Organization, customer: Customer | None) -> Export:
