@@ -120,6 +120,8 @@ def a_voucher(customer: Customer) -> Voucher:
     a_lot(a_wallet(customer), "10")
     [(voucher, _code)] = make_vouchers(customer.organization, Decimal(5), by=None, at=timezone.now())
     return voucher
+
+
 def a_rate_card(organization: Organization) -> object:
     """The id of a card that nobody is on."""
     rules, name = [{"match": "*", "mode": "free"}], str(uuid4())
