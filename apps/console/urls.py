@@ -1,9 +1,12 @@
 from django.urls import path
 
 from apps.alerts.paths import alert_paths
+from apps.console.document_paths import document_paths
+from apps.console.plan_paths import plan_paths
 from apps.console.views import (
     alerts,
     aliases,
+    analytics,
     api_tokens,
     audit,
     bodies,
@@ -68,6 +71,10 @@ urlpatterns = [
     path("requests/<uuid:request_id>/", requests.request_detail, name="request-detail"),
     path("users/", users.users, name="users"),
     path("insights/", insights.insights, name="insights"),
+    path("analytics/", analytics.analytics, name="analytics"),
+    path("analytics/analysis.csv", analytics.analytics_export, name="analytics-export"),
+    path("analytics/save/", analytics.analysis_save, name="analysis-save"),
+    path("analytics/<uuid:analysis_id>/remove/", analytics.analysis_remove, name="analysis-remove"),
     path("insights/fees/set/", insights.plan_fee_set, name="plan-fee-set"),
     path("users/distribution/", users.users_spread, name="users-spread"),
     path("users/users.csv", users.users_export, name="users-export"),
@@ -108,6 +115,8 @@ urlpatterns = [
     path("api-tokens/", api_tokens.api_tokens, name="api-tokens"),
     path("api-tokens/<uuid:token_id>/revoke/", api_tokens.api_token_revoke, name="api-token-revoke"),
     *alert_paths(alerts),
+    *plan_paths,
+    *document_paths,
     path("audit/", audit.audit_log, name="audit"),
     path("settings/bodies/", bodies.body_policy, name="body-policy"),
     path("settings/bodies/erase/", bodies.bodies_erase, name="bodies-erase"),

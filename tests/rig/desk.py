@@ -12,6 +12,8 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from tests.rig import desk_wallets
+
 RATES = {  # USD a million tokens; no other number divides them, so that a wrong one shows
     "input": "1.7",
     "cache_read": "0.13",
@@ -328,7 +330,7 @@ ACTIONS = {
         set_rates,
         set_default_card,
     )
-}
+} | desk_wallets.ACTIONS
 
 
 def main() -> None:
