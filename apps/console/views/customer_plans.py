@@ -216,7 +216,7 @@ def _lines(simulation: Simulation) -> list[dict[str, object]]:
         {
             "name": line.name or simulation.version.plan.name,
             "label": InvoiceLine.Kind(line.kind.value).label,
-            "quantity": None if line.kind is Kind.FEE or line.quantity is None else f"{line.quantity.normalize():,f}",
+            "quantity": None if line.kind is Kind.FEE else line.quantity,
             "unit": line.unit.replace("_", " "),
             "amount": total.amount,
         }
