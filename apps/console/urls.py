@@ -1,8 +1,8 @@
 from django.urls import path
 
 from apps.alerts.paths import alert_paths
-from apps.console.plan_paths import plan_paths
 from apps.console.document_paths import document_paths
+from apps.console.plan_paths import plan_paths
 from apps.console.views import (
     alerts,
     aliases,

@@ -9,11 +9,13 @@ from fractions import Fraction
 
 from django.db import transaction
 
+from apps.billing.invoicing.due import cycle_of
+from apps.billing.invoicing.plans import served_of
 from apps.billing.models import CreditLot, Subscription, Wallet
 from apps.billing.money import ZERO, precise
 from apps.billing.parties import per_dollar
 from apps.billing.periods import Period
-from apps.billing.queries.subscriptions import cycle_of, live_subscriptions, period_of, served_of
+from apps.billing.queries.subscriptions import live_subscriptions, period_of
 from apps.billing.services.lots import grant_credit, take_credit
 
 

@@ -46,6 +46,7 @@ def customer_plan(request: OperatorRequest, customer_id: UUID) -> HttpResponse:
         "customer": customer,
         "current": current,
         "period": period_of(current, at) if current else None,
+        "rate_card": current and request.organization.rate_cards.filter(pk=current.version.rate_card_id).first(),
         "following": following,
         "last": current or following,  # that a change is of
         "history": [row for row in subscriptions_of(customer) if row not in (current, following)],

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST
 
 from apps.accounts.access import OperatorRequest, operator_page
 from apps.accounts.models import Role
-from apps.billing.queries.plans import monthly_fee, offered_plans
+from apps.billing.queries.plans import offered_plans
 from apps.billing.queries.subscriptions import subscribers
 from apps.billing.services.coupons import add_coupon, retire_coupon
 from apps.billing.services.plans import (
@@ -47,7 +47,7 @@ def plans(request: OperatorRequest) -> HttpResponse:
 @operator_page(Role.BILLING)
 def plan_add(request: OperatorRequest) -> HttpResponse:
     """Offer a plan."""
-    forms = PlanForms(request.POST or None)
+    forms = PlanForms(request.POST or None, organization=request.organization)
     if request.method == "POST" and forms.is_valid():
         named = {name: forms.plan.cleaned_data[name] for name in ("name", "description")}
         try:
@@ -71,7 +71,7 @@ def plan_detail(request: OperatorRequest, plan_id: UUID) -> HttpResponse:
         **HERE,
         "plan": plan,
         "version": newest,
-        "monthly": monthly_fee(newest),
+        "rate_card": request.organization.rate_cards.filter(pk=newest.rate_card_id).first(),
         "versions": plan.versions.order_by("-number"),
         "subscribers": on,
         "behind": sum(row.version_id != newest.pk and row.ends_at is None for row in on),
@@ -87,7 +87,7 @@ def plan_edit(request: OperatorRequest, plan_id: UUID) -> HttpResponse:
     """Other terms, as the plan's next version; its name is changed as it is."""
     plan = get_object_or_404(request.organization.plans, pk=plan_id)
     newest = newest_version(plan)
-    forms = PlanForms(request.POST or None, version=newest)
+    forms = PlanForms(request.POST or None, organization=request.organization, version=newest)
     if request.method == "POST" and forms.is_valid():
         named = {name: forms.plan.cleaned_data[name] for name in ("name", "description")}
         try:
