@@ -4,6 +4,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
+from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -28,6 +29,7 @@ from apps.billing.services.subscriptions import move_subscribers
 from apps.console.plan_forms import CouponForm, PlanForms
 from apps.kit.errors import Refused
 
+PAGE = 25  # subscribers
 HERE = {"section": "billing", "tab": "plans"}
 
 
@@ -65,7 +67,7 @@ def plan_detail(request: OperatorRequest, plan_id: UUID) -> HttpResponse:
     """A plan's terms, its versions and who is on them."""
     plan = get_object_or_404(request.organization.plans, pk=plan_id)
     at = timezone.now()
-    on = list(subscribers(request.organization, at).filter(version__plan=plan))
+    on = subscribers(request.organization, at).filter(version__plan=plan)
     newest = newest_version(plan)
     context = {
         **HERE,
@@ -73,8 +75,8 @@ def plan_detail(request: OperatorRequest, plan_id: UUID) -> HttpResponse:
         "version": newest,
         "rate_card": request.organization.rate_cards.filter(pk=newest.rate_card_id).first(),
         "versions": plan.versions.order_by("-number"),
-        "subscribers": on,
-        "behind": sum(row.version_id != newest.pk and row.ends_at is None for row in on),
+        "page": Paginator(on, PAGE).get_page(request.GET.get("page")),
+        "behind": on.filter(ends_at=None).exclude(version=newest).count(),
         "now": at,
         "zone": request.zone,
         "may_change": request.member.may(Role.BILLING),
