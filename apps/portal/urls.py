@@ -1,6 +1,7 @@
 from django.urls import path
 
 from apps.alerts.paths import alert_paths
+from apps.portal.billing_wallet_paths import wallet_paths
 from apps.portal.document_paths import document_paths
 from apps.portal.plan_paths import plan_paths
 from apps.portal.views import (
@@ -62,6 +63,7 @@ urlpatterns = [
     path("limits/", limits.limits, name="limits"),
     path("limits/refusals.csv", limits.refusals_export, name="refusals-export"),
     *alert_paths(alerts),
+    *wallet_paths,
     *document_paths,
     *plan_paths,
     path("members/", members.members, name="members"),

@@ -19,6 +19,13 @@ from apps.alerts.owners import Owner
 from apps.alerts.services.channels import add_subscription
 from apps.alerts.terms import EventKind
 from apps.analyses.services import save_analysis
+from apps.billing.models import Voucher
+from apps.billing.services.vouchers import make_vouchers
+from apps.customers.models import Customer
+from apps.exports.models import Export
+from apps.limits.services import set_end_user_limits
+from tests.alerts.conftest import a_finding, a_rule
+from tests.billing.wallets import a_lot, a_wallet
 from apps.billing.models import TaxRate
 from apps.billing.services.coupons import add_coupon
 from apps.customers.models import Customer
@@ -32,6 +39,19 @@ from tests.cast import Cast, a_customer_member, a_member, a_model_alias, a_provi
 from tests.isolation.pages import Page, pages
 from tests.used import a_request
 
+OURS = (
+    "accounts",
+    "customers",
+    "keys",
+    "limits",
+    "pricing",
+    "usage",
+    "exports",
+    "analyses",
+    "bodies",
+    "alerts",
+    "billing",
+)
 OURS = ("accounts", "customers", "keys", "limits", "pricing", "usage", "exports", "analyses", "bodies", "alerts")
 OURS = ("accounts", "customers", "keys", "limits", "pricing", "usage", "exports", "bodies", "alerts", "billing")
 PAGES = [page for page in pages() if page.arguments]
@@ -52,6 +72,7 @@ def of_operator(organization: Organization, customer: Customer) -> Objects:
         "request_id": a_request(customer, timezone.now()).id,
         "export_id": an_export(organization, None).pk,
         "analysis_id": save_analysis(organization, None, name="Ours", asked={}, by=None).pk,
+        "voucher_id": a_voucher(customer).pk,
         "card_id": a_rate_card(organization),
         **of_plans(organization),
         "rate_id": TaxRate.objects.create(organization=organization, name="VAT", percent=20).pk,
@@ -92,6 +113,13 @@ def an_export(organization: Organization, customer: Customer | None) -> Export:
     now = timezone.now()
     fields = {"state": Export.State.DONE, "expires_at": now + timedelta(days=1), "format": "csv"}
     return Export.objects.create(organization=organization, customer=customer, **fields)
+
+
+def a_voucher(customer: Customer) -> Voucher:
+    """Of the customer's operator; and the customer has a wallet, with credit in it."""
+    a_lot(a_wallet(customer), "10")
+    [(voucher, _code)] = make_vouchers(customer.organization, Decimal(5), by=None, at=timezone.now())
+    return voucher
 
 
 def a_rate_card(organization: Organization) -> object:
