@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("billing", "0003_prepaid"),
+        ("billing", "0006_mailings"),
     ]
 
     operations = [
