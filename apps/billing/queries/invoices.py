@@ -10,7 +10,6 @@ from django.utils import timezone
 
 from apps.accounts.models import Organization
 from apps.billing.models import Invoice, InvoiceLine
-from apps.billing.periods import A_MOMENT
 from apps.customers.models import Customer
 from apps.usage.queries.periods import next_month
 
@@ -90,7 +89,7 @@ def _query(invoice: Invoice, line: InvoiceLine, with_customer: bool) -> str:
     is_usage = line.kind in (InvoiceLine.Kind.USAGE, InvoiceLine.Kind.LATE_USAGE)
     if not is_usage or line.period_start is None or line.period_end is None or not line.model:
         return ""
-    since, until = timezone.localtime(line.period_start), timezone.localtime(line.period_end - A_MOMENT)
+    since, until = timezone.localtime(line.period_start), timezone.localtime(line.period_end)
     asked = {"since": f"{since:%Y-%m-%dT%H:%M}", "until": f"{until:%Y-%m-%dT%H:%M}", "model": line.model}
     if with_customer:
         asked["customer"] = str(invoice.customer_id)
