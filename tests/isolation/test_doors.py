@@ -13,25 +13,24 @@ KINDS = (
     "analysis_id",
     "card_id",
     "channel_id",
+    "coupon_id",
     "customer_id",
     "delivery_id",
     "export_id",
     "finding_id",
     "invitation_id",
+    "invoice_id",
     "key_id",
     "limit_id",
     "member_id",
+    "note_id",
+    "plan_id",
+    "rate_id",
     "request_id",
     "rule_id",
     "subscription_id",
     "token_id",
 )
-    "customer_id", "key_id", "alias_id", "member_id", "invitation_id",
-    "limit_id", "request_id", "export_id", "token_id",
-    "plan_id", "coupon_id",
-    "rule_id", "channel_id", "delivery_id", "finding_id", "subscription_id",
-    "rate_id", "invoice_id", "note_id",
-)  # fmt: skip
 NOBODYS = {name: uuid4() for name in KINDS}
 
 

@@ -19,19 +19,15 @@ from apps.alerts.owners import Owner
 from apps.alerts.services.channels import add_subscription
 from apps.alerts.terms import EventKind
 from apps.analyses.services import save_analysis
+from apps.billing.models import TaxRate
+from apps.billing.services.coupons import add_coupon
 from apps.customers.models import Customer
 from apps.exports.models import Export
 from apps.limits.services import set_end_user_limits
 from apps.pricing.rate_cards import add_rate_card
 from tests.alerts.conftest import a_channel, a_finding, a_rule
-from apps.billing.services.coupons import add_coupon
-from apps.billing.models import TaxRate
-from apps.customers.models import Customer
-from apps.exports.models import Export
-from apps.limits.services import set_end_user_limits
-from tests.alerts.conftest import a_finding, a_rule
-from tests.billing.plans import a_plan
 from tests.billing.making import a_credit_note, an_invoice
+from tests.billing.plans import a_plan
 from tests.cast import Cast, a_customer_member, a_member, a_model_alias, a_provider_key, a_proxy_key, an_api_token
 from tests.isolation.pages import Page, pages
 from tests.used import a_request
