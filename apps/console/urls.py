@@ -2,6 +2,7 @@ from django.urls import path
 
 from apps.alerts.paths import alert_paths
 from apps.console.billing_wallet_paths import wallet_paths
+from apps.console.billing_invoice_paths import invoice_paths
 from apps.console.document_paths import document_paths
 from apps.console.plan_paths import plan_paths
 from apps.console.views import (
@@ -119,6 +120,7 @@ urlpatterns = [
     *wallet_paths,
     *plan_paths,
     *document_paths,
+    *invoice_paths,
     path("audit/", audit.audit_log, name="audit"),
     path("settings/bodies/", bodies.body_policy, name="body-policy"),
     path("settings/bodies/erase/", bodies.bodies_erase, name="bodies-erase"),

@@ -2,6 +2,7 @@ from django.urls import path
 
 from apps.alerts.paths import alert_paths
 from apps.portal.billing_wallet_paths import wallet_paths
+from apps.portal.billing_invoice_paths import invoice_paths
 from apps.portal.document_paths import document_paths
 from apps.portal.plan_paths import plan_paths
 from apps.portal.views import (
@@ -66,6 +67,7 @@ urlpatterns = [
     *wallet_paths,
     *document_paths,
     *plan_paths,
+    *invoice_paths,
     path("members/", members.members, name="members"),
     path("members/invite/", members.member_invite, name="member-invite"),
     path("members/<uuid:member_id>/remove/", members.member_remove, name="member-remove"),
