@@ -12,9 +12,8 @@ from django.utils import timezone
 from apps.alerts.owners import Owner
 from apps.billing.services.wallets import open_wallet
 from apps.customers.models import Customer
-from tests.alerts.conftest import a_rule
-from tests.billing.making import a_credit_note, an_invoice
 from tests.alerts.conftest import a_channel, a_rule
+from tests.billing.making import a_credit_note, an_invoice
 from tests.cast import Cast, a_proxy_key, an_api_token
 from tests.isolation.test_foreign_objects import a_limit, everything, undone
 from tests.used import a_request

@@ -32,8 +32,9 @@ from tests.cast import Cast, a_customer_member, a_member, a_model_alias, a_provi
 from tests.isolation.pages import Page, pages
 from tests.used import a_request
 
-OURS = ("accounts", "customers", "keys", "limits", "pricing", "usage", "exports", "analyses", "bodies", "alerts")
-OURS = ("accounts", "customers", "keys", "limits", "pricing", "usage", "exports", "bodies", "alerts", "billing")
+OURS = (
+    "accounts", "customers", "keys", "limits", "pricing", "usage", "exports", "analyses", "bodies", "alerts", "billing",
+)  # fmt: skip
 PAGES = [page for page in pages() if page.arguments]
 Objects = Mapping[str, object]
 
