@@ -13,6 +13,7 @@ app.autodiscover_tasks(["apps.billing"], related_name="plan_tasks")
 app.autodiscover_tasks(["apps.billing"], related_name="wallet_tasks")
 app.autodiscover_tasks(["apps.billing"], related_name="payment_tasks")
 app.autodiscover_tasks(["apps.billing"], related_name="invoice_tasks")
+app.autodiscover_tasks(["apps.billing"], related_name="document_tasks")
 
 EVERY_MINUTE = 60.0
 
@@ -53,5 +54,12 @@ app.conf.beat_schedule = {  # a late, doubled or killed run is harmless: see eac
     },
     "ask about payments": {"task": "billing.ask_about_payments", "schedule": 2 * EVERY_MINUTE},
     "top up what is low": {"task": "billing.top_up_what_is_low", "schedule": 10 * EVERY_MINUTE},
+    "send invoices": {"task": "billing.send_invoices", "schedule": EVERY_MINUTE, "options": {"expires": 60}},
+    "remind of what is overdue": {
+        "task": "billing.remind",
+        "schedule": 60 * EVERY_MINUTE,
+        "options": {"expires": 3000},
+    },
+    "let in who paid": {"task": "billing.reinstate_all", "schedule": EVERY_MINUTE, "options": {"expires": 60}},
     "tell that a worker lives": {"task": "ops.beat", "schedule": 10.0, "options": {"expires": 10}},
 }

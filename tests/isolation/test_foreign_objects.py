@@ -54,6 +54,8 @@ OURS = (
 )
 OURS = ("accounts", "customers", "keys", "limits", "pricing", "usage", "exports", "analyses", "bodies", "alerts")
 OURS = ("accounts", "customers", "keys", "limits", "pricing", "usage", "exports", "bodies", "alerts", "billing")
+    "accounts", "customers", "keys", "limits", "pricing", "usage", "exports", "analyses", "bodies", "alerts", "billing",
+)  # fmt: skip
 PAGES = [page for page in pages() if page.arguments]
 Objects = Mapping[str, object]
 
