@@ -80,7 +80,9 @@ def _uncollected() -> list[Invoice]:
     )
     owed = Invoice.objects.filter(state=Invoice.State.OPEN, stripe_id="", payments=None)
     owed = owed.filter(organization__in=collecting.values("organization"))
-    owed = owed.filter(Q(organization__payment_providers__collects="push") | Q(customer__payment_methods__is_default=True))
+    owed = owed.filter(
+        Q(organization__payment_providers__collects="push") | Q(customer__payment_methods__is_default=True)
+    )
     return list(owed.select_related("customer__organization", "organization").distinct().order_by("finalized_at"))
 
 

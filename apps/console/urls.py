@@ -1,6 +1,7 @@
 from django.urls import path
 
 from apps.alerts.paths import alert_paths
+from apps.console.billing_payment_paths import payment_paths
 from apps.console.views import (
     alerts,
     aliases,
@@ -95,6 +96,7 @@ urlpatterns = [
     path("api-tokens/", api_tokens.api_tokens, name="api-tokens"),
     path("api-tokens/<uuid:token_id>/revoke/", api_tokens.api_token_revoke, name="api-token-revoke"),
     *alert_paths(alerts),
+    *payment_paths,
     path("audit/", audit.audit_log, name="audit"),
     path("settings/bodies/", bodies.body_policy, name="body-policy"),
     path("settings/bodies/erase/", bodies.bodies_erase, name="bodies-erase"),

@@ -34,7 +34,7 @@ def setup_of(organization: Organization, name: str = STRIPE) -> Setup | None:
     if row is not None and row.kek_id:
         keys = keys_in(row.open())
         return Setup(_stripe(keys.secret_key, keys.webhook_secret), row.Collects(row.collects), row.is_on)
-    if settings.STRIPE_SECRET_KEY and settings.STRIPE_ORGANIZATION == organization.slug:
+    if settings.STRIPE_SECRET_KEY and organization.slug == settings.STRIPE_ORGANIZATION:
         collects = row.Collects(row.collects) if row else PaymentProviderSettings.Collects.LINK
         return Setup(_stripe(settings.STRIPE_SECRET_KEY, settings.STRIPE_WEBHOOK_SECRET), collects)
     return None

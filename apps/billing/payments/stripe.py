@@ -162,7 +162,9 @@ class StripePayments:
 
     def read_payment(self, payment_id: str) -> Reading:
         with _asking():
-            found = self._client.v1.payment_intents.retrieve(payment_id, {"expand": ["latest_charge", "payment_method"]})
+            found = self._client.v1.payment_intents.retrieve(
+                payment_id, {"expand": ["latest_charge", "payment_method"]}
+            )
             intent = found.to_dict()
             refunds = self._refunds(intent)
             invoice = "" if PAYMENT in (intent.get("metadata") or {}) else self._invoice_of(intent)

@@ -25,6 +25,7 @@ from apps.billing.models import (
     Wallet,
 )
 from apps.billing.models.parties import USD
+from apps.billing.models.payments import MANUAL
 from apps.billing.money import precise, round_half_away
 from apps.billing.parties import details_of
 from apps.billing.payments.base import Payer
@@ -118,6 +119,15 @@ def record_failure(payment: Payment, error: str, *, at: datetime, provider_id: s
     return True
 
 
+@transaction.atomic
+def cancel_payment(payment: Payment, *, by: User | None, at: datetime) -> None:
+    """A transfer that was announced is not sent after all. Raises NotPossible for what a provider tells of."""
+    if payment.provider != MANUAL or not record_failure(payment, "Cancelled.", at=at):
+        raise NotPossible("Only a transfer that has not come in yet can be cancelled.")
+    customer = payment.customer
+    audit.record(customer.organization, "payment.cancel", payment, actor=by, customer=customer)
+
+
 def allocated(payment: Payment) -> Decimal:
     """What of it went to invoices."""
     return sum(payment.allocations.values_list("amount", flat=True), Decimal(0))
@@ -161,9 +171,7 @@ def payer_of(customer: Customer) -> Payer:
     return Payer(str(customer.pk), str(details), details.email or customer.email, details.stripe_id)
 
 
-def _add(
-    customer: Customer, amount: Decimal, currency: str, provider: str, by: User | None, at: datetime
-) -> Payment:
+def _add(customer: Customer, amount: Decimal, currency: str, provider: str, by: User | None, at: datetime) -> Payment:
     own_id = uuid7()
     return Payment(
         id=own_id,

@@ -1,11 +1,10 @@
 """The invoice of credit that was bought: final and paid from the start, with the figures it was quoted with."""
 
 from datetime import datetime
-from decimal import Decimal
 
 from django.db import transaction
 
-from apps.billing.models import Invoice, InvoiceLine, InvoiceTax, Payment, PaymentAllocation
+from apps.billing.models import Invoice, Payment
 from apps.customers.services import lock as lock_customer
 
 

@@ -272,9 +272,7 @@ def _lot_of(payment: Payment) -> CreditLot | None:
     return CreditLot.objects.filter(wallet__customer_id=payment.customer_id, key=key_of_lot(payment)).first()
 
 
-def _in_ledger(
-    key: str, refund: Refund, payment: Payment, customer: Customer, at: datetime, entries: Entries
-) -> None:
+def _in_ledger(key: str, refund: Refund, payment: Payment, customer: Customer, at: datetime, entries: Entries) -> None:
     book(
         customer.organization,
         LedgerTransaction.Kind.REFUND,
