@@ -1,5 +1,6 @@
 """What is owed: plans and who is on them, the ledger, wallets, invoices, and what was paid."""
 
+from apps.billing.models.credited import CreditedDay
 from apps.billing.models.documents import (
     CreditNote,
     CreditNoteLine,
@@ -31,6 +32,7 @@ __all__ = [
     "CreditLot",
     "CreditNote",
     "CreditNoteLine",
+    "CreditedDay",
     "DrawnDay",
     "ExchangeRate",
     "Invoice",
