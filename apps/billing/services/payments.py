@@ -5,6 +5,7 @@ provider says is put down by `record_payment` and `record_failure`, which change
 whichever of them comes first. Locks: customer, payment, then wallet, lot, invoice.
 """
 
+import logging
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -22,6 +23,7 @@ from apps.billing.models import (
     LedgerTransaction,
     Payment,
     PaymentAllocation,
+    Refund,
     Wallet,
 )
 from apps.billing.models.parties import USD
@@ -32,14 +34,19 @@ from apps.billing.payments.base import Payer
 from apps.billing.services.ledger import account_of, book
 from apps.billing.services.lots import add_lot
 from apps.billing.services.quotes import Quote
+from apps.billing.services.receipts import make_receipt
 from apps.billing.services.settling import settle_invoice
 from apps.billing.services.wallets import open_wallet
 from apps.customers.models import Customer
 from apps.customers.services import lock as lock_customer
 from apps.kit.after_commit import after_commit
+from apps.kit.errors import Refused
 from apps.kit.ids import uuid7
 
+logger = logging.getLogger(__name__)
+
 Kind = LedgerAccount.Kind
+OWED = (Invoice.State.OPEN, Invoice.State.UNCOLLECTIBLE)  # what is paid after all, is paid
 MOST_ERROR = 300
 BACK_OFF = timedelta(hours=1)  # after a payment that was declined
 
@@ -94,7 +101,7 @@ def record_payment(
     payment.save()
     if payment.is_top_up:
         _give_credit(payment, customer, at)
-        after_commit("billing.make_receipt", str(payment.pk))
+        _make_receipt(payment, at)
     else:
         _book_for_invoices(payment, customer, at)
         _allocate(payment, customer, at, by)
@@ -134,10 +141,14 @@ def allocated(payment: Payment) -> Decimal:
 
 
 def surplus_of(payment: Payment) -> Decimal:
-    """What of a payment nothing was owed for: it is the customer's, until it is refunded or used."""
+    """What of a payment nothing was owed for: it is the customer's, until it is refunded or used.
+
+    What goes back for a credit note is not taken from the invoice, which stays paid.
+    """
     if payment.is_top_up or payment.state != Payment.State.SUCCEEDED:
         return Decimal(0)
-    return payment.amount - payment.refunded - allocated(payment)
+    gone = payment.refunds.exclude(state=Refund.State.FAILED).filter(credit_note=None)
+    return payment.amount - sum(gone.values_list("amount", flat=True), Decimal(0)) - allocated(payment)
 
 
 @transaction.atomic
@@ -204,23 +215,18 @@ def _put(payment: Payment, received: Decimal | None) -> None:
 
 
 def _give_credit(payment: Payment, customer: Customer, at: datetime) -> None:
-    """Cash against credit and tax. Tax that prices contain is taken from revenue: the credit pays gross prices."""
+    """Cash against what the customer owes, as for any invoice; and the revenue of its receipt is set aside as credit.
+
+    Tax that prices contain stays in the credit: it pays gross prices.
+    """
     organization = customer.organization
-    is_inclusive = payment.details.get("treatment") == "inclusive"
-    paid_for_credit = payment.amount if is_inclusive else payment.amount - payment.tax
     against: dict[LedgerAccount, Decimal] = {}
     if not payment.amount:  # a coupon paid all of it
         against[account_of(organization, Kind.PROMOTION, USD)] = -payment.credit
     else:
         against[account_of(organization, Kind.CASH, payment.currency)] = -payment.amount
-        against[account_of(organization, Kind.TAX, payment.currency)] = payment.tax
-        if is_inclusive:
-            against[account_of(organization, Kind.REVENUE, payment.currency)] = -payment.tax
-        if payment.currency != USD:
-            against[account_of(organization, Kind.EXCHANGE, payment.currency)] = paid_for_credit
-            against[account_of(organization, Kind.EXCHANGE, USD)] = -payment.credit
-        elif paid_for_credit != payment.credit:
-            against[account_of(organization, Kind.EXCHANGE, USD)] = paid_for_credit - payment.credit
+        against[account_of(organization, Kind.RECEIVABLE, payment.currency, customer)] = payment.amount
+        against |= set_aside(payment, payment.amount - payment.tax_on_top, payment.credit)
     add_lot(
         wallet_for(customer, at=at),
         payment.credit,
@@ -230,6 +236,18 @@ def _give_credit(payment: Payment, customer: Customer, at: datetime) -> None:
         against=against,
         told=_source(payment),
     )
+
+
+def set_aside(payment: Payment, amount: Decimal, credit: Decimal) -> dict[LedgerAccount, Decimal]:
+    """Against `credit` dollars on the wallet's account: `amount` of revenue that is earned once the credit is used."""
+    organization, currency = payment.organization, payment.currency
+    entries = {account_of(organization, Kind.REVENUE, currency): -amount}
+    if currency != USD:
+        entries[account_of(organization, Kind.EXCHANGE, currency)] = amount
+        entries[account_of(organization, Kind.EXCHANGE, USD)] = -credit
+    elif amount != credit:
+        entries[account_of(organization, Kind.EXCHANGE, USD)] = amount - credit
+    return entries
 
 
 def _book_for_invoices(payment: Payment, customer: Customer, at: datetime) -> None:
@@ -254,6 +272,16 @@ def _source(payment: Payment) -> dict[str, str]:
     return {"payment": str(payment.pk), "provider": payment.provider, "provider_id": payment.provider_id}
 
 
+def _make_receipt(payment: Payment, at: datetime) -> None:
+    """Now if it can be; if not, the money came in all the same, and `billing.make_receipt` tries again."""
+    try:
+        with transaction.atomic():
+            make_receipt(payment, at=at)
+    except Refused:
+        logger.warning("no receipt of payment %s yet", payment.pk, exc_info=True)
+        after_commit("billing.make_receipt", str(payment.pk))
+
+
 def _back_off(payment: Payment, at: datetime) -> None:
     """No automatic top-up for a while: a card that was declined is not tried every minute."""
     rules = AutoTopUp.objects.filter(wallet__customer_id=payment.customer_id)
@@ -265,9 +293,8 @@ def _allocate(payment: Payment, customer: Customer, at: datetime, by: User | Non
     left = surplus_of(payment)
     due = Invoice.objects.filter(customer=customer, state=Invoice.State.OPEN, currency=payment.currency)
     ids = list(due.order_by("due_on", "sequence").values_list("pk", flat=True))
-    if payment.invoice_id in ids:
-        ids.remove(payment.invoice_id)
-        ids.insert(0, payment.invoice_id)
+    if (named := payment.invoice) and named.state in OWED and named.currency == payment.currency:
+        ids = [named.pk, *(each for each in ids if each != named.pk)]
     for invoice_id in ids:
         if left <= 0:
             return

@@ -15,7 +15,7 @@ NO_RULES = "DROP TRIGGER append_only ON billing_creditedday;"
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("billing", "0003_prepaid"),
+        ("billing", "0004_payment_providers"),
         ("customers", "0006_fees"),
     ]
 
