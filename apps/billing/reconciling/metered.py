@@ -6,6 +6,7 @@ where it is not, as in India, the requests themselves are summed.
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db.models import DateField, F, QuerySet, Sum
@@ -57,7 +58,7 @@ def is_whole_hours(zone_name: str, first: datetime, after: datetime) -> bool:
     return True
 
 
-def _summed(rows: QuerySet[HourlyUsage] | QuerySet[Request], at: str, model: str) -> list[tuple[object, ...]]:
+def _summed(rows: QuerySet[HourlyUsage] | QuerySet[Request], at: str, model: str) -> list[tuple[Any, ...]]:
     day = TruncDate(at, tzinfo=UTC, output_field=DateField())
     grouped = rows.annotate(utc_day=day, model_name=F(model)).values_list("utc_day", "model_name")
     sums = {f"sum_{name}": Sum(name) for name in _names()}
