@@ -59,6 +59,7 @@ INSTALLED_APPS = [
     "apps.usage",
     "apps.billing",
     "apps.exports",
+    "apps.analyses",
     "apps.bodies",
     "apps.alerts",
     "apps.proxy",
