@@ -81,14 +81,14 @@ class _Columns:
     """Which of a file's columns say what."""
 
     def __init__(self, provider: str, header: Sequence[str]) -> None:
-        self._day = _first(DAY_COLUMNS, header)
+        self._days = [name for name in DAY_COLUMNS if name in header]
         self._model = _first(MODEL_COLUMNS, header)
         self._cost = _first(COST_COLUMNS, header)
         self._currency = _first(CURRENCY_COLUMNS, header)
         tokens = {kind: [name for name in names if name in header] for kind, names in TOKENS[provider].items()}
         self._tokens = {kind: names for kind, names in tokens.items() if names}
         self.measures = ((COST,) if self._cost else ()) + tuple(self._tokens)
-        if not self._day or not self.measures:
+        if not self._days or not self.measures:
             raise NotPossible(
                 f"This is no export of {provider} that we know: its columns are {', '.join(header) or 'none'}."
                 f" There has to be one of {', '.join(DAY_COLUMNS)}, and a cost or tokens."
@@ -101,7 +101,8 @@ class _Columns:
             return  # a day on which nothing was used
         if self._currency and (code := (row.get(self._currency) or "usd").strip().lower() or "usd") != "usd":
             raise ValueError(f"an amount in {code.upper()}: only US dollars can be compared")
-        place = (_day_of(row.get(self._day) or ""), _model_of(row.get(self._model) or "" if self._model else ""))
+        day = next((text for name in self._days if (text := (row.get(name) or "").strip())), "")
+        place = (_day_of(day), _model_of(row.get(self._model) or "" if self._model else ""))
         found = {
             kind: sum((_number(row.get(name)) for name in names), Decimal(0)) for kind, names in self._tokens.items()
         }

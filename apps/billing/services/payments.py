@@ -206,7 +206,10 @@ def _put(payment: Payment, received: Decimal | None) -> None:
     """What came in, if it is not what was asked for: credit and tax in proportion, so that nothing is given away."""
     if received is None or received == payment.amount:
         return
-    if payment.is_top_up and payment.amount:
+    if not received:  # a coupon of the provider's paid all of it: the credit is given away
+        payment.details = payment.details | {"asked": payment.amount}
+        payment.tax = Decimal(0)
+    elif payment.is_top_up and payment.amount:
         share = Fraction(received) / Fraction(payment.amount)
         payment.details = payment.details | {"asked": payment.amount}
         payment.tax = round_half_away(Fraction(payment.tax) * share, payment.currency)
