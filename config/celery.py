@@ -10,6 +10,7 @@ app = Celery("tollgate")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 app.autodiscover_tasks(["apps.billing"], related_name="payment_tasks")
+app.autodiscover_tasks(["apps.billing"], related_name="wallet_tasks")
 
 EVERY_MINUTE = 60.0
 
@@ -31,5 +32,8 @@ app.conf.beat_schedule = {  # a late, doubled or killed run is harmless: see eac
     "send what waits": {"task": "alerts.deliver", "schedule": 5.0, "options": {"expires": 5}},
     "ask about payments": {"task": "billing.ask_about_payments", "schedule": 2 * EVERY_MINUTE},
     "top up what is low": {"task": "billing.top_up_what_is_low", "schedule": 10 * EVERY_MINUTE},
+    "draw usage from credit": {"task": "billing.draw", "schedule": EVERY_MINUTE, "options": {"expires": 60}},
+    "draw what came late": {"task": "billing.draw_all", "schedule": 60 * EVERY_MINUTE},
+    "expire credit": {"task": "billing.expire_credit", "schedule": EVERY_MINUTE, "options": {"expires": 60}},
     "tell that a worker lives": {"task": "ops.beat", "schedule": 10.0, "options": {"expires": 10}},
 }

@@ -179,6 +179,8 @@ PERIOD = {LimitName.DAILY: "for the day", LimitName.MONTHLY: "for the month", Li
 def _refusal(reached: LimitReached, scopes: Scopes, calendar: Calendar) -> stops.Stop:
     """What is told: which limit, whose, how much of it is used, and when it ends. Never a cost, nor anybody else's."""
     name = reached.name
+    if reached.is_prepaid:
+        return stops.no_credit()
     fields = _fields(reached)
     told = f"{name};scope={reached.scope};limit={reached.limit.normalize():f};used={reached.used.normalize():f}"
     if name.is_cap:

@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.models import Organization
 from apps.kit.fields import AmountField
-from apps.usage.keeping import DayCardinality, Keeping, KnownValue, RequestsHorizon
+from apps.usage.keeping import DayCardinality, ForgottenSpend, Keeping, KnownValue, RequestsHorizon
 from apps.usage.segment import HEADER_BYTES
 from apps.usage.sums import (
     DailyCustomer,
@@ -30,6 +30,7 @@ __all__ = [
     "DailyUsage",
     "DayCardinality",
     "DeadLetter",
+    "ForgottenSpend",
     "HourlyPropertyUsage",
     "HourlyUsage",
     "Keeping",

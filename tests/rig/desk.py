@@ -12,6 +12,8 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from tests.rig import desk_wallets
+
 RATES = {  # USD a million tokens; no other number divides them, so that a wrong one shows
     "input": "1.7",
     "cache_read": "0.13",
@@ -308,7 +310,7 @@ ACTIONS = {
         suspend,
         roll_up,
     )
-}
+} | desk_wallets.ACTIONS
 
 
 def main() -> None:

@@ -6,11 +6,10 @@ from typing import NamedTuple
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Sum
 
 from apps.billing.models import Wallet
 from apps.customers.models import Customer
-from apps.usage.models import DailyCustomer, Keeping
+from apps.usage.models import Keeping
 
 BEGINNING = datetime(1, 1, 2, tzinfo=UTC)
 
@@ -23,8 +22,25 @@ FULL JOIN (SELECT day, amount FROM billing_drawnday WHERE wallet_id = %(wallet)s
 WHERE coalesce(rolled.price, 0) <> coalesce(drawn.amount, 0)
 ORDER BY 1
 """
-# Wallets that have such a day, or whose usage of before isn't what it was: a batch that came late, a new price.
-# Of days from %(since)s on, for all wallets at once.
+# What a customer used before its wallet's time: of days that are kept, and all that is forgotten but what was drawn.
+# With what was drawn, it is all that the counter of its total cap has; what comes meanwhile is in neither.
+OUTSIDE = """
+SELECT wallet.id, wallet.spent_before, coalesce(forgotten.price, 0) + coalesce((
+        SELECT sum(price) FROM usage_dailycustomer AS rolled
+        WHERE rolled.customer_id = wallet.customer_id AND rolled.day < wallet.draws_from
+            AND (keeping.days_since IS NULL OR rolled.day >= keeping.days_since)
+    ), 0) - coalesce((
+        SELECT sum(amount) FROM billing_drawnday AS drawn
+        WHERE drawn.wallet_id = wallet.id AND drawn.day < keeping.days_since
+    ), 0)
+FROM billing_wallet AS wallet
+JOIN customers_customer AS customer ON customer.id = wallet.customer_id
+LEFT JOIN usage_keeping AS keeping ON keeping.organization_id = customer.organization_id
+LEFT JOIN (
+    SELECT customer_id, sum(price) AS price FROM usage_forgottenspend GROUP BY customer_id
+) AS forgotten ON forgotten.customer_id = wallet.customer_id
+"""
+# Wallets that have such a day: a batch that came late, a new price. Of days from %(since)s on, for all wallets at once.
 BEHIND = """
 SELECT wallet_id FROM (
     SELECT wallet.id AS wallet_id, rolled.day, rolled.price AS price, 0 AS amount
@@ -68,12 +84,19 @@ def wallets_behind(*, since: datetime) -> list[UUID]:
         return sorted({wallet_id for (wallet_id,) in cursor.fetchall()})
 
 
-def spent_ever(customer: Customer) -> Decimal:
-    """All that the customer ever used, in price, as the counter of its total cap has it once all is rolled up."""
-    days = DailyCustomer.objects.filter(customer_id=customer.pk)
-    if kept_since := _kept_since(customer):
-        days = days.filter(day__gte=kept_since)
-    return days.aggregate(price=Sum("price"))["price"] or Decimal(0)
+def spent_outside(wallet: Wallet) -> Decimal:
+    """What the customer used on days that the wallet doesn't draw, in price."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"{OUTSIDE} WHERE wallet.id = %s", [wallet.pk])
+        outside: Decimal = cursor.fetchone()[2]
+    return outside
+
+
+def wallets_off() -> list[UUID]:
+    """The wallets that have another sum of what was used before their time."""
+    with connection.cursor() as cursor:
+        cursor.execute(OUTSIDE)
+        return sorted(wallet_id for wallet_id, noted, outside in cursor.fetchall() if noted != outside)
 
 
 def _kept_since(customer: Customer) -> datetime | None:

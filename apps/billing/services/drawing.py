@@ -13,7 +13,7 @@ from django.db.models import QuerySet, Sum
 from apps.billing.burn import Lot, plan_draw
 from apps.billing.models import CreditLot, DrawnDay, LedgerAccount, LedgerTransaction, LotUse, Wallet
 from apps.billing.models.parties import USD
-from apps.billing.queries.spend import UndrawnDay, spent_ever, undrawn_days
+from apps.billing.queries.spend import UndrawnDay, spent_outside, undrawn_days
 from apps.billing.services.ledger import account_of, book
 from apps.billing.services.lots import ZERO, note_uses
 from apps.billing.services.wallets import holding
@@ -42,7 +42,7 @@ def draw_usage(wallet_id: UUID, *, at: datetime, since: datetime | None = None) 
             _draw_day(wallet, day, row, at)
             reach("wallet_day_drawn")
         if since is None:
-            wallet.spent_before = spent_ever(wallet.customer) - wallet.drawn
+            wallet.spent_before = spent_outside(wallet)
         reach("wallet_drawn")
     return wallet.drawn - before
 

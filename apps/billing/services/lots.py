@@ -196,10 +196,10 @@ def expire_lot(lot_id: UUID, *, at: datetime) -> Decimal:
     return amount
 
 
-def expired_lot_ids(*, at: datetime) -> list[UUID]:
-    """The lots with something left that expired before `at`, the first to expire in front."""
+def expired_lots(*, at: datetime) -> list[tuple[UUID, UUID]]:
+    """The lots with something left that have expired at `at`, each with its wallet; the first to expire in front."""
     lots = CreditLot.objects.filter(remaining__gt=0, expires_at__lte=at)
-    return list(lots.order_by("expires_at", "pk").values_list("pk", flat=True))
+    return list(lots.order_by("expires_at", "pk").values_list("wallet_id", "pk"))
 
 
 def note_uses(transaction: LedgerTransaction, taken: list[tuple[CreditLot, Decimal]]) -> None:

@@ -6,7 +6,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -17,13 +16,12 @@ from apps.accounts import audit
 from apps.accounts.models import User
 from apps.billing.models import LedgerAccount, Wallet
 from apps.billing.models.parties import USD
-from apps.billing.queries.spend import spent_ever
+from apps.billing.queries.spend import spent_outside
 from apps.billing.services.ledger import account_of
 from apps.billing.services.low_balance import watch_balance
 from apps.customers.models import Customer
 from apps.customers.services import lock as lock_customer
 from apps.customers.services import notify_grants
-from apps.usage.models import DailyCustomer
 from apps.usage.queries.periods import midnight
 
 Settlement = Wallet.Settlement
@@ -48,12 +46,13 @@ def open_wallet(
         customer=customer,
         account=account_of(customer.organization, LedgerAccount.Kind.CREDIT, USD, customer),
         draws_from=draws_from,
-        spent_before=spent_ever(customer) - _spent_since(customer, draws_from),
         created_at=at,
     )
     _set(wallet, {"settlement": settlement} | fields, at)
     wallet.full_clean()
     wallet.save(force_insert=True)
+    wallet.spent_before = spent_outside(wallet)
+    wallet.save(update_fields=["spent_before"])
     changes = audit.difference({}, audit.fields_of(wallet, FIELDS))
     audit.record(customer.organization, "wallet.open", wallet, actor=by, changes=changes, customer=customer)
     notify_grants(customer_id=customer.pk)
@@ -105,8 +104,3 @@ def _set(wallet: Wallet, changes: dict[str, Any], at: datetime) -> None:
         wallet.prepaid_since = at
     if "low_balance" in changes:
         wallet.low_balance_told_at = None
-
-
-def _spent_since(customer: Customer, day: datetime) -> Decimal:
-    days = DailyCustomer.objects.filter(customer_id=customer.pk, day__gte=day)
-    return sum(days.values_list("price", flat=True), Decimal(0))

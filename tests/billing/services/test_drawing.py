@@ -10,6 +10,8 @@ from apps.billing.models import LedgerAccount, LedgerTransaction, Wallet
 from apps.billing.services.drawing import draw_usage
 from apps.billing.services.lots import expire_lot
 from apps.billing.services.wallets import update_wallet
+from apps.usage.expiry import forget_sums
+from apps.usage.models import DailyCustomer, Keeping
 from tests.billing.wallets import A_DAY, DAY, NOON, a_lot, a_wallet, assert_adds_up, left_in, usage
 from tests.cast import at_once, reread
 
@@ -223,8 +225,6 @@ def test_days_before_the_wallet_are_not_drawn_and_raise_what_was_spent_before(wa
 
 
 def test_days_that_are_kept_no_longer_stay_as_they_were_drawn(wallet):
-    from apps.usage.models import DailyCustomer, Keeping
-
     a_lot(wallet, "10")
     usage(wallet, "4")
     draw(wallet)
@@ -242,3 +242,20 @@ def test_drawing_does_not_change_what_may_be_spent(wallet, settlement):
     usage(wallet, "4")
     draw(wallet)
     assert reread(wallet).ceiling == before
+
+
+def test_forgetting_old_days_does_not_change_what_may_be_spent(wallet):
+    """Of days before the wallet's time and of days that were drawn."""
+    a_lot(wallet, "10")
+    usage(wallet, "7", day=DAY - A_DAY)
+    usage(wallet, "4", day=DAY)
+    usage(wallet, "1", day=DAY + 20 * A_DAY)
+    draw(wallet, at=NOON + 20 * A_DAY)
+    before = reread(wallet)
+    assert (before.spent_before, before.drawn, before.balance, before.ceiling) == (7, 5, 5, 17)
+    Keeping.objects.create(organization=wallet.customer.organization, days_days=10)
+    assert forget_sums(at=NOON + 20 * A_DAY) > 0
+    assert DailyCustomer.objects.filter(customer_id=wallet.customer_id).count() == 1
+    assert draw(wallet, at=NOON + 21 * A_DAY) == 0
+    after = reread(wallet)
+    assert (after.spent_before, after.drawn, after.balance, after.ceiling) == (7, 5, 5, 17)
