@@ -11,6 +11,7 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 app.autodiscover_tasks(["apps.billing"], related_name="payment_tasks")
 app.autodiscover_tasks(["apps.billing"], related_name="wallet_tasks")
+app.autodiscover_tasks(["apps.billing"], related_name="invoice_tasks")
 
 EVERY_MINUTE = 60.0
 
@@ -30,6 +31,12 @@ app.conf.beat_schedule = {  # a late, doubled or killed run is harmless: see eac
     "look for abuse": {"task": "alerts.look_for_abuse", "schedule": 5 * EVERY_MINUTE, "options": {"expires": 300}},
     "forget old alerts": {"task": "alerts.forget", "schedule": 60 * EVERY_MINUTE},
     "send what waits": {"task": "alerts.deliver", "schedule": 5.0, "options": {"expires": 5}},
+    "build invoices": {"task": "billing.build_invoices", "schedule": 60 * EVERY_MINUTE, "options": {"expires": 3000}},
+    "make invoices final": {
+        "task": "billing.finalize_invoices",
+        "schedule": 60 * EVERY_MINUTE,
+        "options": {"expires": 3000},
+    },
     "ask about payments": {"task": "billing.ask_about_payments", "schedule": 2 * EVERY_MINUTE},
     "top up what is low": {"task": "billing.top_up_what_is_low", "schedule": 10 * EVERY_MINUTE},
     "draw usage from credit": {"task": "billing.draw", "schedule": EVERY_MINUTE, "options": {"expires": 60}},

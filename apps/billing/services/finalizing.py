@@ -112,7 +112,7 @@ def _finalize(invoice: Invoice, terms: Terms, by: User | None, at: datetime) -> 
     if by is not None:
         changes: audit.Changes = {"number": (None, invoice.number), "total": (None, invoice.total)}
         audit.record(organization, "invoice.finalize", invoice, actor=by, changes=changes, customer=invoice.customer)
-    after_commit("billing.invoice_is_final", str(invoice.pk))
+    after_commit("billing.collect_invoice", str(invoice.pk))
 
 
 def book_invoice(invoice: Invoice, *, at: datetime) -> None:

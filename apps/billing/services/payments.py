@@ -237,6 +237,7 @@ def _give_credit(payment: Payment, customer: Customer, at: datetime) -> None:
         at=at,
         source=CreditLot.Source.TOP_UP,
         against=against,
+        note=payment.provider_id[:200] if payment.provider == MANUAL else "",
         told=_source(payment),
     )
 
