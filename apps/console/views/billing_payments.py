@@ -28,6 +28,7 @@ from apps.billing.services.payments import apply_surplus, surplus_of
 from apps.billing.services.refunds import most_refundable, refund_payment
 from apps.console.billing_payment_forms import ReceivedForm, RefundForm, StripeForm, TransferForm
 from apps.kit.errors import Refused
+from apps.kit.templatetags.display import plain_amount
 
 PAGE = 50
 HERE = {"section": "billing", "tab": "payments"}
@@ -63,7 +64,7 @@ def payment_detail(request: OperatorRequest, payment_id: UUID) -> HttpResponse:
         "surplus": surplus_of(payment),
         "most": most_refundable(payment),
         "refund_form": RefundForm(payment=payment),
-        "received_form": ReceivedForm(initial={"amount": payment.amount.normalize()}),
+        "received_form": ReceivedForm(initial={"amount": plain_amount(payment.amount)}),
         "may_change": request.member.may(Role.BILLING),
     }
     return render(request, "console/billing/payments/detail.html", context)
@@ -227,7 +228,7 @@ def _of_invoice(request: OperatorRequest) -> dict[str, object]:
     return {
         "customer": invoice.customer_id,
         "invoice": invoice.pk,
-        "amount": invoice.due.normalize(),
+        "amount": plain_amount(invoice.due),
         "currency": invoice.currency,
     }
 
