@@ -212,6 +212,9 @@ ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 INVITATION_LIFETIME = timedelta(days=7)
 
+# Fonts of PDFs, as paths of files: regular, bold, others for what those lack; none: see billing/documents/fonts.py.
+DOCUMENT_FONTS = env.list("TOLLGATE_DOCUMENT_FONTS", default=[])
+
 # E-mail: printed unless EMAIL_URL says where to send it.
 EMAIL = env.email_url("EMAIL_URL", default="consolemail://")
 vars().update(EMAIL)
@@ -316,4 +319,5 @@ LOGGING = {
     "formatters": {"line": {"format": "%(levelname)s %(name)s: %(message)s"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": os.environ.get("LOG_LEVEL", "INFO")},
+    "loggers": {"fontTools": {"level": "WARNING"}, "fpdf": {"level": "ERROR"}},  # they tell of every font in every PDF
 }

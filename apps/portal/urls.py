@@ -2,6 +2,7 @@ from django.urls import path
 
 from apps.alerts.paths import alert_paths
 from apps.portal.billing_payment_paths import payment_paths
+from apps.portal.document_paths import document_paths
 from apps.portal.views import (
     alerts,
     analytics,
@@ -60,6 +61,7 @@ urlpatterns = [
     path("limits/refusals.csv", limits.refusals_export, name="refusals-export"),
     *alert_paths(alerts),
     *payment_paths,
+    *document_paths,
     path("members/", members.members, name="members"),
     path("members/invite/", members.member_invite, name="member-invite"),
     path("members/<uuid:member_id>/remove/", members.member_remove, name="member-remove"),

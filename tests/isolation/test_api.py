@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from apps.alerts.owners import Owner
 from apps.customers.models import Customer
-from tests.alerts.conftest import a_rule
+from tests.alerts.conftest import a_channel, a_rule
 from tests.cast import Cast, a_proxy_key, an_api_token
 from tests.isolation.test_foreign_objects import a_limit, everything, undone
 from tests.used import a_request
@@ -52,14 +52,22 @@ def objects_of(customer: Customer, owner: Owner | None = None) -> Objects:
         "limit_id": a_limit(customer),
         "request_id": a_request(customer, timezone.now()).id,
         "rule_id": a_rule(owner or Owner(customer.organization)).pk,
+        "channel_id": a_channel(owner or Owner(customer.organization)).pk,
     }
+
+
+def body_for(method: str, url: str) -> object:
+    """What would be right there."""
+    if method == "PATCH" and "/alerts/" in url:
+        return {"threshold": "50"}
+    return BODIES.get(url.rsplit("/", 1)[-1]) or BODIES.get(method, {})
 
 
 def ask(client: Client, method: str, url: str, plain: str) -> int:
     return client.generic(
         method,
         url,
-        data=json.dumps(BODIES.get(url.rsplit("/", 1)[-1]) or BODIES.get(method, {})),
+        data=json.dumps(body_for(method, url)),
         content_type="application/json",
         headers={"authorization": f"Bearer {plain}"},
     ).status_code

@@ -14,6 +14,28 @@ KINDS = (
     "rule_id", "channel_id", "delivery_id", "finding_id", "subscription_id",
     "payment_id", "method_id", "event_id", "invoice_id",
 )  # fmt: skip
+    "alias_id",
+    "analysis_id",
+    "card_id",
+    "channel_id",
+    "coupon_id",
+    "customer_id",
+    "delivery_id",
+    "export_id",
+    "finding_id",
+    "invitation_id",
+    "invoice_id",
+    "key_id",
+    "limit_id",
+    "member_id",
+    "note_id",
+    "plan_id",
+    "rate_id",
+    "request_id",
+    "rule_id",
+    "subscription_id",
+    "token_id",
+)
 NOBODYS = {name: uuid4() for name in KINDS}
 
 

@@ -1,6 +1,7 @@
 from django.urls import path, re_path
 
 from apps.api.v1 import (
+    alert_channels,
     alerts,
     audit,
     customers,
@@ -45,6 +46,9 @@ urlpatterns = [
     path("alerts/<uuid:rule_id>/pause", alerts.RulePause.as_view(), name="alert-pause"),
     path("alerts/<uuid:rule_id>/resume", alerts.RuleResume.as_view(), name="alert-resume"),
     path("alerts/<uuid:rule_id>/mute", alerts.RuleMute.as_view(), name="alert-mute"),
+    path("alert-channels", alert_channels.ChannelList.as_view(), name="alert-channels"),
+    path("alert-channels/<uuid:channel_id>", alert_channels.ChannelDetail.as_view(), name="alert-channel"),
+    path("alert-channels/<uuid:channel_id>/test", alert_channels.ChannelTest.as_view(), name="alert-channel-test"),
     path("alert-events", alerts.EventList.as_view(), name="alert-events"),
     path("findings", alerts.FindingList.as_view(), name="findings"),
     path("prices", prices.PriceList.as_view(), name="prices"),

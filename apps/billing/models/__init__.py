@@ -12,6 +12,7 @@ from apps.billing.models.documents import (
     NumberSeries,
 )
 from apps.billing.models.ledger import LedgerAccount, LedgerEntry, LedgerTransaction
+from apps.billing.models.mailings import Logo, Mailing
 from apps.billing.models.parties import BillingDetails, ExchangeRate, Seller, TaxRate
 from apps.billing.models.payments import (
     Payment,
@@ -43,7 +44,9 @@ __all__ = [
     "LedgerAccount",
     "LedgerEntry",
     "LedgerTransaction",
+    "Logo",
     "LotUse",
+    "Mailing",
     "NumberSeries",
     "Payment",
     "PaymentAllocation",
