@@ -9,11 +9,6 @@ from tests.cast import Cast, a_customer_member, a_member
 from tests.isolation.pages import ROLES, Page, pages
 
 KINDS = (
-    "customer_id", "key_id", "alias_id", "member_id", "invitation_id",
-    "limit_id", "request_id", "export_id", "analysis_id", "token_id",
-    "rule_id", "channel_id", "delivery_id", "finding_id", "subscription_id",
-    "payment_id", "method_id", "event_id", "invoice_id",
-)  # fmt: skip
     "alias_id",
     "analysis_id",
     "card_id",
@@ -21,6 +16,7 @@ KINDS = (
     "coupon_id",
     "customer_id",
     "delivery_id",
+    "event_id",
     "export_id",
     "finding_id",
     "invitation_id",
@@ -28,7 +24,9 @@ KINDS = (
     "key_id",
     "limit_id",
     "member_id",
+    "method_id",
     "note_id",
+    "payment_id",
     "plan_id",
     "rate_id",
     "request_id",

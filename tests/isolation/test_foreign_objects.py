@@ -24,11 +24,10 @@ from apps.billing.services.coupons import add_coupon
 from apps.customers.models import Customer
 from apps.exports.models import Export
 from apps.limits.services import set_end_user_limits
-from tests.alerts.conftest import a_finding, a_rule
-from tests.billing.payments.objects import of_payments
 from apps.pricing.rate_cards import add_rate_card
 from tests.alerts.conftest import a_channel, a_finding, a_rule
 from tests.billing.making import a_credit_note, an_invoice
+from tests.billing.payments.objects import of_payments
 from tests.billing.plans import a_plan
 from tests.cast import Cast, a_customer_member, a_member, a_model_alias, a_provider_key, a_proxy_key, an_api_token
 from tests.isolation.pages import Page, pages
@@ -47,8 +46,6 @@ OURS = (
     "alerts",
     "billing",
 )
-OURS = ("accounts", "customers", "keys", "limits", "pricing", "usage", "exports", "analyses", "bodies", "alerts")
-OURS = ("accounts", "customers", "keys", "limits", "pricing", "usage", "exports", "bodies", "alerts", "billing")
 PAGES = [page for page in pages() if page.arguments]
 Objects = Mapping[str, object]
 
