@@ -12,6 +12,7 @@ app.autodiscover_tasks()
 app.autodiscover_tasks(["apps.billing"], related_name="plan_tasks")
 app.autodiscover_tasks(["apps.billing"], related_name="wallet_tasks")
 app.autodiscover_tasks(["apps.billing"], related_name="payment_tasks")
+app.autodiscover_tasks(["apps.billing"], related_name="wallet_tasks")
 app.autodiscover_tasks(["apps.billing"], related_name="invoice_tasks")
 app.autodiscover_tasks(["apps.billing"], related_name="document_tasks")
 

@@ -3,6 +3,7 @@ from django.urls import path
 from apps.alerts.paths import alert_paths
 from apps.console.billing_wallet_paths import wallet_paths
 from apps.console.billing_invoice_paths import invoice_paths
+from apps.console.billing_payment_paths import payment_paths
 from apps.console.document_paths import document_paths
 from apps.console.plan_paths import plan_paths
 from apps.console.views import (
@@ -118,6 +119,7 @@ urlpatterns = [
     path("api-tokens/<uuid:token_id>/revoke/", api_tokens.api_token_revoke, name="api-token-revoke"),
     *alert_paths(alerts),
     *wallet_paths,
+    *payment_paths,
     *plan_paths,
     *document_paths,
     *invoice_paths,

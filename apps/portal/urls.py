@@ -3,6 +3,7 @@ from django.urls import path
 from apps.alerts.paths import alert_paths
 from apps.portal.billing_wallet_paths import wallet_paths
 from apps.portal.billing_invoice_paths import invoice_paths
+from apps.portal.billing_payment_paths import payment_paths
 from apps.portal.document_paths import document_paths
 from apps.portal.plan_paths import plan_paths
 from apps.portal.views import (
@@ -65,6 +66,7 @@ urlpatterns = [
     path("limits/refusals.csv", limits.refusals_export, name="refusals-export"),
     *alert_paths(alerts),
     *wallet_paths,
+    *payment_paths,
     *document_paths,
     *plan_paths,
     *invoice_paths,

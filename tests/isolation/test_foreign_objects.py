@@ -34,6 +34,7 @@ from apps.limits.services import set_end_user_limits
 from apps.pricing.rate_cards import add_rate_card
 from tests.alerts.conftest import a_channel, a_finding, a_rule
 from tests.billing.making import a_credit_note, an_invoice
+from tests.billing.payments.objects import of_payments
 from tests.billing.plans import a_plan
 from tests.cast import Cast, a_customer_member, a_member, a_model_alias, a_provider_key, a_proxy_key, an_api_token
 from tests.isolation.pages import Page, pages
@@ -80,6 +81,7 @@ def of_operator(organization: Organization, customer: Customer) -> Objects:
         "rate_id": TaxRate.objects.create(organization=organization, name="VAT", percent=20).pk,
         **of_billing(customer),
         **of_alerts(Owner(organization), customer),
+        **of_payments(customer),
     }
 
 
@@ -101,6 +103,7 @@ def of_customer(customer: Customer) -> Objects:
         "analysis_id": save_analysis(customer.organization, customer, name="Ours", asked={}, by=None).pk,
         **of_billing(customer),
         **of_alerts(Owner(customer.organization, customer), customer),
+        **of_payments(customer),
     }
 
 
