@@ -75,7 +75,7 @@ def _pages(organization: Organization) -> Iterator[tuple[str, str]]:
     for period in ("today", "7d", "30d", "month", "last_month"):
         yield f"overview, {period}", _url("dashboard", period=period)
     for order in sorted(ORDERS):
-        yield f"users by {order}", _url("users", period="30d", order=f"-{order}")
+        yield f"users by {order}", _url("users", period="30d", sort=f"-{order}")
     yield "users, 90d", _url("users", period="90d")
     totals = DailyTotal.objects.filter(organization=organization)
     biggest = totals.values_list("customer_id").annotate(sum=Sum("requests")).order_by("-sum")[:1]

@@ -9,6 +9,7 @@ from apps.accounts.models import Organization
 from apps.kit.fields import AmountField
 from apps.usage.keeping import DayCardinality, Keeping, KnownValue, RequestsHorizon
 from apps.usage.segment import HEADER_BYTES
+from apps.usage.snapshot import Snapshot, SnapshotOrder, SnapshotUser
 from apps.usage.sums import (
     DailyCustomer,
     DailyModel,
@@ -38,6 +39,9 @@ __all__ = [
     "Request",
     "RequestsHorizon",
     "Result",
+    "Snapshot",
+    "SnapshotOrder",
+    "SnapshotUser",
     "Spool",
     "UsageMeasures",
     "UsageSource",

@@ -23,6 +23,9 @@ COLUMNS: dict[Dimension, str] = {
 }
 
 
+MANY = ("customer", "user")  # of whom there may be so many that just those on a page are added up
+
+
 class Group(NamedTuple):
     """What was used under one value of a dimension. None: the requests that name no user."""
 
@@ -39,7 +42,13 @@ def grouped_by(
     scope: Scope, dimension: Dimension, *, order: str = "-price", limit: int | None = None, offset: int = 0
 ) -> list[Group]:
     """A group for each value that occurs, ordered by a sum of Figures ("-" before it: largest first)."""
-    return _groups(scope.sum_rows(dimension), COLUMNS[dimension], order, limit, offset)
+    rows, column = scope.sum_rows(dimension), COLUMNS[dimension]
+    if limit is None or dimension not in MANY:
+        return _groups(rows, column, order, limit, offset)
+    ordered = _in_order(rows.values(group=F(column)), order)
+    shown = [group for group, _ in ordered.values_list("group", "ordered_by")[offset : offset + limit]]
+    found = {group.value: group for group in _groups(_having(rows, column, shown), column, order, None, 0)}
+    return [found[value] for value in shown]
 
 
 def grouped_by_property(
@@ -95,9 +104,18 @@ def by_customer(
 
 
 def _groups(rows: QuerySet[Any], column: str, order: str, limit: int | None, offset: int) -> list[Group]:
-    is_descending = order.startswith("-")
-    key = F(f"sum_{order.removeprefix('-')}")
-    ordering = key.desc(nulls_last=True) if is_descending else key.asc(nulls_first=True)
-    groups = rows.values(group=F(column)).annotate(**figure_sums()).order_by(ordering, "group")
+    groups = _in_order(rows.values(group=F(column)), order).annotate(**figure_sums())
     end = None if limit is None else offset + limit
     return [Group(row["group"], Figures.of(row)) for row in groups[offset:end]]
+
+
+def _in_order(groups: QuerySet[Any], order: str) -> QuerySet[Any]:
+    key = F("ordered_by")
+    ordering = key.desc(nulls_last=True) if order.startswith("-") else key.asc(nulls_first=True)
+    return groups.annotate(ordered_by=figure_sums()[f"sum_{order.removeprefix('-')}"]).order_by(ordering, "group")
+
+
+def _having(rows: QuerySet[Any], column: str, values: list[Any]) -> QuerySet[Any]:
+    """Those of these values; None among them: those without one."""
+    named = rows.filter(**{f"{column}__in": [value for value in values if value is not None]})
+    return named | rows.filter(**{column: None}) if None in values else named

@@ -219,9 +219,7 @@ def _order_of(name: str, scope: Scope, zone: ZoneInfo) -> Any:
         case "latency_p50_ms" | "latency_p95_ms":  # by a property they are not known: the average stands in
             return measured("average_latency_ms")
         case "growth":
-            middle = scope.since + (scope.until - scope.since) / 2
-            then, now = Q(**{f"{scope.moment}__lt": middle}), Q(**{f"{scope.moment}__gte": middle})
-            return Coalesce(Sum("requests", filter=now), 0) - Coalesce(Sum("requests", filter=then), 0)
+            return growth(scope)
         case "active_days":
             return Count(_day(scope, zone), distinct=True)
         case "requests_per_active_day":
@@ -230,6 +228,13 @@ def _order_of(name: str, scope: Scope, zone: ZoneInfo) -> Any:
             return measured(name)
         case _:
             raise ValueError(f"no such order: {order_name(name)}")
+
+
+def growth(scope: Scope) -> Any:
+    """Requests of the second half of the scope, less those of the first."""
+    middle = scope.since + (scope.until - scope.since) / 2
+    then, now = Q(**{f"{scope.moment}__lt": middle}), Q(**{f"{scope.moment}__gte": middle})
+    return Coalesce(Sum("requests", filter=now), 0) - Coalesce(Sum("requests", filter=then), 0)
 
 
 def _day(scope: Scope, zone: ZoneInfo) -> Any:
