@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.forms.models import ModelChoiceIterator
 from django.forms.renderers import BaseRenderer
 from django.forms.utils import flatatt
+from django.utils.functional import cached_property
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
@@ -36,20 +38,23 @@ class LongSelect(forms.Select):
         return format_html("<select{}>{}</select>", flatatt(attributes), others)
 
 
-class _Names(ModelChoiceIterator):
-    """Ids and names: no more of each customer is looked up than its option shows."""
-
+class _Options(ModelChoiceIterator):
     def __iter__(self) -> Iterator[tuple[Any, Any]]:
         if self.field.empty_label is not None:
             yield "", self.field.empty_label
-        yield from self.queryset.values_list("pk", "name").iterator(chunk_size=2000)
+        yield from self.field.names.items()
 
 
 class CustomerField(forms.ModelChoiceField):
     """One of an organization's customers, or none: `queryset` is set by the form, in the order of the options."""
 
-    iterator = _Names
+    iterator = _Options
     widget = LongSelect
+
+    @cached_property
+    def names(self) -> dict[UUID, str]:
+        """Of all of them, by id: asked for once, and no more of each than its option shows."""
+        return dict(self.queryset.values_list("pk", "name"))  # type: ignore[union-attr]
 
     def __init__(self, **kwargs: Any) -> None:
         usual = {"label": _("Customer"), "required": False, "empty_label": _("all")}

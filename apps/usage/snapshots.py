@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
 from hashlib import sha256
-from typing import Any, Self
+from typing import Any, Literal, Self
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -24,8 +24,10 @@ from apps.kit.locks import try_lock_name
 from apps.usage.gathering import FOR_SUMS
 from apps.usage.models import Snapshot
 from apps.usage.queries import Scope, UserFilter, totals
-from apps.usage.queries.periods import midnight, named_period
+from apps.usage.queries.insights import Terms, answers, terms_of
+from apps.usage.queries.periods import midnight
 from apps.usage.queries.snapshot_users import store_users
+from apps.usage.ranges import Range, chosen_range
 
 SLOW_MS = 200  # what takes less is added up each time
 SHARE = 20  # a snapshot is this many times as old as it took to take, before it is taken anew
@@ -36,6 +38,8 @@ LOOKED_AT_EVERY = timedelta(minutes=10)
 KEPT_WARM = timedelta(days=7)  # after somebody looked
 WARM_EVERY = timedelta(minutes=15)
 SUPERSEDED_FOR = timedelta(minutes=1)  # who found it may still read it
+
+Kind = Literal["users", "insights"]
 
 
 @dataclass(frozen=True)
@@ -50,8 +54,10 @@ class Asked:
     customer_id: UUID | None = None
     model: str | None = None
     sold_as: str | None = None
+    kind: Kind = "users"
     name: str | None = None  # of a property, and its value
     value: str | None = None
+    terms: str = ""  # of insights: what else they depend on
 
     @property
     def whole(self) -> Scope:
@@ -73,13 +79,17 @@ class Asked:
         return sha256(replace(self, period="").as_text().encode()).hexdigest()
 
     def as_of(self, at: datetime) -> Self:
-        """The same, of the days that its period is about at that time."""
+        """The same, of the days that its period is about at that time, and on the terms that hold now."""
         if not self.period:
             return self
-        zone = ZoneInfo(self.zone)
-        since, until = named_period(self.period, at, zone)
-        last = (until - timedelta(hours=12)).astimezone(zone).date()
-        return replace(self, first=since.astimezone(zone).date(), last=last)
+        chosen = chosen_range({"period": self.period}, at, ZoneInfo(self.zone))
+        now = replace(self, first=chosen.first, last=chosen.last)
+        return replace(now, terms=now.terms_now.digest if self.kind == "insights" else "")
+
+    @property
+    def terms_now(self) -> Terms:
+        days = Range(self.period, self.first, self.last, ZoneInfo(self.zone))
+        return terms_of(self.organization_id, self.customer_id, days.months)
 
     def as_text(self) -> str:
         return json.dumps(asdict(self), default=str, sort_keys=True)
@@ -138,9 +148,14 @@ def take_snapshot(asked: Asked, *, looked_at: datetime | None = None) -> bool:
             totals=now,
             looked_at=looked_at or (newest.looked_at if newest else at),
         )
-        taken.users = store_users(taken, asked.scope, asked.narrowed)
+        if asked.kind == "users":
+            taken.users = store_users(taken, asked.scope, asked.narrowed)
+        else:
+            terms = asked.terms_now
+            taken.answer = answers(asked.scope, ZoneInfo(asked.zone), terms, name=asked.name).as_text()
+            taken.key = replace(asked, terms=terms.digest).key  # they may have changed since it was asked for
         taken.took_ms = round((time.monotonic() - began) * 1000)
-        taken.save(update_fields=["users", "took_ms"])
+        taken.save(update_fields=["users", "answer", "key", "took_ms"])
     return True
 
 

@@ -129,6 +129,11 @@ class UsersFilter(forms.Form):
         """The one that is meant; None: all."""
         return self._only or self.cleaned_data.get("customer")
 
+    @property
+    def names(self) -> dict[UUID, str]:
+        """Of the customers that can be chosen."""
+        return {} if self._only else self.fields["customer"].names  # type: ignore[attr-defined, no-any-return]
+
     def scope(self, organization: Organization, chosen: Range) -> Scope:
         model = self.cleaned_data.get("model") or None
         scope = Scope(organization.pk, *chosen.period, customer_id=self.whose.pk if self.whose else None)
@@ -226,7 +231,6 @@ def user_table(
     found, as_of = UserPage([], 0), None
     if form.is_valid():
         found, as_of = _found(form, organization, chosen, order, number, at)
-    names = {} if customer else dict(organization.customers.values_list("pk", "name"))
     everything = form.asked() | chosen.query()
 
     def query(**changes: str) -> str:
@@ -237,7 +241,7 @@ def user_table(
         form,
         chosen,
         [_header(column, order, query) for column in columns_for(customer)],
-        _shown(found, names, url, chosen),
+        _shown(found, form.names, url, chosen),
         found.total,
         first + 1,
         first + len(found.rows),
@@ -271,7 +275,6 @@ def users_csv(
 ) -> StreamingHttpResponse:
     """All users that are chosen, in the table's order, as a file that is written while it is read. Times are in UTC."""
     chosen, form, order = chosen_users(asked, organization, customer, at)
-    names = {} if customer else dict(organization.customers.values_list("pk", "name"))
     rows: Iterator[dict[str, object]] = iter(())
     if form.is_valid():
         snapshot = snapshot_to_show(form.in_snapshot(organization, chosen), at=at)
@@ -279,7 +282,7 @@ def users_csv(
             found = every_user_of(snapshot, order=order, narrowed=form.narrowed())
         else:
             found = every_user(form.scope(organization, chosen), chosen.zone, order=order, narrowed=form.narrowed())
-        rows = (_cells(user, names) for user in found)
+        rows = (_cells(user, form.names) for user in found)
     hidden = OPERATORS if customer else frozenset()
     columns = [name for name in EXPORTED if name not in hidden]
     response = StreamingHttpResponse(csv_lines(columns, rows), content_type="text/csv; charset=utf-8")

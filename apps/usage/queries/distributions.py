@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from decimal import Decimal
 from math import ceil
-from typing import Literal
+from typing import Any, Literal
 
 from django.db import connection
+from django.db.models import QuerySet
 
+from apps.usage.models import Snapshot, SnapshotUser
 from apps.usage.queries.figures import Scope
 from apps.usage.queries.measures import measured
 
@@ -54,7 +56,17 @@ def distribution(scope: Scope, spread: Spread, cut: str = "all") -> Distribution
     cut: one of CUTS: up to a percentile of the users, or the middle half of them. Bins of requests are whole.
     """
     users = scope.sum_rows("user").exclude(end_user=None).order_by().values_list("customer_id", "end_user")
-    query, values = users.annotate(measure=measured(spread)).query.sql_with_params()
+    return _spread(users.annotate(measure=measured(spread)), spread, cut)
+
+
+def distribution_of(snapshot: Snapshot, spread: Spread, cut: str = "all") -> Distribution:
+    """The same of the users of a snapshot."""
+    users = SnapshotUser.objects.filter(snapshot=snapshot).exclude(end_user=None)
+    return _spread(users.values_list("customer_id", "end_user", spread), spread, cut)
+
+
+def _spread(users: QuerySet[Any, Any], spread: Spread, cut: str) -> Distribution:
+    query, values = users.query.sql_with_params()
     with connection.cursor() as cursor:
         cursor.execute(SQL.format(users=query), [*values, *CUTS[cut]])
         rows = cursor.fetchall()
