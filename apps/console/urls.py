@@ -4,6 +4,7 @@ from apps.alerts.paths import alert_paths
 from apps.console.views import (
     alerts,
     aliases,
+    analytics,
     api_tokens,
     audit,
     bodies,
@@ -63,6 +64,10 @@ urlpatterns = [
     path("requests/<uuid:request_id>/", requests.request_detail, name="request-detail"),
     path("users/", users.users, name="users"),
     path("insights/", insights.insights, name="insights"),
+    path("analytics/", analytics.analytics, name="analytics"),
+    path("analytics/analysis.csv", analytics.analytics_export, name="analytics-export"),
+    path("analytics/save/", analytics.analysis_save, name="analysis-save"),
+    path("analytics/<uuid:analysis_id>/remove/", analytics.analysis_remove, name="analysis-remove"),
     path("insights/fees/set/", insights.plan_fee_set, name="plan-fee-set"),
     path("users/distribution/", users.users_spread, name="users-spread"),
     path("users/users.csv", users.users_export, name="users-export"),

@@ -3,6 +3,7 @@ from django.urls import path
 from apps.alerts.paths import alert_paths
 from apps.portal.views import (
     alerts,
+    analytics,
     api_tokens,
     bodies,
     dashboard,
@@ -43,6 +44,10 @@ urlpatterns = [
     path("end-users/limits/<uuid:limit_id>/remove/", end_users.end_user_limit_remove, name="end-user-limit-remove"),
     path("users/", users.users, name="users"),
     path("insights/", insights.insights, name="insights"),
+    path("analytics/", analytics.analytics, name="analytics"),
+    path("analytics/analysis.csv", analytics.analytics_export, name="analytics-export"),
+    path("analytics/save/", analytics.analysis_save, name="analysis-save"),
+    path("analytics/<uuid:analysis_id>/remove/", analytics.analysis_remove, name="analysis-remove"),
     path("insights/fees/set/", insights.plan_fee_set, name="plan-fee-set"),
     path("users/distribution/", users.users_spread, name="users-spread"),
     path("users/users.csv", users.users_export, name="users-export"),

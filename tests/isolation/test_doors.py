@@ -10,7 +10,7 @@ from tests.isolation.pages import ROLES, Page, pages
 
 KINDS = (
     "customer_id", "key_id", "alias_id", "member_id", "invitation_id",
-    "limit_id", "request_id", "export_id", "token_id",
+    "limit_id", "request_id", "export_id", "analysis_id", "token_id",
     "rule_id", "channel_id", "delivery_id", "finding_id", "subscription_id",
 )  # fmt: skip
 NOBODYS = {name: uuid4() for name in KINDS}

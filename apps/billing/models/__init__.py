@@ -1,0 +1,50 @@
+"""What is owed: plans and who is on them, the ledger, wallets, invoices, and what was paid."""
+
+from apps.billing.models.documents import (
+    CreditNote,
+    CreditNoteLine,
+    Invoice,
+    InvoicedDay,
+    InvoiceLine,
+    InvoiceTax,
+    InvoiceTransition,
+    NumberSeries,
+)
+from apps.billing.models.ledger import LedgerAccount, LedgerEntry, LedgerTransaction
+from apps.billing.models.parties import BillingDetails, ExchangeRate, Seller, TaxRate
+from apps.billing.models.payments import Payment, PaymentEvent, PaymentMethod, Refund
+from apps.billing.models.plans import AppliedCoupon, Coupon, Plan, PlanVersion, Subscription
+from apps.billing.models.wallets import AutoTopUp, CreditLot, DrawnDay, LotUse, Voucher, Wallet
+
+__all__ = [
+    "AppliedCoupon",
+    "AutoTopUp",
+    "BillingDetails",
+    "Coupon",
+    "CreditLot",
+    "CreditNote",
+    "CreditNoteLine",
+    "DrawnDay",
+    "ExchangeRate",
+    "Invoice",
+    "InvoiceLine",
+    "InvoiceTax",
+    "InvoiceTransition",
+    "InvoicedDay",
+    "LedgerAccount",
+    "LedgerEntry",
+    "LedgerTransaction",
+    "LotUse",
+    "NumberSeries",
+    "Payment",
+    "PaymentEvent",
+    "PaymentMethod",
+    "Plan",
+    "PlanVersion",
+    "Refund",
+    "Seller",
+    "Subscription",
+    "TaxRate",
+    "Voucher",
+    "Wallet",
+]
