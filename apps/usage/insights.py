@@ -42,6 +42,10 @@ class Earners:
     best: list[Earner]
     worst: list[Earner]
 
+    @property
+    def have_fees(self) -> bool:
+        return any(each.earned.fee for each in (*self.best, *self.worst))
+
 
 class TopUser(NamedTuple):
     """A user of this month."""
