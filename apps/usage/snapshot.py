@@ -24,7 +24,7 @@ class Snapshot(models.Model):
     totals = models.TextField()  # of the days: while they are the same, so is all of it
     looked_at = models.DateTimeField()  # to within some minutes
     users = models.PositiveIntegerField(default=0)
-    answer = models.TextField(default="")  # of insights
+    answer = models.TextField(default="")  # of users, how they are spread; of insights, all that there is
 
     class Meta:
         indexes = (models.Index(fields=["key", "-as_of"], name="snapshot_by_key"),)

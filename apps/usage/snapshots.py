@@ -24,6 +24,7 @@ from apps.kit.locks import try_lock_name
 from apps.usage.gathering import FOR_SUMS
 from apps.usage.models import Snapshot
 from apps.usage.queries import Scope, UserFilter, totals
+from apps.usage.queries.distributions import every_distribution
 from apps.usage.queries.insights import Terms, answers, terms_of
 from apps.usage.queries.periods import midnight
 from apps.usage.queries.snapshot_users import store_users
@@ -150,6 +151,7 @@ def take_snapshot(asked: Asked, *, looked_at: datetime | None = None) -> bool:
         )
         if asked.kind == "users":
             taken.users = store_users(taken, asked.scope, asked.narrowed)
+            taken.answer = every_distribution(taken)
         else:
             terms = asked.terms_now
             taken.answer = answers(asked.scope, ZoneInfo(asked.zone), terms, name=asked.name).as_text()

@@ -1,7 +1,6 @@
 """The users' table as a snapshot has it: in any order, searched and paged, without adding anything up again."""
 
 from collections.abc import Iterator
-from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -24,6 +23,7 @@ from apps.usage.queries.users import (
     UserRow,
     growth,
     order_name,
+    requests_on,
 )
 
 FIGURES = tuple(name.removeprefix("sum_") for name in figure_sums())
@@ -160,11 +160,8 @@ def _ordered(snapshot: Snapshot, narrowed: UserFilter, order: str) -> QuerySet[S
 
 
 def _row(each: SnapshotUser, zone: ZoneInfo) -> UserRow:
-    days: dict[date, int] = {}
-    for day, requests in sorted(zip(each.days, each.on_days, strict=True)):  # a day has a row for each model
-        on = day.astimezone(zone).date()
-        days[on] = days.get(on, 0) + requests
-    return UserRow(_key(each), _figures(each), tuple(days.items()), _latency(each))
+    days = requests_on(each.days, each.on_days, zone)
+    return UserRow(_key(each), _figures(each), days, _latency(each))
 
 
 def _key(each: SnapshotUser) -> UserKey:
