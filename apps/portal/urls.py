@@ -1,9 +1,9 @@
 from django.urls import path
 
 from apps.alerts.paths import alert_paths
-from apps.portal.billing_wallet_paths import wallet_paths
 from apps.portal.billing_invoice_paths import invoice_paths
 from apps.portal.billing_payment_paths import payment_paths
+from apps.portal.billing_wallet_paths import wallet_paths
 from apps.portal.document_paths import document_paths
 from apps.portal.plan_paths import plan_paths
 from apps.portal.views import (
