@@ -58,7 +58,7 @@ def test_overview(draft, acme, client):
     assert "$10.00" in shown  # revenue of November
     assert "60.0%" in shown or "60%" in shown  # its margin
     assert "$10.00<small>fees of plans" in shown
-    assert "+$7.50" in shown  # since the first days of October
+    assert "+$4.00" in shown  # since the first days of October
 
 
 def test_list_is_narrowed(draft, client):
