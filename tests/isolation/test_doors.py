@@ -22,6 +22,7 @@ KINDS = (
     "invoice_id",
     "key_id",
     "limit_id",
+    "line_id",
     "member_id",
     "note_id",
     "plan_id",
