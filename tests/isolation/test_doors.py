@@ -25,6 +25,7 @@ KINDS = (
     "invoice_id",
     "key_id",
     "limit_id",
+    "line_id",
     "member_id",
     "note_id",
     "plan_id",
