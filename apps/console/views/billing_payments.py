@@ -25,7 +25,8 @@ from apps.billing.services.collecting import ask_about
 from apps.billing.services.payment_events import dismiss_event, process_event, take_as_payment
 from apps.billing.services.payment_settings import check_stripe, remove_stripe, set_up_stripe, settings_of
 from apps.billing.services.payments import apply_surplus, surplus_of
-from apps.billing.services.refunds import most_refundable, refund_payment
+from apps.billing.services.refund_entries import most_refundable
+from apps.billing.services.refunds import refund_payment
 from apps.console.billing_payment_forms import ReceivedForm, RefundForm, StripeForm, TransferForm
 from apps.kit.errors import Refused
 from apps.kit.templatetags.display import plain_amount
