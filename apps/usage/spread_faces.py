@@ -16,7 +16,8 @@ from apps.kit.templatetags.display import Bar, compact_text, money
 from apps.usage.queries.distributions import CUTS, Distribution, Spread, distribution, distribution_of
 from apps.usage.ranges import PeriodChoice, Range
 from apps.usage.snapshots import kept_if_slow, snapshot_to_show
-from apps.usage.user_faces import UsersFilter, chosen_users
+from apps.usage.user_faces import chosen_users
+from apps.usage.user_filter import UsersFilter
 
 LABELS = {
     "all": _("All"),
