@@ -9,6 +9,12 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 app = Celery("tollgate")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+app.autodiscover_tasks(["apps.billing"], related_name="plan_tasks")
+app.autodiscover_tasks(["apps.billing"], related_name="wallet_tasks")
+app.autodiscover_tasks(["apps.billing"], related_name="payment_tasks")
+app.autodiscover_tasks(["apps.billing"], related_name="wallet_tasks")
+app.autodiscover_tasks(["apps.billing"], related_name="invoice_tasks")
+app.autodiscover_tasks(["apps.billing"], related_name="document_tasks")
 
 EVERY_MINUTE = 60.0
 
@@ -29,5 +35,33 @@ app.conf.beat_schedule = {  # a late, doubled or killed run is harmless: see eac
     "look for abuse": {"task": "alerts.look_for_abuse", "schedule": 5 * EVERY_MINUTE, "options": {"expires": 300}},
     "forget old alerts": {"task": "alerts.forget", "schedule": 60 * EVERY_MINUTE},
     "send what waits": {"task": "alerts.deliver", "schedule": 5.0, "options": {"expires": 5}},
+    "begin subscriptions": {
+        "task": "billing.begin_subscriptions",
+        "schedule": EVERY_MINUTE,
+        "options": {"expires": 60},
+    },
+    "give what plans include": {
+        "task": "billing.grant_allowances",
+        "schedule": EVERY_MINUTE,
+        "options": {"expires": 60},
+    },
+    "draw usage from credit": {"task": "billing.draw", "schedule": EVERY_MINUTE, "options": {"expires": 60}},
+    "draw what came late": {"task": "billing.draw_all", "schedule": 60 * EVERY_MINUTE},
+    "expire credit": {"task": "billing.expire_credit", "schedule": EVERY_MINUTE, "options": {"expires": 60}},
+    "build invoices": {"task": "billing.build_invoices", "schedule": 60 * EVERY_MINUTE, "options": {"expires": 3000}},
+    "make invoices final": {
+        "task": "billing.finalize_invoices",
+        "schedule": 60 * EVERY_MINUTE,
+        "options": {"expires": 3000},
+    },
+    "ask about payments": {"task": "billing.ask_about_payments", "schedule": 2 * EVERY_MINUTE},
+    "top up what is low": {"task": "billing.top_up_what_is_low", "schedule": 10 * EVERY_MINUTE},
+    "send invoices": {"task": "billing.send_invoices", "schedule": EVERY_MINUTE, "options": {"expires": 60}},
+    "remind of what is overdue": {
+        "task": "billing.remind",
+        "schedule": 60 * EVERY_MINUTE,
+        "options": {"expires": 3000},
+    },
+    "let in who paid": {"task": "billing.reinstate_all", "schedule": EVERY_MINUTE, "options": {"expires": 60}},
     "tell that a worker lives": {"task": "ops.beat", "schedule": 10.0, "options": {"expires": 10}},
 }

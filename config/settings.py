@@ -212,6 +212,9 @@ ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 INVITATION_LIFETIME = timedelta(days=7)
 
+# Fonts of PDFs, as paths of files: regular, bold, others for what those lack; none: see billing/documents/fonts.py.
+DOCUMENT_FONTS = env.list("TOLLGATE_DOCUMENT_FONTS", default=[])
+
 # E-mail: printed unless EMAIL_URL says where to send it.
 EMAIL = env.email_url("EMAIL_URL", default="consolemail://")
 vars().update(EMAIL)
@@ -304,10 +307,17 @@ DELIVERIES_AT_ONCE = env.int("TOLLGATE_DELIVERIES_AT_ONCE", default=2)  # alerts
 
 SANDBOX_URL = env.str("TOLLGATE_SANDBOX_URL", default="")
 
+# Payments: an organization enters its Stripe keys in the console. Those of one may come from here instead.
+STRIPE_ORGANIZATION = env.str("TOLLGATE_STRIPE_ORGANIZATION", default="")  # its slug
+STRIPE_SECRET_KEY = env.str("TOLLGATE_STRIPE_SECRET_KEY", default="")
+STRIPE_WEBHOOK_SECRET = env.str("TOLLGATE_STRIPE_WEBHOOK_SECRET", default="")
+STRIPE_API_BASE = env.str("TOLLGATE_STRIPE_API", default="")  # another address than Stripe's: a fake one, for tests
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(levelname)s %(name)s: %(message)s"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": os.environ.get("LOG_LEVEL", "INFO")},
+    "loggers": {"fontTools": {"level": "WARNING"}, "fpdf": {"level": "ERROR"}},  # they tell of every font in every PDF
 }

@@ -8,6 +8,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("console/", include("apps.console.urls")),
     path("portal/", include("apps.portal.urls")),
+    path("billing/", include("apps.billing.urls")),
     path("", include("apps.api.urls")),
     path("", include("apps.accounts.urls")),
     path("", include("apps.customers.urls")),

@@ -24,7 +24,7 @@ from apps.alerts.terms import EventKind
 from apps.keys.models import ProxyKey
 from apps.usage.models import TOKEN_KINDS, Batch, Request, Result
 
-LIMIT_CODES = ("rate_limit_exceeded", "spend_cap_reached")
+LIMIT_CODES = ("rate_limit_exceeded", "spend_cap_reached", "credit_used_up")
 MOST_HAPPENINGS = 200
 MOST_BATCHES = 50  # in one run
 MOST_OF_A_BATCH = 1_000  # requests told to one subscription

@@ -18,7 +18,7 @@ from apps.customers.models import Customer
 from apps.keys.models import ProxyKey
 from apps.limits.state import LimitState
 from apps.limits.terms import CAPS, Scope
-from apps.usage.faces import LIMIT_LABELS
+from apps.usage.faces import label_of
 from apps.usage.standing import Standing, standings_of_customers
 
 MOST_CUSTOMERS = 5_000
@@ -129,7 +129,7 @@ def _limited_customers(rule: AlertRule, at: datetime) -> list[Customer]:
     if rule.customer is not None:
         return [rule.customer]
     keys = ProxyKey.objects.filter(LIMITED, organization_id=rule.organization_id).live(at)
-    limited = LIMITED | Q(pk__in=keys.values("customer_id"))
+    limited = LIMITED | Q(pk__in=keys.values("customer_id")) | Q(wallet__prepaid_since__isnull=False)
     return list(rule.organization.customers.filter(limited).select_related("organization")[:MOST_CUSTOMERS])
 
 
@@ -146,7 +146,7 @@ def _thresholds(rule: AlertRule, standing: Standing, state: LimitState) -> Itera
     period = state.resets_at.isoformat() if state.resets_at else ""
     passed = [threshold for threshold in rule.percent_thresholds if used >= threshold]
     owner = "" if rule.is_customers else standing.customer.name
-    label = " · ".join(filter(None, [owner, standing.name if is_key else "", str(LIMIT_LABELS[state.name])]))
+    label = " · ".join(filter(None, [owner, standing.name if is_key else "", str(label_of(state))]))
     for threshold in rule.percent_thresholds:
         yield (
             f"{whose}/{state.name}/{state.limit.normalize():f}/{period}/{threshold}",

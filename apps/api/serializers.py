@@ -36,7 +36,7 @@ class LimitSerializer(serializers.BaseSerializer[tuple[Scope, LimitState]]):
         scope, state = limit
         return {
             "scope": str(scope),
-            "name": str(state.name),
+            "name": "prepaid_credit" if state.is_prepaid else str(state.name),
             "unit": "usd" if state.name.is_money else "tokens" if state.name is LimitName.TOKENS else "requests",
             **{amount: f"{getattr(state, amount).normalize():f}" for amount in ("limit", "used", "held", "left")},
             "resets_at": state.resets_at.isoformat() if state.resets_at else None,

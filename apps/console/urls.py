@@ -1,6 +1,11 @@
 from django.urls import path
 
 from apps.alerts.paths import alert_paths
+from apps.console.billing_invoice_paths import invoice_paths
+from apps.console.billing_payment_paths import payment_paths
+from apps.console.billing_wallet_paths import wallet_paths
+from apps.console.document_paths import document_paths
+from apps.console.plan_paths import plan_paths
 from apps.console.views import (
     alerts,
     aliases,
@@ -8,6 +13,7 @@ from apps.console.views import (
     api_tokens,
     audit,
     bodies,
+    customer_rates,
     customers,
     dashboard,
     end_users,
@@ -16,6 +22,7 @@ from apps.console.views import (
     limits,
     members,
     provider_keys,
+    rate_cards,
     requests,
     sessions,
     settings,
@@ -32,6 +39,9 @@ urlpatterns = [
     path("customers/<uuid:customer_id>/suspend/", customers.customer_suspend, name="customer-suspend"),
     path("customers/<uuid:customer_id>/resume/", customers.customer_resume, name="customer-resume"),
     path("customers/<uuid:customer_id>/invite/", customers.customer_invite, name="customer-invite"),
+    path("customers/<uuid:customer_id>/rates/", customer_rates.customer_rates, name="customer-rates"),
+    path("customers/<uuid:customer_id>/rates/card/", customer_rates.customer_rate_card, name="customer-rate-card"),
+    path("customers/<uuid:customer_id>/rates/edit/", customer_rates.customer_rates_edit, name="customer-rates-edit"),
     path("customers/<uuid:customer_id>/bodies/", bodies.customer_body_policy, name="customer-body-policy"),
     path("customers/<uuid:customer_id>/bodies/erase/", bodies.customer_bodies_erase, name="customer-bodies-erase"),
     path("customers/<uuid:customer_id>/keys/", customers.customer_keys, name="customer-keys"),
@@ -92,6 +102,14 @@ urlpatterns = [
     path("models/add/", aliases.model_alias_add, name="model-alias-add"),
     path("models/<uuid:alias_id>/edit/", aliases.model_alias_edit, name="model-alias-edit"),
     path("models/<uuid:alias_id>/delete/", aliases.model_alias_delete, name="model-alias-delete"),
+    path("rate-cards/", rate_cards.rate_cards, name="rate-cards"),
+    path("rate-cards/add/", rate_cards.rate_card_add, name="rate-card-add"),
+    path("rate-cards/default/", rate_cards.rate_card_default, name="rate-card-default"),
+    path("rate-cards/<uuid:card_id>/", rate_cards.rate_card_detail, name="rate-card-detail"),
+    path("rate-cards/<uuid:card_id>/edit/", rate_cards.rate_card_edit, name="rate-card-edit"),
+    path("rate-cards/<uuid:card_id>/rename/", rate_cards.rate_card_rename, name="rate-card-rename"),
+    path("rate-cards/<uuid:card_id>/withdraw/", rate_cards.rate_card_withdraw, name="rate-card-withdraw"),
+    path("rate-cards/<uuid:card_id>/delete/", rate_cards.rate_card_delete, name="rate-card-delete"),
     path("members/", members.members, name="members"),
     path("members/invite/", members.member_invite, name="member-invite"),
     path("members/<uuid:member_id>/role/", members.member_role, name="member-role"),
@@ -100,6 +118,11 @@ urlpatterns = [
     path("api-tokens/", api_tokens.api_tokens, name="api-tokens"),
     path("api-tokens/<uuid:token_id>/revoke/", api_tokens.api_token_revoke, name="api-token-revoke"),
     *alert_paths(alerts),
+    *wallet_paths,
+    *payment_paths,
+    *plan_paths,
+    *document_paths,
+    *invoice_paths,
     path("audit/", audit.audit_log, name="audit"),
     path("settings/bodies/", bodies.body_policy, name="body-policy"),
     path("settings/bodies/erase/", bodies.bodies_erase, name="bodies-erase"),

@@ -63,6 +63,7 @@ OPERATORS: dict[str, Column] = CUSTOMERS | {
     "cost_usd": lambda request, names: request.cost,
     "markup_percent": lambda request, names: request.markup_percent,
     "price_id": lambda request, names: request.price_id,
+    "rate_rule_id": lambda request, names: request.rate_rule_id,
     "provider_cost_usd": lambda request, names: request.provider_cost,
     "provider_request_id": lambda request, names: request.provider_request_id,
     "client_ip": lambda request, names: request.client_ip,

@@ -9,6 +9,8 @@ from uuid import UUID
 
 from apps.ingest.event import Event
 from apps.pricing.rating import Price, Rated, rate
+from apps.pricing.selling import Sale, Sold, sell
+from apps.pricing.terms import Terms
 from apps.usage.record import SENT_KEY, SERVED, Intent, Outcome
 from apps.usage.tail import Call
 
@@ -26,6 +28,14 @@ class Sender(NamedTuple):
     customer_id: UUID
     markup_percent: Decimal
     proxy_key_id: UUID = SENT_KEY
+    terms: Terms | None = None  # the customer's rate cards; None: it has none
+
+    def sale(self, event: Event, started_at: datetime) -> Sale | None:
+        """By which rule the event is sold; None: by the markup."""
+        if self.terms is None or event.endpoint in NEVER_CHARGED:
+            return None
+        model = (event.model or event.model_served).removeprefix(f"{event.provider}/")
+        return self.terms.sale(event.provider, model, event.alias, started_at.timestamp())
 
 
 def request_id_of(organization_id: UUID, customer_id: UUID, key: str) -> UUID:
@@ -45,7 +55,7 @@ def call_of(request_id: UUID, event: Event, sender: Sender, price: Price | None,
 
     started_at: not later than now, which a clock that is ahead may have said. price: what was in force then.
     """
-    context, used = event.context, event.used
+    context, used, sale = event.context, event.used, sender.sale(event, started_at)
     intent = Intent(
         request_id.bytes,
         _microseconds(started_at),
@@ -66,8 +76,9 @@ def call_of(request_id: UUID, event: Event, sender: Sender, price: Price | None,
         context.client_request_id,
         None,
         event.alias,
+        sale.id if sale is not None else None,
     )
-    rated = rated_of(event, sender, price)
+    rated = rated_of(event, sender, price, sale)
     outcome = Outcome(
         request_id.bytes,
         event.result,
@@ -90,13 +101,15 @@ def call_of(request_id: UUID, event: Event, sender: Sender, price: Price | None,
     return Call(intent, 0, 0, outcome)
 
 
-def rated_of(event: Event, sender: Sender, price: Price | None) -> Rated | None:
+def rated_of(event: Event, sender: Sender, price: Price | None, sale: Sale | None = None) -> Rated | Sold | None:
     """As the proxy rates a call: nothing where nothing was used; None where the price is not known."""
     if event.endpoint in NEVER_CHARGED or (event.result != SERVED and event.used.is_nothing):
         return FREE
+    used = event.used
+    if sale is not None:
+        return sell(sale, used.tokens, price, used.units, used.service_tier)
     if price is None:
         return None
-    used = event.used
     return rate(used.tokens, price, sender.markup_percent, used.units, used.service_tier)
 
 

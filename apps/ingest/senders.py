@@ -12,6 +12,7 @@ from apps.ingest.errors import Invalid
 from apps.ingest.event import Told
 from apps.ingest.services import Sent
 from apps.keys.models import ProxyKey
+from apps.pricing.card_book import load_all_terms
 from apps.usage.record import SENT_KEY
 
 NO_CUSTOMER = "There is no such customer."
@@ -19,7 +20,7 @@ NO_KEY = "The customer has no such proxy key."
 
 
 class Senders:
-    """Tells the sender of each event, in two queries for all of them.
+    """Tells the sender of each event, in a few queries for all of them.
 
     customer: who sends, where it is one customer; None: somebody of the organization, and each event names one.
     proxy_key: with which they were sent, if with one.
@@ -42,6 +43,9 @@ class Senders:
         named = {name for name in (default, *(event.customer for event in told)) if name and "\0" not in name}
         self._customers = _customers(organization, customer, named)
         self._keys = _keys(organization, {event.proxy_key for event in told if event.proxy_key})
+        self._terms = load_all_terms(
+            organization.pk, {each.pk for each in [customer, *self._customers.values()] if each}
+        )
 
     def sent(self, event: Told | Invalid) -> Sent | Invalid:
         """The event with its sender; Invalid where it names a customer or a key that is none of the sender's."""
@@ -61,6 +65,7 @@ class Senders:
             customer.pk,
             customer.effective_markup_percent,
             self._key_of(event, customer),
+            self._terms.get(customer.pk),
         )
 
     def _customer_of(self, event: Told) -> Customer:

@@ -38,6 +38,10 @@ class Entry(NamedTuple):
     begins_at: float = 0.0  # of "s": the period, in Unix time
     ends_at: float = 0.0  # 0: never
 
+    @property
+    def is_prepaid(self) -> bool:
+        return self.name is LimitName.TOTAL and self.scoped.prepaid is not None
+
     def stamp(self, generation: str) -> str:
         """What a complete sum bears, "": any is believed. Another stamp: it may lack what nobody counted.
 

@@ -322,4 +322,5 @@ def _reached(commands: Commands, number: int, used: bytes, wait_ms: int, room: b
         None if wait_ms < 0 else wait_ms,
         scope=entry.scoped.scope,
         room=int(room),
+        is_prepaid=entry.is_prepaid,
     )

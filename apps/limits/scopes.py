@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple
 
+from apps.limits.prepaid import Prepaid
 from apps.limits.terms import Limits, Scope
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ class Scoped(NamedTuple):
     owner: whose spend is counted: the key's id or the end user's name; None: the customer's.
     counted_since: Unix time from which on all spend in this scope has been charged to its counters.
     mark: of the row the limits come from. Counters that were kept for another are not believed.
+    prepaid: where the total cap is what was paid beforehand.
     """
 
     scope: Scope
@@ -97,6 +99,7 @@ class Scoped(NamedTuple):
     owner: bytes | str | None = None
     counted_since: float = 0.0
     mark: str = ""
+    prepaid: Prepaid | None = None
 
 
 class Scopes:

@@ -35,6 +35,8 @@ class LimitState:
     resets_at: datetime | None  # None: as calls end, as the window moves on, or never
     scope: Scope = Scope.CUSTOMER
     is_sure: bool = True  # False: Redis has no complete sum; the next call has it counted (see usage.limits)
+    is_prepaid: bool = False  # the limit is the credit that there was, of which `used` is used
+    behind: Decimal = Decimal(0)  # what was left out of both: see prepaid.Prepaid
 
     @property
     def left(self) -> Decimal:
@@ -91,14 +93,18 @@ def _state(entry: Entry, counted: tuple[bytes, bytes, bytes], generation: bytes 
     used, held, stamp = counted
     resets = {LimitName.DAILY: next_day(today), LimitName.MONTHLY: next_month(today)}
     is_sure = entry.kind != "s" or (generation is not None and stamp.startswith(generation + b"/"))
+    prepaid = entry.scoped.prepaid if entry.is_prepaid else None
+    behind = prepaid.behind if prepaid else Decimal(0)
     return LimitState(
         entry.name,
-        entry.amount(entry.limit),
-        entry.amount(int(used)),
+        entry.amount(entry.limit) - behind,
+        entry.amount(int(used)) - behind,
         entry.amount(int(held)),
         resets.get(entry.name),
         entry.scoped.scope,
         is_sure,
+        prepaid is not None,
+        behind,
     )
 
 

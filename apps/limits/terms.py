@@ -63,6 +63,7 @@ class LimitReached(Exception):
         *,
         scope: Scope = Scope.CUSTOMER,
         room: int = 0,
+        is_prepaid: bool = False,
     ) -> None:
         super().__init__(f"{name} of the {scope}: {used:f} of {limit:f} used")
         self.name = name
@@ -70,6 +71,7 @@ class LimitReached(Exception):
         self.limit = limit
         self.retry_after_ms = retry_after_ms  # None: waiting a moment doesn't help, or nobody knows how long
         self.scope = scope
+        self.is_prepaid = is_prepaid  # the cap is what was paid beforehand
         self.room = room  # where a cap refuses: the most, in pico, that would fit under all caps at once
 
 

@@ -241,6 +241,11 @@ def rates_of(rates: Mapping[str, str]) -> Rates:
     return Rates(tokens, _pico(rates.get(REQUEST, "0"), 1), dearest_input, max(tokens[len(INPUT_KINDS) :]))
 
 
+def pico_of(amount: str) -> int:
+    """Of an amount in USD, as text. Raises ValueError for what is below 0, or has parts of less than 1e-12."""
+    return _pico(amount, 1)
+
+
 def _pico(rate: str, units: int) -> int:
     """The rate of one unit, where `rate` is that of so many."""
     try:

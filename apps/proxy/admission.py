@@ -6,7 +6,6 @@ spend never passes a cap however many calls run at once.
 
 import logging
 from collections.abc import Callable
-from decimal import Decimal
 from math import ceil
 from typing import NamedTuple
 
@@ -16,6 +15,7 @@ from apps.limits.limiter import Limiter
 from apps.limits.scopes import Periods, Scopes
 from apps.limits.terms import LimiterUnavailable, LimitName, LimitReached, Scope, to_pico
 from apps.pricing.rating import Price, Units, ceiling
+from apps.pricing.selling import Sale
 from apps.proxy import stops
 from apps.proxy.grant import Calendar, Grant, LimiterOutage
 from apps.proxy.shortening import LEAST_OUTPUT, most_output
@@ -79,24 +79,34 @@ class Admission:
         await self.limiter.stop()
 
     async def admit(
-        self, hold_id: str, grant: Grant, scopes: Scopes, price: Price | None, demand: Demand, now: float
+        self,
+        hold_id: str,
+        grant: Grant,
+        scopes: Scopes,
+        price: Price | None,
+        demand: Demand,
+        now: float,
+        sale: Sale | None = None,
     ) -> Admitted:
-        """Let the call in under all the limits it is under. Raises Stop."""
+        """Let the call in under all the limits it is under. Raises Stop.
+
+        price: the provider's; None: not known. sale: the customer's; None: that with the grant's markup.
+        """
         periods = grant.calendar.at(now)
         if scopes.is_open:
             return Admitted(await self.limiter.admit(hold_id, scopes, periods, tokens=0, spend=0))
         tokens, spend, began_us = _tokens(scopes, demand), 0, int(now * 1_000_000)
-        if scopes.has_cap and price is not None:
-            spend = _spend(price, demand, demand.most_output(price), grant.markup_percent)
+        if scopes.has_cap:
+            spend = _spend(grant, price, sale, demand, demand.most_output(price))
         limit = None
         for _ in range(ATTEMPTS):
             try:
                 hold = await self.limiter.admit(hold_id, scopes, periods, tokens=tokens, spend=spend, began_us=began_us)
             except LimitReached as reached:
-                limit = _shorter(grant, price, demand, reached) if price is not None else None
-                if limit is None or price is None:
+                limit = _shorter(grant, price, sale, demand, reached)
+                if limit is None:
                     raise _refusal(reached, scopes, grant.calendar) from None
-                spend = _spend(price, demand, limit * demand.answers, grant.markup_percent)
+                spend = _spend(grant, price, sale, demand, limit * demand.answers)
             except LimiterUnavailable:
                 return Admitted(self._admit_alone(hold_id, grant, scopes, periods, tokens, now))
             else:
@@ -141,17 +151,23 @@ def _tokens(scopes: Scopes, demand: Demand) -> int:
     return 0 if most is None else min(max(1, demand.likely_tokens()), max(1, most))
 
 
-def _spend(price: Price, demand: Demand, output_tokens: int, markup_percent: Decimal) -> int:
-    return ceiling(price, demand.most_input(price), output_tokens, markup_percent, demand.units, demand.service_tier)
+def _spend(grant: Grant, price: Price | None, sale: Sale | None, demand: Demand, output_tokens: int) -> int:
+    """The most that the customer can be charged, in pico; 0 where nobody knows a price."""
+    if sale is not None:
+        return sale.bound(price, demand.most_input(price), output_tokens, demand.units, demand.service_tier)
+    if price is None:
+        return 0
+    most_input = demand.most_input(price)
+    return ceiling(price, most_input, output_tokens, grant.markup_percent, demand.units, demand.service_tier)
 
 
-def _shorter(grant: Grant, price: Price, demand: Demand, reached: LimitReached) -> int | None:
+def _shorter(grant: Grant, price: Price | None, sale: Sale | None, demand: Demand, reached: LimitReached) -> int | None:
     """The largest output limit with which the call would fit under its caps, where that may be set; else None."""
     if not (reached.name.is_cap and grant.shortens_output and demand.can_be_shortened):
         return None
 
     def cost(output_tokens: int) -> int:
-        return _spend(price, demand, output_tokens * demand.answers, grant.markup_percent)
+        return _spend(grant, price, sale, demand, output_tokens * demand.answers)
 
     limit = most_output(cost, reached.room)
     is_shorter = LEAST_OUTPUT <= limit < demand.most_output(price) // demand.answers
@@ -179,6 +195,8 @@ PERIOD = {LimitName.DAILY: "for the day", LimitName.MONTHLY: "for the month", Li
 def _refusal(reached: LimitReached, scopes: Scopes, calendar: Calendar) -> stops.Stop:
     """What is told: which limit, whose, how much of it is used, and when it ends. Never a cost, nor anybody else's."""
     name = reached.name
+    if reached.is_prepaid:
+        return stops.no_credit()
     fields = _fields(reached)
     told = f"{name};scope={reached.scope};limit={reached.limit.normalize():f};used={reached.used.normalize():f}"
     if name.is_cap:

@@ -14,6 +14,7 @@ from apps.kit.failpoints import reach
 from apps.kit.ids import uuid7_bytes
 from apps.limits.scopes import Scopes
 from apps.pricing.rating import Price
+from apps.pricing.selling import Sale
 from apps.proxy import stops
 from apps.proxy.aliases import Alias, rewritten
 from apps.proxy.asgi import BodyTooLarge, Receive, Scope, Send, client_address, whole_body
@@ -75,7 +76,8 @@ class Asked:
         self.deployed: str | None = None  # the model that it is the name of, where Azure has names of its own
         self.kept: Kept | None = None  # of what is stored of it
         self.provider_key_id: bytes | None = None
-        self.price: Price | None = None
+        self.price: Price | None = None  # the provider's
+        self.sale: Sale | None = None  # the customer's; None: that with its markup
 
     # Whose call it is
 
@@ -149,7 +151,9 @@ class Asked:
         if self.operation.is_charged:
             if self.ask.model and (price := await self.price_of(model)):
                 self.price = price.at(self.began_at)
-            if self.price is None and self.scopes.has_cap:
+            if grant.terms is not None:
+                self.sale = grant.terms.sale(self.provider, model, alias_name, self.began_at)
+            if self.price is None and self.scopes.has_cap and (self.sale is None or self.sale.goes_by_cost):
                 raise stops.unpriced(alias_name or self.ask.model or self.operation.name)
 
     def plan_for(self, route: Route) -> Plan | None:

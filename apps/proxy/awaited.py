@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from apps.keys.models import ProviderKey, ProxyKey
 from apps.pricing.book import find_price
+from apps.pricing.card_book import find_sale
 from apps.proxy.background import Orphan, Unreachable
 from apps.proxy.grants import load_grant, route_of
 from apps.usage import awaiting
@@ -81,4 +82,5 @@ def _orphan(row: AwaitedCall) -> Orphan:
         route_of(provider_key) if provider_key else None,
         price.at(began) if price is not None else None,
         load_grant(bytes(key.key_hash)) if key else None,
+        find_sale(row.organization_id, intent.rate_rule_id) if intent.rate_rule_id else None,
     )

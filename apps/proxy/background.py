@@ -19,6 +19,7 @@ from typing import NamedTuple, Protocol
 from apps.kit.failpoints import reach
 from apps.limits.holds import Hold
 from apps.pricing.rating import Price, Rated, Tokens, rate
+from apps.pricing.selling import Sale, Sold, sell
 from apps.proxy.admission import Admission
 from apps.proxy.grant import Grant
 from apps.proxy.headers import ACCEPT_IDENTITY, read_response
@@ -56,6 +57,7 @@ class Running(NamedTuple):
     route: Route | None
     price: Price | None
     hold: Hold | None
+    sale: Sale | None = None  # None: cost with the markup
 
 
 class Orphan(NamedTuple):
@@ -66,6 +68,7 @@ class Orphan(NamedTuple):
     route: Route | None
     price: Price | None
     grant: Grant | None
+    sale: Sale | None = None
 
 
 class Unreachable(Exception):
@@ -235,7 +238,7 @@ class Background:
         if awaited.id in self._followed or awaited.id in self.relayed:
             return
         hold = None if orphan.grant is None else self._admission.resume(orphan.grant, intent, awaited)
-        self.follow(Running(intent, awaited, orphan.route, orphan.price, hold))
+        self.follow(Running(intent, awaited, orphan.route, orphan.price, hold, orphan.sale))
 
 
 def ended(running: Running, usage: Usage, now: float) -> Outcome:
@@ -261,10 +264,12 @@ def assumed(running: Running, now: float) -> Outcome:
 
 
 def _outcome(running: Running, result: int, usage: Usage, now: float) -> Outcome:
-    intent, awaited, price = running.intent, running.awaited, running.price
-    rated: Rated | None = None
+    intent, awaited, price, sale = running.intent, running.awaited, running.price, running.sale
+    rated: Rated | Sold | None = None
     if result != SERVED and not usage.tokens.total and not usage.units:
         rated = _FREE
+    elif sale is not None:
+        rated = sell(sale, usage.tokens, price, usage.units, usage.service_tier)
     elif price is not None:
         rated = rate(usage.tokens, price, intent.markup_percent, usage.units, usage.service_tier)
     served_by = awaited.provider_key_id

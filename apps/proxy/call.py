@@ -94,7 +94,7 @@ class Call(Recorded):
         self.is_intended = True
         reach("before_admit")
         self.hold, limit = await self.proxy.admission.admit(
-            self.id.hex(), self.grant, self.scopes, self.price, self.demand(), self.began_at
+            self.id.hex(), self.grant, self.scopes, self.price, self.demand(), self.began_at, self.sale
         )
         if limit is not None and self.body is not None:
             self.output_limit = self.ask.max_output_tokens = limit

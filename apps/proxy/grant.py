@@ -17,6 +17,7 @@ from apps.limits.access import Access
 from apps.limits.scopes import LimitBook, Periods, periods_of
 from apps.limits.terms import LimitName
 from apps.pricing.rating import Price
+from apps.pricing.terms import Terms
 from apps.proxy.aliases import Alias
 from apps.proxy.route import Plan, Route
 
@@ -62,6 +63,7 @@ class Grant:
         "proxy_key_id",
         "routes",
         "shortens_output",
+        "terms",
     )
 
     def __init__(
@@ -84,6 +86,7 @@ class Grant:
         plans: Mapping[str, Plan] = NO_PLANS,
         aliases: Mapping[str, Alias] = NO_ALIASES,
         bodies: Policy | None = None,
+        terms: Terms | None = None,
     ) -> None:
         self.organization_id = organization_id
         self.customer_id = customer_id
@@ -96,6 +99,7 @@ class Grant:
         self.shortens_output = shortens_output  # of a call that would not fit under a cap
         self.calendar = calendar
         self.markup_percent = markup_percent
+        self.terms = terms  # rate cards that the customer is sold to by; None: none, but cost with that markup
         self.on_limiter_outage = on_limiter_outage
         self.routes = routes  # by provider
         self.drains = drains  # an answer whose client has gone is read on, to learn what it costs

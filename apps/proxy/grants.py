@@ -28,6 +28,7 @@ from apps.keys.vault import open_provider_key
 from apps.limits.access import Access
 from apps.limits.book import load_book
 from apps.pricing.book import find_price, next_change
+from apps.pricing.card_book import load_terms
 from apps.pricing.rating import Price
 from apps.proxy.aliases import Alias, parameters_of
 from apps.proxy.grant import (
@@ -255,6 +256,7 @@ def load_grant(digest: bytes) -> Grant | None:
         loaded_at=loaded_at,
         bodies=policy_for(key.customer),
         drains=organization.on_client_gone == organization.ClientGone.READ_ON,
+        terms=load_terms(organization.pk, key.customer.pk),
     )
 
 

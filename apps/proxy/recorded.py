@@ -11,6 +11,7 @@ from apps.kit.failpoints import reach
 from apps.kit.ids import as_text
 from apps.limits.holds import Hold
 from apps.pricing.rating import Rated, rate
+from apps.pricing.selling import Sold, sell
 from apps.proxy.admission import Demand
 from apps.proxy.asgi import Receive, Scope, Send, client_address, is_gone
 from apps.proxy.asked import Asked
@@ -99,6 +100,7 @@ class Recorded(Asked):
             context.client_request_id,
             client_address(self.scope),
             self.alias.name if self.alias else None,
+            self.sale.id if self.sale is not None else None,
         )
 
     def make_outcome(self, result: int, stop: Stop | None, status: int) -> Outcome:
@@ -132,11 +134,13 @@ class Recorded(Asked):
             *(told_of(self.attempts, self.provider_key_id) if self.attempts else ()),
         )
 
-    def rated(self, result: int, usage: Usage) -> Rated | None:
+    def rated(self, result: int, usage: Usage) -> Rated | Sold | None:
         """What the call costs: nothing where nothing was used; None where the price is not known."""
         is_free = not self.operation.is_charged or (result != SERVED and not usage.tokens.total and not usage.units)
         if is_free:
             return FREE
+        if self.sale is not None:
+            return sell(self.sale, usage.tokens, self.price, usage.units, usage.service_tier)
         if self.price is None:
             return None
         return rate(usage.tokens, self.price, self.grant.markup_percent, usage.units, usage.service_tier)
@@ -191,7 +195,7 @@ class Recorded(Asked):
     def hand_over(self, background: Background) -> "asyncio.Future[None]":
         """Leave it to those who follow it at the provider, with its hold. The future is done when that is durable."""
         awaited = self.make_awaited(self.made or "")
-        background.follow(Running(self.make_intent(), awaited, self.route, self.price, self.hold))
+        background.follow(Running(self.make_intent(), awaited, self.route, self.price, self.hold, self.sale))
         background.relayed.discard(self.id)
         if self.is_awaited:  # since its stream began
             done: asyncio.Future[None] = asyncio.get_running_loop().create_future()

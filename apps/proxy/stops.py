@@ -155,6 +155,19 @@ def bad_body(error: BadBody) -> Stop:
     return Stop(error.status, "invalid_body", error.message, param=error.param)
 
 
+def no_credit() -> Stop:
+    """Of how much there was nothing is said: that is on the account's own pages."""
+    return Stop(
+        402,
+        "credit_used_up",
+        "The prepaid credit of this account is used up, or what is left of it is held for calls under way. Top it up "
+        "under Billing in the portal: calls go through again at once. A call with a smaller limit on its output may "
+        "still fit.",
+        headers=[(b"tollgate-limit", b"prepaid_credit;scope=customer")],
+        limit={"name": "prepaid_credit", "scope": "customer"},
+    )
+
+
 def unpriced(model: str) -> Stop:
     return Stop(
         400,

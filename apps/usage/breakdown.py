@@ -6,6 +6,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from apps.pricing.rating import EXACT, KINDS, MILLION, PICOS, REQUEST, Price, Tokens, Units, rate
+from apps.pricing.selling import Sale, sell
 
 SHOWN_PLACES = Decimal(1).scaleb(-18)  # of what has no end, such as a second at $0.111 an hour
 
@@ -31,13 +32,23 @@ class Breakdown(NamedTuple):
 
 
 def break_down(
-    tokens: Tokens, price: Price, markup_percent: Decimal, units: Units = (), service_tier: str = ""
+    tokens: Tokens,
+    price: Price,
+    markup_percent: Decimal,
+    units: Units = (),
+    service_tier: str = "",
+    sale: Sale | None = None,
 ) -> Breakdown:
-    """What `rate` sums up, line by line. price: that of the time when the call began (Price.at)."""
+    """What `rate` sums up, line by line. price: that of the time when the call began (Price.at).
+
+    sale: by which rule it was sold; None: by the markup. See sold_lines.py.
+    """
     cost, customers = rate(tokens, price, markup_percent, units, service_tier)
+    if sale is not None and (sold := sell(sale, tokens, price, units, service_tier)) is not None:
+        customers = sold.price
     held = price.services.get(service_tier, price) if service_tier else price
     tier = next((tier.above for tier in held.tiers if tokens.all_input > tier.above), None)
-    return Breakdown(list(_lines(tokens, held, units)), markup_percent, cost, customers, tier)
+    return Breakdown(list(lines_of(tokens, held, units)), markup_percent, cost, customers, tier)
 
 
 def marked_up(lines: list[Line], markup_percent: Decimal) -> list[Line]:
@@ -49,7 +60,8 @@ def marked_up(lines: list[Line], markup_percent: Decimal) -> list[Line]:
     ]
 
 
-def _lines(tokens: Tokens, price: Price, units: Units) -> Iterator[Line]:
+def lines_of(tokens: Tokens, price: Price, units: Units) -> Iterator[Line]:
+    """Each kind and piece that was used, at the price's rates."""
     rates = price.rates_for(tokens.all_input)
     for kind, each in zip(KINDS, rates.tokens, strict=True):
         if count := getattr(tokens, kind):

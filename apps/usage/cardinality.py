@@ -11,29 +11,27 @@ Rebuilding a day lets in those for whom there is room by now: more where the cap
 from django.conf import settings
 from django.db.backends.utils import CursorWrapper
 
-from apps.usage.measures import EXTREMES, KEYS, SUMS, TIMES
+from apps.usage.measures import KEYS, MEASURED
 
 OTHER = "(other)"
 
 TAKE_DAYS = """
 INSERT INTO usage_daycardinality (organization_id, day, end_users, property_values, has_other_users, has_other_values)
-SELECT DISTINCT organization_id, day, 0, 0, FALSE, FALSE FROM asked ORDER BY organization_id, day
+SELECT DISTINCT organization_id, day, 0, 0, FALSE, FALSE FROM by_hour ORDER BY organization_id, day
 ON CONFLICT DO NOTHING
 """
 LOCK_DAYS = """
 SELECT FROM usage_daycardinality
-WHERE (organization_id, day) IN (SELECT organization_id, day FROM asked) ORDER BY organization_id, day FOR UPDATE
+WHERE (organization_id, day) IN (SELECT organization_id, day FROM by_hour) ORDER BY organization_id, day FOR UPDATE
 """
 # Those that the register doesn't have, in the order in which they came; and whether there is room for them.
 NEWCOMERS = """
 CREATE TEMP TABLE newcomers AS
 WITH named AS (
     SELECT organization_id, day, customer_id, NULL AS name, end_user AS value, min(first_at) AS first_at
-    FROM asked WHERE end_user IS NOT NULL GROUP BY 1, 2, 3, 5
+    FROM by_hour WHERE end_user IS NOT NULL GROUP BY 1, 2, 3, 5
     UNION ALL
-    SELECT organization_id, day, customer_id, property.key, property.value, min(first_at)
-    FROM asked CROSS JOIN LATERAL jsonb_each_text(properties) AS property
-    WHERE property.value IS NOT NULL GROUP BY 1, 2, 3, 4, 5
+    SELECT organization_id, day, customer_id, name, value, min(first_at) FROM by_value GROUP BY 1, 2, 3, 4, 5
 ), new AS (
     SELECT *, row_number() OVER (
         PARTITION BY organization_id, day, name IS NULL ORDER BY first_at, customer_id, name, value
@@ -75,7 +73,7 @@ WHERE seen.organization_id = new.organization_id AND seen.day = new.day
 IS_ANY_OVER = """
 SELECT EXISTS (
     SELECT FROM usage_daycardinality WHERE (has_other_users OR has_other_values)
-    AND (organization_id, day) IN (SELECT organization_id, day FROM asked)
+    AND (organization_id, day) IN (SELECT organization_id, day FROM by_hour)
 )
 """
 IS_KNOWN = """EXISTS (
@@ -101,7 +99,7 @@ TOGETHER = {
 
 
 def let_in(cursor: CursorWrapper, *, is_whole_day: bool) -> bool:
-    """Register who is new in `asked`, as far as there is room. Returns whether some are to be counted as OTHER.
+    """Register who is new in what requests are condensed to, as far as there is room. Returns whether some are OTHER.
 
     is_whole_day: these are all requests of their days, which nobody else adds to.
     """
@@ -119,9 +117,8 @@ def let_in(cursor: CursorWrapper, *, is_whole_day: bool) -> bool:
 
 
 def with_others() -> str:
-    """SELECT: what is in `asked`, with OTHER in the place of who did not get in on a day."""
-    columns = [f"{TOGETHER[name]} AS {name}" if name in TOGETHER else f"asked.{name}" for name in KEYS]
-    columns += [f"asked.{name}" for name in (*SUMS, *EXTREMES, *TIMES)]
+    """SELECT: the requests in `asked`, with OTHER in the place of who did not get in on a day."""
+    columns = [f"{TOGETHER[name]} AS {name}" if name in TOGETHER else f"asked.{name}" for name in (*KEYS, *MEASURED)]
     return (
         f"SELECT {', '.join(columns)} FROM asked LEFT JOIN usage_daycardinality AS seen "  # noqa: S608 ours
         "ON seen.organization_id = asked.organization_id AND seen.day = asked.day"

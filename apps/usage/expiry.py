@@ -21,6 +21,15 @@ from apps.usage.rollup import LOCK
 
 AT_ONCE = 10_000
 PATIENCE = "SET LOCAL lock_timeout = '5s'"  # whoever reads for long is not in the way of all others: we come again
+# What caps on all that was ever spent still count, of the days that go now.
+KEEP_SPEND = """
+INSERT INTO usage_forgottenspend (organization_id, customer_id, proxy_key_id, price)
+SELECT organization_id, customer_id, proxy_key_id, sum(price) FROM usage_dailytotal
+WHERE organization_id = %(organization)s AND day < %(since)s AND (%(before)s::timestamptz IS NULL OR day >= %(before)s)
+GROUP BY organization_id, customer_id, proxy_key_id HAVING sum(price) <> 0
+ON CONFLICT (customer_id, proxy_key_id, organization_id)
+    DO UPDATE SET price = usage_forgottenspend.price + excluded.price
+"""
 TABLES = {
     "hours": ("hour", [rollup.table for rollup in ROLLUPS if rollup.moment == "hour"]),
     "days": ("day", [*(rollup.table for rollup in OF_DAYS), "usage_knownvalue", "usage_daycardinality"]),
@@ -89,6 +98,10 @@ def _forget(organization: Organization, at: datetime) -> int:
 @transaction.atomic
 def _write_down(organization: Organization, name: str, since: datetime) -> None:
     lock_name(LOCK)
+    if name == "days_since":
+        before = Keeping.objects.filter(organization=organization).values_list(name, flat=True).first()
+        with connection.cursor() as cursor:
+            cursor.execute(KEEP_SPEND, {"organization": organization.pk, "since": since, "before": before})
     Keeping.objects.update_or_create(organization=organization, defaults={name: since})
 
 

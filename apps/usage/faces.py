@@ -43,6 +43,7 @@ ENDINGS = {  # of what has no time at which it begins anew
     LimitName.TOTAL: _("Never begins anew"),
 }
 BADGES = {Result.SERVED: "badge-good", Result.FAILED: "badge-bad", Result.UNFINISHED: "badge-bad"}
+PREPAID_LABEL = _("Prepaid credit")
 DEFAULT_PERIOD = "30d"
 
 
@@ -164,6 +165,17 @@ def _title_of(standing: Standing) -> str:
     return _("User “%(name)s”") % {"name": standing.name} if standing.scope is Scope.END_USER else ""
 
 
+def label_of(state: LimitState) -> Any:
+    """What the limit is called on pages."""
+    return PREPAID_LABEL if state.is_prepaid else LIMIT_LABELS[state.name]
+
+
+def _ending_of(state: LimitState) -> Any:
+    if state.is_prepaid:
+        return _("More with the next top-up") if state.left else _("Used up: calls are refused")
+    return ENDINGS.get(state.name, _("Frees up as time passes")) if state.limit else _("Lets nothing through")
+
+
 def limit_row(state: LimitState) -> LimitRow:
     """Counts are whole, money isn't rounded."""
     is_money = state.name.is_money
@@ -171,7 +183,7 @@ def limit_row(state: LimitState) -> LimitRow:
     if not is_money:
         used, held, left, limit = (int(amount) for amount in (used, held, left, limit))
     return LimitRow(
-        LIMIT_LABELS[state.name],
+        label_of(state),
         is_money,
         used,
         held,
@@ -179,6 +191,6 @@ def limit_row(state: LimitState) -> LimitRow:
         limit,
         state.share,
         state.resets_at if limit else None,
-        ENDINGS.get(state.name, _("Frees up as time passes")) if limit else _("Lets nothing through"),
+        _ending_of(state),
         state.is_sure,
     )

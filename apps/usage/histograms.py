@@ -29,8 +29,10 @@ def listed(column: str, only: str) -> str:
 
 def counted(bytes_: str) -> str:
     """SQL: the histogram of buckets listed so. Most lists are of one or none, which need no sorting."""
-    places = f"generate_series(0, length({bytes_}) - 1) AS place"
-    bucket = f"SELECT get_byte({bytes_}, place)::bigint AS bucket FROM {places}"  # noqa: S608 ours
+    # A long list may be stored compressed: it is unpacked as a whole, not again for each of its bytes.
+    whole = f"SELECT {bytes_} || ''::bytea AS list OFFSET 0"
+    places = "LATERAL generate_series(0, length(list) - 1) AS place"
+    bucket = f"SELECT get_byte(list, place)::bigint AS bucket FROM ({whole}) AS whole, {places}"  # noqa: S608 ours
     many = f"SELECT (bucket << {SHIFT}) + count(*) FROM ({bucket}) AS each GROUP BY bucket ORDER BY bucket"  # noqa: S608 ours
     one = f"(get_byte({bytes_}, 0)::bigint << {SHIFT}) + 1"
     return f"CASE length({bytes_}) WHEN 0 THEN {NONE} WHEN 1 THEN ARRAY[{one}] ELSE ARRAY({many}) END"

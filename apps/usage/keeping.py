@@ -10,6 +10,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.models import Organization
+from apps.kit.fields import AmountField
 
 
 def _days(text: Any) -> Any:
@@ -79,6 +80,27 @@ class KnownValue(models.Model):
 
     def __str__(self) -> str:
         return self.value
+
+
+class ForgottenSpend(models.Model):
+    """The price of the days that are kept no longer: caps on all that was ever spent go on counting it."""
+
+    organization = models.ForeignKey(
+        Organization, models.CASCADE, related_name="+", db_constraint=False, db_index=False
+    )
+    customer_id = models.UUIDField()
+    proxy_key_id = models.UUIDField()
+    price = AmountField()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=["customer_id", "proxy_key_id", "organization"], name="forgotten_spend_once"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.price:f}"
 
 
 class RequestsHorizon(models.Model):

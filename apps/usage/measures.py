@@ -1,8 +1,7 @@
 """What is summed, and by what: the SQL that the roll-up, rebuilding, repricing and the audit share.
 
-Requests are gathered first: summed by everything at once, their properties as they are, which leaves a few
-rows of each session. What was gathered is summed by hours, and by values of properties in hours; all roll-ups are
-sums of these few, so that the requests are read once, and what was gathered twice.
+Requests are read twice: summed by hours, and by values of properties in hours. All roll-ups are sums of these few, each
+of the finest that has what it is told apart by.
 
 Its parts are constants of ours, no values. The tables are named `request` and `organization` in them.
 """
@@ -42,11 +41,11 @@ SUMS = {
     "streamed": f"count(*) FILTER (WHERE is_streamed AND result <> {REFUSED})",
     "unpriced": f"count(*) FILTER (WHERE {UNPRICED})",
     "estimated": f"count(*) FILTER (WHERE usage_source = {UsageSource.ESTIMATED.value})",
-    **{f"{kind}_tokens": f"sum({kind}_tokens)::bigint" for kind in TOKEN_KINDS},
+    **{f"{kind}_tokens": f"usage_total({kind}_tokens)" for kind in TOKEN_KINDS},
     "cost": "coalesce(sum(cost), 0)",
     "price": "coalesce(sum(price), 0)",
-    "latency_ms": f"coalesce(sum(latency_ms) FILTER (WHERE {HAS_LATENCY}), 0)::bigint",
-    "first_token_ms": f"coalesce(sum(first_token_ms) FILTER (WHERE {HAS_FIRST_TOKEN}), 0)::bigint",
+    "latency_ms": f"coalesce(sum(latency_ms) FILTER (WHERE {HAS_LATENCY}), 0)",
+    "first_token_ms": f"coalesce(sum(first_token_ms) FILTER (WHERE {HAS_FIRST_TOKEN}), 0)",
     "first_tokens": f"count(*) FILTER (WHERE {HAS_FIRST_TOKEN})",
 }
 AMOUNTS = ("cost", "price")
@@ -58,6 +57,7 @@ TIMES = {
 
 # Requests of which the roll-ups know. A batch that is forgotten was rolled up long ago.
 IS_ROLLED_UP = "NOT EXISTS (SELECT FROM usage_batch WHERE usage_batch.id = batch_id AND rolled_up_at IS NULL)"
+DAY = "date_trunc('day', hour, organization.time_zone)"  # an hour of the zone is in one day of it
 KEYS = {
     "organization_id": "organization_id",
     "hour": "date_trunc('hour', started_at, organization.time_zone)",
@@ -70,7 +70,10 @@ KEYS = {
     "end_user": "end_user",
     "properties": "properties",
 }
-REQUESTS = "usage_request AS request JOIN accounts_organization AS organization ON organization.id = organization_id"
+MEASURED = (  # of a request, and in SUMS, EXTREMES and TIMES
+    *("started_at", "result", "status", "is_streamed", "usage_source", "cost", "price", "latency_ms", "first_token_ms"),
+    *(f"{kind}_tokens" for kind in TOKEN_KINDS),
+)
 
 
 class Rollup(NamedTuple):
@@ -91,62 +94,71 @@ class Rollup(NamedTuple):
         return (*SUMS, *EXTREMES, *TIMES) if self.has_times else (*SUMS, *EXTREMES)
 
 
-def _by(table: str, moment: str, *names: str) -> Rollup:
-    return Rollup(table, ("organization_id", moment, *names), "by_hour", has_times=True)
-
-
-def _by_property(table: str, moment: str) -> Rollup:
-    return Rollup(table, ("organization_id", moment, *VALUE), "by_value", has_times=False)
-
-
 MODEL = ("provider", "model", "sold_as")
 TOTAL = ("customer_id", "proxy_key_id", *MODEL)
 VALUE = ("customer_id", "name", "value", "end_user")
-HOURS = _by(HourlyUsage._meta.db_table, "hour", *TOTAL, "end_user")
-DAYS = _by(DailyUsage._meta.db_table, "day", *TOTAL, "end_user")
-DAY_TOTALS = _by(DailyTotal._meta.db_table, "day", *TOTAL)
-CUSTOMER_DAYS = _by(DailyCustomer._meta.db_table, "day", "customer_id")
-MODEL_DAYS = _by(DailyModel._meta.db_table, "day", *MODEL)
-PROPERTY_HOURS = _by_property(HourlyPropertyUsage._meta.db_table, "hour")
-PROPERTY_DAYS = _by_property(DailyPropertyUsage._meta.db_table, "day")
+OF_HOUR = ("organization_id", "hour")
+OF_DAY = ("organization_id", "day")
+HOURS = Rollup(HourlyUsage._meta.db_table, (*OF_HOUR, *TOTAL, "end_user"), "by_hour", has_times=True)
+DAYS = Rollup(DailyUsage._meta.db_table, (*OF_DAY, *TOTAL, "end_user"), "by_day", has_times=True)
+DAY_TOTALS = Rollup(DailyTotal._meta.db_table, (*OF_DAY, *TOTAL), "by_total", has_times=True)
+CUSTOMER_DAYS = Rollup(DailyCustomer._meta.db_table, (*OF_DAY, "customer_id"), "by_total", has_times=True)
+MODEL_DAYS = Rollup(DailyModel._meta.db_table, (*OF_DAY, *MODEL), "by_total", has_times=True)
+PROPERTY_HOURS = Rollup(HourlyPropertyUsage._meta.db_table, (*OF_HOUR, *VALUE), "by_value", has_times=False)
+PROPERTY_DAYS = Rollup(DailyPropertyUsage._meta.db_table, (*OF_DAY, *VALUE), "by_value", has_times=False)
 ROLLUPS = (HOURS, DAYS, DAY_TOTALS, CUSTOMER_DAYS, MODEL_DAYS, PROPERTY_HOURS, PROPERTY_DAYS)
 OF_DAYS = tuple(rollup for rollup in ROLLUPS if rollup.moment == "day")
 
 
-def gather(where: str) -> str:
-    """SELECT: the sums of the requests for which `where` holds, by everything. The rest takes it for `gathered`."""
-    columns = [f"{expression} AS {name}" for name, expression in (KEYS | SUMS | TIMES).items()]
-    columns += [f"{pick}(started_at) AS {name}" for name, (pick, _) in EXTREMES.items()]
-    group = ", ".join(str(number + 1) for number in range(len(KEYS)))
-    return f"SELECT {', '.join(columns)} FROM {REQUESTS} WHERE {where} GROUP BY {group}"  # noqa: S608 ours
+def asked(where: str) -> str:
+    """SELECT: the requests for which `where` holds, with all that they are told apart by. Who reads it reads them."""
+    columns = [f"{expression} AS {name}" for name, expression in KEYS.items()]
+    return (
+        f"SELECT {', '.join([*columns, *MEASURED])} FROM usage_request AS request "  # noqa: S608 ours
+        f"JOIN accounts_organization AS organization ON organization.id = organization_id WHERE {where}"
+    )
 
 
-def _summed(keys: Iterable[str], source: str, where: str, *, has_times: bool) -> str:
-    """SELECT: the sums of sums, histograms as lists of bytes."""
+def _counted(keys: Iterable[str], source: str, *, has_times: bool) -> str:
+    """SELECT: the sums of requests of hours, with the day that each hour is in; histograms as lists of bytes."""
+    measures = [f"{expression} AS {name}" for name, expression in (SUMS | TIMES if has_times else SUMS).items()]
+    measures += [f"{pick}(started_at) AS {name}" for name, (pick, _) in EXTREMES.items()]
     names = list(keys)
-    measures = [f"sum({name}){'' if name in AMOUNTS else '::bigint'} AS {name}" for name in SUMS]
+    group = ", ".join(str(number + 1) for number in range(len(names)))
+    return (
+        f"SELECT counted.*, {DAY} AS day FROM (SELECT {', '.join([*names, *measures])} FROM {source} GROUP BY {group}) "  # noqa: S608 ours
+        "AS counted JOIN accounts_organization AS organization ON organization.id = organization_id"
+    )
+
+
+def _summed(keys: Iterable[str], source: str, where: str = "TRUE", *, has_times: bool) -> str:
+    """SELECT: the sums of sums."""
+    names = list(keys)
+    measures = [f"{'sum' if name in AMOUNTS else 'usage_total'}({name}) AS {name}" for name in SUMS]
     measures += [f"{pick}({name}) AS {name}" for name, (pick, _) in EXTREMES.items()]
     lists = [f"string_agg({name}, ''::bytea) AS {name}" for name in TIMES] if has_times else []
     group = ", ".join(str(number + 1) for number in range(len(names)))
     return f"SELECT {', '.join([*names, *measures, *lists])} FROM {source} WHERE {where} GROUP BY {group}"  # noqa: S608 ours
 
 
-MOMENTS = ("organization_id", "hour", "day")
-OF_VALUES = ("customer_id", "property.key AS name", "property.value AS value", "end_user")
-CONDENSED = {  # what was gathered, by name of the table that it makes
-    "by_hour": _summed((*MOMENTS, *TOTAL, "end_user"), "gathered", "TRUE", has_times=True),
-    "by_value": _summed(
-        (*MOMENTS, *OF_VALUES),
-        "gathered CROSS JOIN LATERAL jsonb_each_text(properties) AS property",
-        "TRUE",
-        has_times=False,
-    ),
-}
+OF_REQUESTS = ("by_hour", "by_value")
+OF_THOSE = ("by_day", "by_total")  # in order
+
+
+def condensed(requests: str) -> dict[str, str]:
+    """What roll-ups are sums of: by name, a SELECT from the table `requests`, or from another of these."""
+    values = f"{requests} CROSS JOIN LATERAL jsonb_each_text(properties) AS property (name, value)"
+    return {
+        "by_hour": _counted(HOURS.keys, requests, has_times=True),
+        "by_value": _counted(PROPERTY_HOURS.keys, values, has_times=False),
+        "by_day": _summed(DAYS.keys, "by_hour", has_times=True),
+        "by_total": _summed(DAY_TOTALS.keys, "by_day", has_times=True),
+    }
 
 
 def sums(rollup: Rollup, where: str = "TRUE") -> str:
-    """SELECT: the rows of a roll-up that what was gathered makes, where it is of an hour or day that `where` names."""
-    if rollup.moment == "hour":  # what is condensed has a row for each
+    """SELECT: the rows of a roll-up that the requests make, where it is of an hour or day that `where` names."""
+    if rollup in (HOURS, DAYS, DAY_TOTALS, PROPERTY_HOURS):  # what is condensed has a row for each
         summed = f"SELECT * FROM {rollup.source} WHERE {where}"  # noqa: S608 ours
     else:
         summed = _summed(rollup.keys, rollup.source, where, has_times=rollup.has_times)
@@ -155,7 +167,7 @@ def sums(rollup: Rollup, where: str = "TRUE") -> str:
 
 
 def add(rollup: Rollup, where: str = "TRUE") -> str:
-    """INSERT: add what was gathered to a roll-up.
+    """INSERT: add the requests to a roll-up.
 
     In the order of the keys: whoever else adds to the same rows waits, and none waits in a circle.
     """

@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.models import Organization
 from apps.kit.fields import AmountField
-from apps.usage.keeping import DayCardinality, Keeping, KnownValue, RequestsHorizon
+from apps.usage.keeping import DayCardinality, ForgottenSpend, Keeping, KnownValue, RequestsHorizon
 from apps.usage.segment import HEADER_BYTES
 from apps.usage.snapshot import Snapshot, SnapshotOrder, SnapshotUser
 from apps.usage.sums import (
@@ -31,6 +31,7 @@ __all__ = [
     "DailyUsage",
     "DayCardinality",
     "DeadLetter",
+    "ForgottenSpend",
     "HourlyPropertyUsage",
     "HourlyUsage",
     "Keeping",
@@ -208,7 +209,7 @@ class Request(models.Model):
     cost = AmountField(null=True)
     price = AmountField(null=True)
     price_id = models.BigIntegerField(null=True)  # the ModelPrice that applied
-    markup_percent = models.DecimalField(max_digits=9, decimal_places=4)
+    markup_percent = models.DecimalField(max_digits=9, decimal_places=4)  # what it is sold at where no rule applies
     end_user = models.TextField(null=True)
     properties = models.JSONField()  # {lower-case name: value}
     session_id = models.TextField(null=True)
@@ -222,6 +223,7 @@ class Request(models.Model):
     service_tier = models.TextField(default="")  # as the answer names it; "": the usual one
     provider_cost = AmountField(null=True)  # what the provider itself says that it charges
     attempts = models.JSONField(default=list)  # tries at the provider; none told: there was one
+    rate_rule_id = models.BigIntegerField(null=True)  # the RateRule that it is sold by
 
     class Meta:
         db_table = "usage_request"

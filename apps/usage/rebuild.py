@@ -116,7 +116,7 @@ def _rebuild(organization_id: UUID, day: Period, wanted: Period, rollups: Sequen
             cursor.execute(f"DELETE FROM {rollup.table} WHERE {of_period}", values)  # noqa: S608 ours
             cursor.execute(add(rollup, of_period), values)
         cursor.execute(
-            f"SELECT coalesce(sum(requests), 0) FROM gathered WHERE {OF_PERIOD.format(moment='hour')}",  # noqa: S608 ours
+            f"SELECT coalesce(sum(requests), 0) FROM by_hour WHERE {OF_PERIOD.format(moment='hour')}",  # noqa: S608 ours
             [organization_id, *hours],
         )
         (requests,) = cursor.fetchone()

@@ -41,6 +41,7 @@ class Intent(msgspec.Struct, array_like=True, tag="i", gc=False):
     client_request_id: str | None = None
     client_ip: str | None = None
     alias: str | None = None  # what the client called the model, where that is the organization's own name
+    rate_rule_id: int | None = None  # of a rate card, by which it is sold; None: cost with the markup
 
 
 class Attempt(msgspec.Struct, array_like=True, frozen=True, gc=False):

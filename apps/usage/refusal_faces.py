@@ -24,6 +24,7 @@ from apps.usage.tables import as_csv
 REASONS = {  # by the code that the client is told; see proxy.stops
     "rate_limit_exceeded": _("Limit reached"),
     "spend_cap_reached": _("Spend cap reached"),
+    "credit_used_up": _("Credit used up"),
     "model_not_allowed": _("Model not allowed"),
     "network_not_allowed": _("Network not allowed"),
     "end_user_blocked": _("User blocked"),

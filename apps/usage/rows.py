@@ -6,14 +6,13 @@ by a NUL in a user's name.
 
 import ipaddress
 from datetime import UTC, datetime
-from decimal import Decimal
 from functools import lru_cache
 from hashlib import sha256
 from uuid import UUID
 
 import msgspec
 
-from apps.pricing.rating import Units
+from apps.pricing.rating import Tokens, Units
 from apps.usage.record import UNFINISHED, Attempt, Outcome
 from apps.usage.tail import Call
 
@@ -28,6 +27,7 @@ COLUMNS = (
     "provider",
     "endpoint",
     "model",
+    "model_served",
     "is_streamed",
     "markup_percent",
     "end_user",
@@ -40,18 +40,17 @@ COLUMNS = (
     "result",
     "status",
     "latency_ms",
-    "model_served",
     "first_token_ms",
     "usage_source",
     "input_tokens",
     "cache_read_tokens",
+    "output_tokens",
+    "reasoning_tokens",
     "cache_write_5m_tokens",
     "cache_write_1h_tokens",
     "cache_write_tokens",
     "input_audio_tokens",
     "input_image_tokens",
-    "output_tokens",
-    "reasoning_tokens",
     "output_audio_tokens",
     "output_image_tokens",
     "cost",
@@ -65,6 +64,7 @@ COLUMNS = (
     "service_tier",
     "provider_cost",
     "attempts",
+    "rate_rule_id",
 )
 LONGEST_TEXT = 512  # bytes: what is grouped by is in indexes, whose entries have an end at 2,700
 KEPT_TEXT = 448
@@ -74,6 +74,7 @@ EARLIEST = datetime(2020, 1, 1, tzinfo=UTC)  # what is older has a wrong date
 EARLIEST_US = int(EARLIEST.timestamp()) * 1_000_000
 NULL = r"\N"
 ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r", "\0": "\N{REPLACEMENT CHARACTER}"})
+NO_RARE_TOKENS = "\t".join("0" * 7)
 UNKNOWN = Outcome(b"", UNFINISHED, 0, 0)
 
 json = msgspec.json.Encoder().encode
@@ -92,28 +93,38 @@ def row_of(call: Call, batch_id: int, *, latest_us: int) -> str:
     if not EARLIEST_US <= intent.started_at_us <= latest_us:
         raise Unfit(f"It says that it began {intent.started_at_us} microseconds after 1970.")
     seconds, microseconds = divmod(intent.started_at_us, 1_000_000)
-    key_id = outcome.provider_key_id or intent.provider_key_id
-    provider_key = NULL if key_id is None else key_id.hex()
     served = outcome.model_served or intent.model
-    message = outcome.error_message[:LONGEST_MESSAGE]
+    names = _names if len(intent.model) + len(served) <= SURELY_SHORT else _names.__wrapped__  # long ones aren't kept
+    ids = _ids(
+        intent.organization_id,
+        intent.customer_id,
+        intent.proxy_key_id,
+        outcome.provider_key_id or intent.provider_key_id,
+    )
     t = outcome.tokens
-    return (
-        f"{intent.id.hex()}\t{intent.organization_id.hex()}\t{intent.customer_id.hex()}\t"
-        f"{intent.proxy_key_id.hex()}\t{provider_key}\t"
-        f"{_second(seconds)}.{microseconds:06}+00\t{batch_id}\t{_text(intent.provider)}\t"
-        f"{_text(intent.endpoint)}\t{_text(intent.model)}\t{'t' if intent.is_streamed else 'f'}\t"
-        f"{intent.markup_percent}\t{_text(intent.end_user)}\t{_properties(intent.properties)}\t"
-        f"{_text(intent.session_id)}\t{_text(intent.session_path)}\t{_text(intent.session_name)}\t"
-        f"{_text(intent.client_request_id)}\t{_address(intent.client_ip)}\t"
+    return (  # what most calls don't have is asked for here: calling a function costs more
+        f"{intent.id.hex()}\t{ids}\t{_second(seconds)}.{microseconds:06}+00\t{batch_id}\t"
+        f"{names(intent.provider, intent.endpoint, intent.model, served)}\t{'t' if intent.is_streamed else 'f'}\t"
+        f"{intent.markup_percent}\t{NULL if intent.end_user is None else _text(intent.end_user)}\t"
+        f"{_properties(intent.properties) if intent.properties else '{}'}\t"
+        f"{NULL if intent.session_id is None else _text(intent.session_id)}\t"
+        f"{NULL if intent.session_path is None else _text(intent.session_path)}\t"
+        f"{NULL if intent.session_name is None else _text(intent.session_name)}\t"
+        f"{NULL if intent.client_request_id is None else _text(intent.client_request_id)}\t"
+        f"{NULL if intent.client_ip is None else _address(intent.client_ip)}\t"
         f"{outcome.result}\t{outcome.status}\t{outcome.latency_ms}\t"
-        f"{_text(served)}\t{_number(outcome.first_token_ms)}\t{outcome.usage_source}\t"
-        f"{t.input}\t{t.cache_read}\t{t.cache_write_5m}\t{t.cache_write_1h}\t{t.cache_write}\t"
-        f"{t.input_audio}\t{t.input_image}\t{t.output}\t{t.reasoning}\t{t.output_audio}\t{t.output_image}\t"
-        f"{_number(outcome.cost)}\t{_number(outcome.price)}\t{_number(outcome.price_id)}\t"
-        f"{_text(outcome.error_code)}\t{_text(message, LONGEST_MESSAGE * 4)}\t"
-        f"{_text(outcome.provider_request_id)}\t"
-        f"{_text(intent.alias)}\t{_units(outcome.units)}\t{_text(outcome.service_tier)}\t"
-        f"{_number(outcome.provider_cost)}\t{_attempts(outcome.attempts)}\n"
+        f"{NULL if outcome.first_token_ms is None else outcome.first_token_ms}\t{outcome.usage_source}\t"
+        f"{t.input}\t{t.cache_read}\t{t.output}\t{t.reasoning}\t{_rare_tokens(t)}\t"
+        f"{NULL if outcome.cost is None else outcome.cost}\t{NULL if outcome.price is None else outcome.price}\t"
+        f"{NULL if outcome.price_id is None else outcome.price_id}\t"
+        f"{outcome.error_code and _text(outcome.error_code)}\t"
+        f"{outcome.error_message and _text(outcome.error_message[:LONGEST_MESSAGE], LONGEST_MESSAGE * 4)}\t"
+        f"{NULL if outcome.provider_request_id is None else _text(outcome.provider_request_id)}\t"
+        f"{NULL if intent.alias is None else _text(intent.alias)}\t"
+        f"{_units(outcome.units) if outcome.units else '{}'}\t{outcome.service_tier and _text(outcome.service_tier)}\t"
+        f"{NULL if outcome.provider_cost is None else outcome.provider_cost}\t"
+        f"{_attempts(outcome.attempts) if outcome.attempts else '[]'}\t"
+        f"{NULL if intent.rate_rule_id is None else intent.rate_rule_id}\n"
     )
 
 
@@ -122,6 +133,8 @@ def fit(text: str, longest: int = LONGEST_TEXT) -> str:
 
     A longer one is known by how it begins and a hash, so that two are not taken for the same.
     """
+    if len(text) <= SURELY_SHORT and "\0" not in text:
+        return text
     text = text.replace("\0", "\N{REPLACEMENT CHARACTER}")
     if len(text) * 4 <= longest or len(encoded := text.encode()) <= longest:
         return text
@@ -129,9 +142,7 @@ def fit(text: str, longest: int = LONGEST_TEXT) -> str:
     return f"{kept}…{sha256(encoded).hexdigest()[:32]}"
 
 
-def _text(value: str | None, longest: int = LONGEST_TEXT) -> str:
-    if value is None:
-        return NULL
+def _text(value: str, longest: int = LONGEST_TEXT) -> str:
     if len(value) > SURELY_SHORT:
         value = fit(value, longest)
     if value.isprintable() and "\\" not in value:
@@ -139,23 +150,36 @@ def _text(value: str | None, longest: int = LONGEST_TEXT) -> str:
     return value.translate(ESCAPES)
 
 
-def _number(value: Decimal | int | None) -> str:
-    return NULL if value is None else str(value)
+@lru_cache(maxsize=4096)
+def _ids(organization: bytes, customer: bytes, proxy_key: bytes, provider_key: bytes | None) -> str:
+    last = NULL if provider_key is None else provider_key.hex()
+    return f"{organization.hex()}\t{customer.hex()}\t{proxy_key.hex()}\t{last}"
+
+
+@lru_cache(maxsize=4096)
+def _names(*names: str) -> str:
+    return "\t".join(map(_text, names))
 
 
 def _properties(properties: list[tuple[str, str]]) -> str:
-    if not properties:
-        return "{}"
     return json({fit(name.lower()): fit(value) for name, value in properties}).decode().replace("\\", r"\\")
 
 
+def _rare_tokens(t: Tokens) -> str:
+    written = t.cache_write_5m or t.cache_write_1h or t.cache_write
+    if not (written or t.input_audio or t.input_image or t.output_audio or t.output_image):
+        return NO_RARE_TOKENS
+    return (
+        f"{t.cache_write_5m}\t{t.cache_write_1h}\t{t.cache_write}\t"
+        f"{t.input_audio}\t{t.input_image}\t{t.output_audio}\t{t.output_image}"
+    )
+
+
 def _units(units: Units) -> str:
-    return json({fit(name): count for name, count in units}).decode().replace("\\", r"\\") if units else "{}"
+    return json({fit(name): count for name, count in units}).decode().replace("\\", r"\\")
 
 
 def _attempts(attempts: list[Attempt]) -> str:
-    if not attempts:
-        return "[]"
     told = [
         {
             "provider_key": str(UUID(bytes=each.provider_key_id)),

@@ -18,6 +18,8 @@ from typing import NamedTuple
 from uuid import UUID
 from zlib import crc32
 
+import msgspec
+
 MAGIC = b"tgspool1"
 HEADER = Struct("<8s16sI4x")  # magic, spool id, segment number
 HEADER_BYTES = HEADER.size
@@ -29,7 +31,7 @@ LOCK = "lock"
 DURABLY = getattr(os, "RWF_DSYNC", 0)  # Linux's fdatasync in the same call: of two, each waits for the interpreter
 
 
-class Frame(NamedTuple):
+class Frame(msgspec.Struct, gc=False):  # by the thousand: made in a third of a tuple's time
     """A payload, and the bytes of the segment that it fills: from `start` up to, not including, `end`."""
 
     start: int

@@ -4,9 +4,11 @@ It reads the spools of live processes as they grow and adopts those of dead ones
 are harmless, and gain nothing. While PostgreSQL is away the spools grow, and nothing is lost.
 """
 
+import gc
 import logging
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
 from uuid import UUID
@@ -70,7 +72,8 @@ class Shipper:
         while waiting and not self._stopping.is_set():
             more = []
             for directory in waiting:
-                new, is_more = self._ship_haul(directory)
+                with _nothing_collected():
+                    new, is_more = self._ship_haul(directory)
                 rows += new
                 if is_more:
                     more.append(directory)
@@ -136,3 +139,15 @@ class Shipper:
         if self._is_cut_off:
             self._is_cut_off = False
             logger.info("PostgreSQL takes requests again")
+
+
+@contextmanager
+def _nothing_collected() -> Iterator[None]:
+    """A haul is in no circles, and collecting looks through all of it each time that some more of it was read."""
+    is_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if is_enabled:
+            gc.enable()

@@ -17,7 +17,7 @@ FOR_EVER = datetime(9999, 1, 1, tzinfo=UTC)  # in every zone
 # One statement, so that a batch is either in the hours or among the requests, never in both or in neither.
 # Hours that are over before the boundary are whole in the sums, but for batches that aren't rolled up yet; of the
 # boundary's own hour, the requests themselves are asked. Hours are those of the organization's zone; those that are
-# not kept any longer are in the days.
+# not kept any longer are in the days, and of days that aren't, all that was ever spent is written down.
 SUM = """
 WITH known AS (
     SELECT coalesce(sum(price), 0) AS price FROM (
@@ -26,6 +26,10 @@ WITH known AS (
         UNION ALL
         SELECT price FROM usage_dailyusage
         WHERE customer_id = %(customer)s AND day >= %(begins)s AND day < %(kept)s AND day < %(split)s {owned}
+          AND day >= coalesce((SELECT days_since FROM usage_keeping
+              JOIN customers_customer AS owner USING (organization_id) WHERE owner.id = %(customer)s), '-infinity')
+        UNION ALL
+        SELECT price FROM usage_forgottenspend WHERE customer_id = %(customer)s AND %(begins)s = %(ever)s {forgotten}
     ) AS sums
 ), fresh AS (
     SELECT coalesce(sum(price), 0) AS price FROM usage_request
@@ -50,7 +54,11 @@ SELECT customer_id, owner, sum(price) FROM (
       AND (hours_since IS NULL OR hour >= hours_since) {owned}
     UNION ALL
     SELECT customer_id, {owner}, price FROM usage_dailyusage JOIN usage_keeping USING (organization_id)
-    WHERE customer_id = ANY(%(customers)s) AND day >= %(begins)s AND day < hours_since {owned}
+    WHERE customer_id = ANY(%(customers)s) AND day >= %(begins)s AND day < hours_since
+      AND (days_since IS NULL OR day >= days_since) {owned}
+    UNION ALL
+    SELECT customer_id, {forgotten_owner}, price FROM usage_forgottenspend
+    WHERE customer_id = ANY(%(customers)s) AND %(begins)s = %(ever)s {forgotten}
     UNION ALL
     SELECT customer_id, {owner}, price FROM usage_request
     WHERE customer_id = ANY(%(customers)s) AND started_at >= %(begins)s
@@ -59,6 +67,7 @@ SELECT customer_id, owner, sum(price) FROM (
 """
 OWNERS = {UUID: "proxy_key_id", str: "end_user"}
 OWNED = {UUID: "AND proxy_key_id = %(owner)s", str: "AND end_user = %(owner)s", type(None): ""}
+NOBODYS = "AND false"  # what is forgotten is not known by end user
 
 
 def spent(
@@ -82,9 +91,10 @@ def spent(
     zone, kept = of.get(pk=customer_id)
     split = max(begins, _hour_of(before.astimezone(ZoneInfo(zone))))
     values = {"customer": customer_id, "owner": owner, "ids": ids, "kept": kept or EPOCH}
-    values |= {"begins": begins, "split": split, "before": before}
+    values |= {"begins": begins, "split": split, "before": before, "ever": EPOCH}
+    forgotten = NOBODYS if isinstance(owner, str) else OWNED[type(owner)]
     with connection.cursor() as cursor:
-        cursor.execute(SUM.format(owned=OWNED[type(owner)]), values)
+        cursor.execute(SUM.format(owned=OWNED[type(owner)], forgotten=forgotten), values)
         price, landed = cursor.fetchone()
     return price, landed
 
@@ -103,11 +113,18 @@ def recorded(whose: Collection[tuple[UUID, Owner]], *, begins_at: datetime | Non
         if not asked:
             continue
         column = OWNERS.get(kind)
-        query = RECORDED.format(owner=column or "NULL", owned=f"AND {column} = ANY(%(owners)s)" if column else "")
+        owned = f"AND {column} = ANY(%(owners)s)" if column else ""
+        query = RECORDED.format(
+            owner=column or "NULL",
+            owned=owned,
+            forgotten_owner="NULL" if kind is str else column or "NULL",
+            forgotten=NOBODYS if kind is str else owned,
+        )
         values: dict[str, Any] = {
             "customers": list({customer_id for customer_id, _ in asked}),
             "owners": list({owner for _, owner in asked}),
             "begins": begins_at or EPOCH,
+            "ever": EPOCH,
         }
         with connection.cursor() as cursor:
             cursor.execute(query, values)

@@ -15,7 +15,7 @@ from apps.accounts.models import Organization
 from apps.customers.limit_fields import LIMITS
 from apps.customers.models import Customer
 from apps.keys.models import ProxyKey
-from apps.limits.book import scoped_of_customer, scoped_of_end_user, scoped_of_key
+from apps.limits.book import scoped_of_customer, scoped_of_customers, scoped_of_end_user, scoped_of_key
 from apps.limits.models import EndUserLimit
 from apps.limits.scopes import Scoped, Scopes
 from apps.limits.state import LimitState, scopes_states
@@ -79,7 +79,8 @@ def standings_of_customers(customers: Iterable[Customer], *, at: datetime) -> li
         return []
     of = {customer.pk: customer for customer in customers}
     keys = ProxyKey.objects.filter(LIMITED, customer__in=of).live(at).order_by("name")
-    asked = [Asked(customer, scoped_of_customer(customer), customer.name) for customer in customers]
+    scoped = scoped_of_customers(customers)
+    asked = [Asked(customer, its, customer.name) for customer, its in zip(customers, scoped, strict=True)]
     for key in keys:
         customer = of[key.customer_id]
         asked.append(Asked(customer, scoped_of_key(customer, key), key.name, key.pk))
@@ -117,10 +118,11 @@ def at_a_limit(organization: Organization, customer: Customer | None = None, *, 
     """
     every = organization.customers.order_by("name")
     customers = {each.pk: each for each in (every if customer is None else every.filter(pk=customer.pk))}
+    scoped = scoped_of_customers(customers.values())
     asked = [
-        Asked(each, scoped_of_customer(each), each.name)
-        for each in customers.values()
-        if any(getattr(each, limit) is not None for limit in LIMITS)
+        Asked(each, its, each.name)
+        for each, its in zip(customers.values(), scoped, strict=True)
+        if not its.limits.is_open
     ]
     keys = ProxyKey.objects.filter(LIMITED, customer__in=customers).live(at).order_by("name")
     for key in keys:
@@ -181,4 +183,6 @@ def _shipped(told: Iterable[tuple[Asked, list[LimitState]]], local: datetime) ->
 
 
 def _surely(state: LimitState, asked: Asked, shipped: Shipped) -> LimitState:
-    return state if state.is_sure else replace(state, used=shipped[state.name][asked.customer.pk, asked.owner])
+    if state.is_sure:
+        return state
+    return replace(state, used=shipped[state.name][asked.customer.pk, asked.owner] - state.behind)

@@ -12,8 +12,10 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.keys.models import ProviderKey, ProxyKey
 from apps.pricing.book import as_price
-from apps.pricing.models import ModelPrice
-from apps.pricing.rating import Tokens
+from apps.pricing.card_book import find_rule, told_of
+from apps.pricing.models import ModelPrice, RateRule
+from apps.pricing.rating import Price, Tokens
+from apps.pricing.selling import Sale
 from apps.usage.breakdown import Breakdown, Line, break_down, marked_up
 from apps.usage.faces import SENT_LABEL, RequestRow
 from apps.usage.models import TOKEN_KINDS, Request, Result
@@ -21,6 +23,7 @@ from apps.usage.queries.cursors import instant
 from apps.usage.record import SENT_KEY
 from apps.usage.refusal_faces import REASONS
 from apps.usage.sold import sold_as, told
+from apps.usage.sold_lines import CEILING, FEE, FLOOR, sold_lines
 
 KIND_LABELS = {
     "input": _("Input"),
@@ -35,6 +38,9 @@ KIND_LABELS = {
     "output_audio": _("Output, audio"),
     "output_image": _("Output, images"),
     "request": _("The call itself"),
+    FEE: _("Fee for a call"),
+    FLOOR: _("To the least that a call is charged"),
+    CEILING: _("To the most that a call is charged"),
 }
 
 
@@ -77,6 +83,8 @@ class Story:
     breakdown: Breakdown | None  # None: nothing to break down, or no price that is known
     adds_up: bool  # to what is stored
     price_row: ModelPrice | None
+    rule: RateRule | None = None  # of a rate card, by which it was sold
+    sold: list[NamedLine] = field(default_factory=list)  # by that rule, where `lines` are the operator's cost
     attempts: list[AttemptRow] = field(default_factory=list)
     provider_key_name: str = ""
 
@@ -99,11 +107,17 @@ class Story:
 
 def story_of(request: Request, zone: ZoneInfo, *, is_for_customer: bool) -> Story:
     """is_for_customer: what the operator pays, and whom, is left out."""
-    price_row = _price_row(request)
-    breakdown = _breakdown(request, price_row)
+    price_row, rule = _price_row(request), _rule(request)
+    price = as_price(price_row).at(request.started_at.timestamp()) if price_row else None
+    sale = told_of(rule).sale(rule.pk) if rule else None
+    breakdown = _breakdown(request, price, sale)
     lines = breakdown.lines if breakdown else []
+    sold = _sold(request, price, sale) if sale else []
     if is_for_customer:
-        lines = marked_up(lines, request.markup_percent)
+        lines, sold = sold if sale else marked_up(lines, request.markup_percent), []
+    adds_up = breakdown is not None and (breakdown.cost, breakdown.price) == (request.cost, request.price)
+    if is_for_customer and sale is not None and not sale.goes_by_cost:
+        breakdown = None  # neither the cost nor how it came about has to do with what it paid
     story = Story(
         row=RequestRow(request, zone),
         sold_as=sold_as(request),
@@ -114,9 +128,11 @@ def story_of(request: Request, zone: ZoneInfo, *, is_for_customer: bool) -> Stor
             Pair(KIND_LABELS[kind], count) for kind in TOKEN_KINDS if (count := getattr(request, f"{kind}_tokens"))
         ],
         units=[Pair(name.replace("_", " "), count) for name, count in request.units.items()],
-        lines=[NamedLine(KIND_LABELS.get(line.name, line.name.replace("_", " ")), line) for line in lines],
+        lines=_named(lines),
+        sold=_named(sold),
+        rule=None if is_for_customer else rule,
         breakdown=breakdown,
-        adds_up=breakdown is not None and (breakdown.cost, breakdown.price) == (request.cost, request.price),
+        adds_up=adds_up,
         price_row=None if is_for_customer else price_row,
     )
     return story if is_for_customer else _with_provider(story, request)
@@ -144,13 +160,31 @@ def _price_row(request: Request) -> ModelPrice | None:
     return ModelPrice.objects.filter(owners, pk=request.price_id).first()
 
 
-def _breakdown(request: Request, row: ModelPrice | None) -> Breakdown | None:
+def _rule(request: Request) -> RateRule | None:
+    return find_rule(request.organization_id, request.rate_rule_id) if request.rate_rule_id else None
+
+
+def _breakdown(request: Request, price: Price | None, sale: Sale | None) -> Breakdown | None:
     """None also where nothing was charged, whatever the price."""
-    if row is None or request.cost is None or (request.cost == 0 and request.result != Result.SERVED):
+    if price is None or request.cost is None or (request.cost == 0 and request.result != Result.SERVED):
         return None
-    tokens = Tokens(**{kind: getattr(request, f"{kind}_tokens") for kind in TOKEN_KINDS})
-    price = as_price(row).at(request.started_at.timestamp())
-    return break_down(tokens, price, request.markup_percent, tuple(request.units.items()), request.service_tier)
+    units = tuple(request.units.items())
+    return break_down(_tokens(request), price, request.markup_percent, units, request.service_tier, sale)
+
+
+def _tokens(request: Request) -> Tokens:
+    return Tokens(**{kind: getattr(request, f"{kind}_tokens") for kind in TOKEN_KINDS})
+
+
+def _sold(request: Request, price: Price | None, sale: Sale) -> list[Line]:
+    """Nothing where nothing was charged."""
+    if not request.price:
+        return []
+    return sold_lines(sale, _tokens(request), price, tuple(request.units.items()), request.service_tier)
+
+
+def _named(lines: list[Line]) -> list[NamedLine]:
+    return [NamedLine(KIND_LABELS.get(line.name, line.name.replace("_", " ")), line) for line in lines]
 
 
 def _with_provider(story: Story, request: Request) -> Story:

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import msgspec
 
-from apps.usage.record import Awaited, Intent, Outcome, decode
+from apps.usage.record import Awaited, Intent, Outcome
 from apps.usage.segment import (
     HEADER_BYTES,
     LOCK,
@@ -32,6 +32,23 @@ class Position(NamedTuple):
 
     segment: int
     offset: int
+
+
+class WrittenIntent(Intent, array_like=True, tag="i", gc=False):
+    """As it was written: amounts stay the text that they are in a spool, and in COPY."""
+
+    markup_percent: str  # type: ignore[assignment]
+
+
+class WrittenOutcome(Outcome, array_like=True, tag="o", gc=False):
+    """The same of an outcome."""
+
+    cost: str | None = None  # type: ignore[assignment]
+    price: str | None = None  # type: ignore[assignment]
+    provider_cost: str | None = None  # type: ignore[assignment]
+
+
+decode = msgspec.msgpack.Decoder(WrittenIntent | WrittenOutcome | Awaited).decode
 
 
 class Call(msgspec.Struct, gc=False):  # by the thousand, and in no circles: not worth collecting
@@ -174,13 +191,13 @@ class Tail:
             haul.letters.append(_letter(segment, frame, f"It cannot be read: {error}"))
             return
         call_id = record.id
-        if type(record) is Intent:
+        if type(record) is WrittenIntent:
             if call_id not in self._open and not self._is_done(call_id):
                 self._open[call_id] = Call(record, segment, frame.start)
         elif type(record) is Awaited:
             self._await(segment, frame, record, haul)
         elif call := self._open.pop(call_id, None):
-            assert isinstance(record, Outcome)
+            assert type(record) is WrittenOutcome
             call.outcome, call.segment, call.offset = record, segment, frame.start
             self._done.add(call_id)
             haul.calls.append(call)

@@ -68,6 +68,11 @@ def a_rule(owner: Owner, *channels: Channel, **fields: Any) -> AlertRule:
     return add_rule(owner, by=None, channels=channels, **values)
 
 
+def a_channel(owner: Owner) -> Channel:
+    """A webhook that nobody listens at."""
+    return Channel.objects.create(**owner.fields, kind="webhook", name="ours", address="https://example.com/")
+
+
 def a_webhook(owner: Owner, receiver: Receiver, name: str = "ours") -> tuple[Channel, str]:
     """A channel to the receiver, and its secret."""
     return add_channel(owner, kind="webhook", name=name, address=receiver.url, by=None)

@@ -128,11 +128,11 @@ def measure(rows: int) -> Speed:
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(1) as worker:
         root = Path(folder)
         write_spool(root, records(rows, organization.pk, customers, until=datetime.now(UTC)))
-        began, own, theirs = time.perf_counter(), time.process_time(), _postgres_cpu()
+        began, own, theirs = time.perf_counter(), time.process_time(), postgres_cpu()
         rolled_up = worker.submit(_roll_up_all, rows)
         shipped = Shipper(root).ship()
         assert (shipped, rolled_up.result()) == (rows, rows)
-        return Speed(rows, time.perf_counter() - began, time.process_time() - own, _postgres_cpu() - theirs)
+        return Speed(rows, time.perf_counter() - began, time.process_time() - own, postgres_cpu() - theirs)
 
 
 def _roll_up_all(rows: int) -> int:
@@ -146,7 +146,7 @@ def _roll_up_all(rows: int) -> int:
     return done
 
 
-def _postgres_cpu() -> float:
+def postgres_cpu() -> float:
     """Seconds that all processes of the server have used."""
     from django.db import connection
 

@@ -7,7 +7,8 @@ import pytest
 from django.test import Client
 
 from apps.pricing.models import ModelPrice
-from apps.usage.models import Result
+from apps.pricing.rate_cards import set_own_rates
+from apps.usage.models import Request, Result
 from apps.usage.queries.cursors import microseconds
 from tests.cast import Cast, a_provider_key, a_proxy_key
 from tests.pages import rows_of, text_of
@@ -281,3 +282,35 @@ def test_it_is_found_without_its_time(olivia: Client, told, at):
 
 def test_somebody_elses_is_not_there(olivia: Client, cast: Cast):
     assert olivia.get(page_of(a_request(cast.shady, NOW))).status_code == 404
+
+
+# By which rule of a rate card it was sold
+
+
+def sold_by(cast: Cast, told, price: str | None, **rule):
+    """The request as it is when it was sold by a rule of Globex's own."""
+    rules = [{"match": "house-*", **rule}]
+    version = set_own_rates(cast.globex, rules=rules, effective_from=NOW - timedelta(days=1), by=None)
+    found = Request.objects.filter(id=told.id)
+    found.update(rate_rule_id=version.rules.get().pk, price=price)
+    return found.get()
+
+
+def test_the_rule_that_it_was_sold_by_and_what_it_made_of_it(olivia: Client, cast: Cast, told):
+    request = sold_by(cast, told, "0.5096", mode="absolute", rates={"input": "3", "output": "12"}, per_request="0.5")
+    Request.objects.filter(id=told.id).update(price="0.5099")
+    answer = olivia.get(page_of(request))
+    text = text_of(answer)
+    assert "Sold by the customer's own rates, version 1 , house-*" in text.replace("version 1,", "version 1 ,")
+    assert "Fee for a call 1 0.5 each $0.5" in text
+    assert "Output 450 12 a million $0.0054" in text
+    assert "Markup of" not in text
+    assert "This does not come to what was charged" not in text
+
+
+def test_a_price_without_a_known_cost_is_told_as_that(olivia: Client, cast: Cast, told):
+    request = sold_by(cast, told, "0.25", mode="absolute", per_request="0.25")
+    Request.objects.filter(id=told.id).update(cost=None, price_id=None)
+    text = text_of(olivia.get(page_of(request)))
+    assert "Cost not known" in text
+    assert "Fee for a call 1 0.25 each $0.25" in text

@@ -34,6 +34,7 @@ from tests.used import a_request
 AT = NOON + timedelta(hours=1)
 WHILE = timedelta(seconds=60)
 HIDDEN = ("cost", "markup", "provider", "customer", "alias", "served", "attempts", "price_id", "asked", "client_ip")
+HIDDEN += ("rate_rule",)
 
 
 @pytest.fixture

@@ -9,10 +9,31 @@ from tests.cast import Cast, a_customer_member, a_member
 from tests.isolation.pages import ROLES, Page, pages
 
 KINDS = (
-    "customer_id", "key_id", "alias_id", "member_id", "invitation_id",
-    "limit_id", "request_id", "export_id", "analysis_id", "token_id",
-    "rule_id", "channel_id", "delivery_id", "finding_id", "subscription_id",
-)  # fmt: skip
+    "alias_id",
+    "analysis_id",
+    "card_id",
+    "channel_id",
+    "coupon_id",
+    "customer_id",
+    "delivery_id",
+    "event_id",
+    "export_id",
+    "finding_id",
+    "invitation_id",
+    "invoice_id",
+    "key_id",
+    "limit_id",
+    "member_id",
+    "method_id",
+    "note_id",
+    "payment_id",
+    "plan_id",
+    "rate_id",
+    "request_id",
+    "rule_id",
+    "subscription_id",
+    "token_id",
+)
 NOBODYS = {name: uuid4() for name in KINDS}
 
 

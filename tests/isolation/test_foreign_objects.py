@@ -14,20 +14,40 @@ from django.utils import timezone
 
 from apps.accounts.models import Organization, Role
 from apps.accounts.services import invite_member
-from apps.alerts.models import Channel, Delivery
+from apps.alerts.models import Delivery
 from apps.alerts.owners import Owner
 from apps.alerts.services.channels import add_subscription
 from apps.alerts.terms import EventKind
 from apps.analyses.services import save_analysis
+from apps.billing.models import TaxRate, Voucher
+from apps.billing.services.coupons import add_coupon
+from apps.billing.services.vouchers import make_vouchers
 from apps.customers.models import Customer
 from apps.exports.models import Export
 from apps.limits.services import set_end_user_limits
-from tests.alerts.conftest import a_finding, a_rule
+from apps.pricing.rate_cards import add_rate_card
+from tests.alerts.conftest import a_channel, a_finding, a_rule
+from tests.billing.making import a_credit_note, an_invoice
+from tests.billing.payments.objects import of_payments
+from tests.billing.plans import a_plan
+from tests.billing.wallets import a_lot, a_wallet
 from tests.cast import Cast, a_customer_member, a_member, a_model_alias, a_provider_key, a_proxy_key, an_api_token
 from tests.isolation.pages import Page, pages
 from tests.used import a_request
 
-OURS = ("accounts", "customers", "keys", "limits", "pricing", "usage", "exports", "analyses", "bodies", "alerts")
+OURS = (
+    "accounts",
+    "customers",
+    "keys",
+    "limits",
+    "pricing",
+    "usage",
+    "billing",
+    "exports",
+    "analyses",
+    "bodies",
+    "alerts",
+)
 PAGES = [page for page in pages() if page.arguments]
 Objects = Mapping[str, object]
 
@@ -46,8 +66,20 @@ def of_operator(organization: Organization, customer: Customer) -> Objects:
         "request_id": a_request(customer, timezone.now()).id,
         "export_id": an_export(organization, None).pk,
         "analysis_id": save_analysis(organization, None, name="Ours", asked={}, by=None).pk,
+        "voucher_id": a_voucher(customer).pk,
+        "card_id": a_rate_card(organization),
+        **of_plans(organization),
+        "rate_id": TaxRate.objects.create(organization=organization, name="VAT", percent=20).pk,
+        **of_billing(customer),
         **of_alerts(Owner(organization), customer),
+        **of_payments(customer),
     }
+
+
+def of_plans(organization: Organization) -> Objects:
+    """A plan that is offered, and a coupon."""
+    coupon = add_coupon(organization, code="WELCOME", percent=Decimal(10), by=None, at=timezone.now())
+    return {"plan_id": a_plan(organization).plan_id, "coupon_id": coupon.pk}
 
 
 def of_customer(customer: Customer) -> Objects:
@@ -60,8 +92,16 @@ def of_customer(customer: Customer) -> Objects:
         "request_id": a_request(customer, timezone.now()).id,
         "export_id": an_export(customer.organization, customer).pk,
         "analysis_id": save_analysis(customer.organization, customer, name="Ours", asked={}, by=None).pk,
+        **of_billing(customer),
         **of_alerts(Owner(customer.organization, customer), customer),
+        **of_payments(customer),
     }
+
+
+def of_billing(customer: Customer) -> Objects:
+    """A final invoice, and a credit note to it."""
+    invoice = an_invoice(customer)
+    return {"invoice_id": invoice.pk, "note_id": a_credit_note(invoice).pk}
 
 
 def an_export(organization: Organization, customer: Customer | None) -> Export:
@@ -71,6 +111,19 @@ def an_export(organization: Organization, customer: Customer | None) -> Export:
     return Export.objects.create(organization=organization, customer=customer, **fields)
 
 
+def a_voucher(customer: Customer) -> Voucher:
+    """Of the customer's operator; and the customer has a wallet, with credit in it."""
+    a_lot(a_wallet(customer), "10")
+    [(voucher, _code)] = make_vouchers(customer.organization, Decimal(5), by=None, at=timezone.now())
+    return voucher
+
+
+def a_rate_card(organization: Organization) -> object:
+    """The id of a card that nobody is on."""
+    rules, name = [{"match": "*", "mode": "free"}], str(uuid4())
+    return add_rate_card(organization, name=name, rules=rules, effective_from=timezone.now(), by=None).pk
+
+
 def a_limit(customer: Customer) -> object:
     """The id of the limits of some end user."""
     return set_end_user_limits(customer, str(uuid4()), by=None, requests_per_day=5).pk
@@ -78,7 +131,7 @@ def a_limit(customer: Customer) -> object:
 
 def of_alerts(owner: Owner, customer: Customer) -> Objects:
     """A rule, a channel that failed once, what it was told of, and a finding."""
-    channel = Channel.objects.create(**owner.fields, kind="webhook", name="ours", address="https://example.com/")
+    channel = a_channel(owner)
     rule = a_rule(owner, channel)
     message = {"channel": channel, "kind": "test", "event_key": "test", "title": "Test", "attempts": 1}
     delivery = Delivery.objects.create(organization=owner.organization, payload={}, state="failed", **message)

@@ -7,7 +7,8 @@ import pytest
 from django.test import Client
 
 from apps.pricing.models import ModelPrice
-from apps.usage.models import Result
+from apps.pricing.rate_cards import set_own_rates
+from apps.usage.models import Request, Result
 from apps.usage.queries.cursors import microseconds
 from tests.cast import Cast, a_provider_key
 from tests.pages import rows_of, text_of
@@ -81,6 +82,31 @@ def test_the_story_is_told_at_the_customers_rates(gina: Client, secretive):
         "Total $0.012925",
     ]
     assert "house-model is down, and house-model too" in text_of(answer)
+
+
+SOLD_BY = [  # a rule of the operator's, and what its customer is told
+    pytest.param(
+        {"mode": "absolute", "rates": {"input": "3", "output": "5"}},
+        "0.026",
+        ["Input 7,000 3 a million $0.021", "Output 1,000 5 a million $0.005"],
+        id="own prices",
+    ),
+    pytest.param(
+        {"mode": "cost_plus", "markup_percent": "100", "markups": {"output": "200"}, "per_request": "0.5"},
+        "0.526",
+        ["Input 7,000 2 a million $0.014", "Output 1,000 12 a million $0.012", "Fee for a call 1 0.5 each $0.5"],
+        id="a markup for each kind",
+    ),
+]
+
+
+@pytest.mark.parametrize(("rule", "price", "lines"), SOLD_BY)
+def test_what_was_sold_by_a_rate_card_is_told_without_it(gina: Client, cast: Cast, secretive, rule, price, lines):
+    version = set_own_rates(cast.globex, rules=[{"match": "*", **rule}], effective_from=NOW, by=None)
+    Request.objects.filter(id=secretive.id).update(rate_rule_id=version.rules.get().pk, price=price)
+    answer = gina.get(f"/portal/requests/{secretive.id}/")
+    assert rows_of(answer) == ["What Count USD Amount", *lines, f"Total ${price}"]
+    assert [word for word in (*HIDDEN, "rate card", "version") if word in answer.content.decode()] == []
 
 
 def test_rows_have_the_price_alone(gina: Client, cast: Cast, secretive):

@@ -12,6 +12,8 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from tests.rig import desk_wallets
+
 RATES = {  # USD a million tokens; no other number divides them, so that a wrong one shows
     "input": "1.7",
     "cache_read": "0.13",
@@ -147,6 +149,24 @@ def set_price(
         source="operator",
     )
     return row.pk
+
+
+def set_rates(*, customer: str, rules: list[dict[str, Any]]) -> None:
+    """The customer's own rates from now on."""
+    from apps.customers.models import Customer
+    from apps.pricing.rate_cards import set_own_rates
+
+    set_own_rates(Customer.objects.get(pk=UUID(customer)), rules=rules, effective_from=datetime.now(UTC), by=None)
+
+
+def set_default_card(*, organization: str, rules: list[dict[str, Any]], effective_from: str) -> None:
+    """A rate card that all customers without one are on, from an instant on."""
+    from apps.accounts.models import Organization
+    from apps.pricing.rate_cards import add_rate_card, use_rate_card
+
+    owner, since = Organization.objects.get(pk=UUID(organization)), datetime.fromisoformat(effective_from)
+    card = add_rate_card(owner, name="Default", rules=rules, effective_from=since, by=None)
+    use_rate_card(owner, None, card, effective_from=since, by=None)
 
 
 def give_keys(*, customer: str, keys: list[dict[str, Any]]) -> list[str]:
@@ -307,8 +327,10 @@ ACTIONS = {
         block,
         suspend,
         roll_up,
+        set_rates,
+        set_default_card,
     )
-}
+} | desk_wallets.ACTIONS
 
 
 def main() -> None:

@@ -187,3 +187,23 @@ def test_a_page_has_days_that_hours_have_gone_of(cast, kept):
     forget_sums(at=AT)
     since = datetime(2026, 3, 1, tzinfo=ZoneInfo("UTC"))
     assert totals(Scope(cast.acme.pk, since, since.replace(month=7))).requests == 4
+
+
+@pytest.mark.usefixtures("history")
+def test_what_was_spent_on_days_that_are_gone_still_counts(cast, kept):
+    """A cap on all that was ever spent is the same before and after."""
+
+    def ever(owner=None) -> tuple[Decimal, Decimal]:
+        price, _ = spent(cast.globex.pk, owner, begins_at=None, ends_at=None, before_us=microseconds(AT), ids=[])
+        return price, recorded([(cast.globex.pk, owner)], begins_at=None)[cast.globex.pk, owner]
+
+    [key_id] = set(Request.objects.filter(customer_id=cast.globex.pk).values_list("proxy_key_id", flat=True))
+    before, of_key = ever(), ever(key_id)
+    assert before[0] == before[1] == of_key[0] == of_key[1] > 0
+    for days in (80, 50, 50, 2):
+        kept(requests_days=days, hours_days=days, days_days=days)
+        drop_months(at=AT)
+        forget_sums(at=AT)
+        assert ever() == before
+        assert ever(key_id) == of_key
+    assert not DailyCustomer.objects.filter(day__lt=AT.replace(month=6, day=1)).exists()

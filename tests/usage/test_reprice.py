@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from apps.accounts.models import AuditEvent
+from apps.pricing.rate_cards import set_own_rates
 from apps.pricing.rating import Tokens
 from apps.pricing.services import set_price
 from apps.usage import reprice as repricing
@@ -205,3 +206,37 @@ def test_repricing_while_others_ship_roll_up_and_reprice(cast, root, monkeypatch
     assert audit().is_equal
     hours = HourlyUsage.objects.values_list("requests", "unpriced", "cost")
     assert [tuple(map(sum, zip(*hours, strict=True)))] == [(300, 0, 900)]
+
+
+def a_rule(customer, **rule) -> int:
+    """The id of a rule of the customer's own, for all models."""
+    version = set_own_rates(customer, rules=[{"match": "*", **rule}], effective_from=LONG_AGO, by=None)
+    return version.rules.get().pk
+
+
+def test_a_request_is_sold_by_the_rule_that_it_carries(cast, ship_calls):
+    rule_id = a_rule(cast.globex, mode="cost_plus", markup_percent="50", per_request="0.1")
+    ship_calls(an_unpriced_call(cast.globex, rate_rule_id=rule_id), an_unpriced_call(cast.globex))
+    set_own_rates(cast.globex, rules=[], effective_from=LONG_AGO + DAY, by=None)
+    a_price(cast.acme)
+    done = everything()
+    assert (done.cost, done.price) == (6, Decimal("8.2"))
+    sold = Request.objects.values_list("rate_rule_id", "price")
+    assert dict(sold) == {rule_id: Decimal("4.6"), None: Decimal("3.6")}
+    assert audit().is_equal
+
+
+def test_a_price_that_was_known_before_the_cost_stays(cast, ship_calls):
+    rule_id = a_rule(cast.globex, mode="absolute", rates={"input": "7"})
+    sold = an_unpriced_call(cast.globex, rate_rule_id=rule_id, outcome={"price": Decimal(7)}, properties=[("A", "b")])
+    ship_calls(sold, an_unpriced_call(cast.globex))
+    hour = HourlyUsage.objects.get()
+    assert (hour.unpriced, hour.cost, hour.price) == (2, 0, 7)
+    a_price(cast.acme)
+    done = everything()
+    assert (done.requests, done.cost, done.price) == (2, 6, Decimal("3.6"))
+    hour = HourlyUsage.objects.get()
+    assert (hour.unpriced, hour.cost, hour.price) == (0, 6, Decimal("10.6"))
+    of_value = HourlyPropertyUsage.objects.get()
+    assert (of_value.unpriced, of_value.cost, of_value.price) == (0, 3, 7)
+    assert audit().is_equal

@@ -45,6 +45,7 @@ def test_row_has_all_that_was_recorded(cast, root, ship):
         client_request_id="theirs",
         client_ip="2001:db8::1",
         alias="house-model",
+        rate_rule_id=4321,
     )
     outcome = an_outcome(
         intent,
@@ -100,6 +101,7 @@ def test_row_has_all_that_was_recorded(cast, root, ship):
         "price": Decimal("123.456789012345"),
         "price_id": 7,
         "markup_percent": Decimal("12.5000"),
+        "rate_rule_id": 4321,
         "end_user": "ann",
         "properties": {"plan": "pro", "feature": "chat"},
         "session_id": "s-1",

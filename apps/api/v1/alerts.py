@@ -1,4 +1,4 @@
-"""Alerts: rules, what fired, what looks like abuse. Rules and channels are made on the pages."""
+"""Alerts: rules, what fired, what looks like abuse."""
 
 from datetime import datetime
 from typing import Any
@@ -12,8 +12,9 @@ from rest_framework.response import Response
 
 from apps.alerts.models import AlertRule
 from apps.alerts.owners import Owner
-from apps.alerts.services.rules import delete_rule, mute_rule, pause_rule, resume_rule
+from apps.alerts.services.rules import add_rule, delete_rule, mute_rule, pause_rule, resume_rule, update_rule
 from apps.api.v1.alert_fields import EVENT, FINDING, RULE, AlertEventSerializer, FindingSerializer, RuleSerializer
+from apps.api.v1.alert_inputs import NewRuleSerializer, RuleChangesSerializer, rule_fields
 from apps.api.v1.base import ApiView
 from apps.api.v1.bodies import read_body
 from apps.api.v1.fields import Asked, Flag, Id, Instant
@@ -76,6 +77,24 @@ class RuleList(AlertView):
         found, after = newest_first(rules, params)
         return page(RuleSerializer(found, many=True).data, after)
 
+    @operation(
+        "alerts:write",
+        "Add an alert rule",
+        name="add_alert",
+        tag=TAG,
+        body=NewRuleSerializer,
+        answer=RuleSerializer,
+        status=201,
+        example=RULE,
+        sent={"name": "Spend of a user", "metric": "price", "threshold": "25", "group_by": "user"},
+        errors=(409, 415),
+    )
+    def post(self, request: Request) -> Response:
+        """What makes no sense together is refused. A customer's rule is about itself."""
+        owner = self.owner
+        rule = add_rule(owner, by=None, **rule_fields(read_body(NewRuleSerializer, request), owner))
+        return Response(RuleSerializer(self.rule_or_404(rule.pk)).data, status=201)
+
 
 class RuleDetail(AlertView):
     @operation(
@@ -89,6 +108,24 @@ class RuleDetail(AlertView):
     )
     def get(self, request: Request, rule_id: UUID) -> Response:
         """One rule."""
+        return self.told(rule_id)
+
+    @operation(
+        "alerts:write",
+        "Change an alert rule",
+        name="change_alert",
+        tag=TAG,
+        body=RuleChangesSerializer,
+        answer=RuleSerializer,
+        example=RULE,
+        sent={"threshold": "50"},
+        errors=(404, 415),
+    )
+    def patch(self, request: Request, rule_id: UUID) -> Response:
+        """Where it looks at something else then, what fired is over."""
+        rule = self.rule_or_404(rule_id)
+        fields = rule_fields(read_body(RuleChangesSerializer, request), self.owner)
+        update_rule(rule, by=None, at=timezone.now(), **fields)
         return self.told(rule_id)
 
     @operation("alerts:write", "Delete an alert rule", name="delete_alert", tag=TAG, status=204, errors=(404,))

@@ -36,6 +36,7 @@ EXAMPLE = {
     "markup_percent": "20",
     "provider_cost": None,
     "price_id": 4711,
+    "rate_rule_id": None,
     "properties": {"plan": "premium"},
     "session": "checkout-77",
     "session_path": "/search",
@@ -63,7 +64,16 @@ class Attempts(serializers.IntegerField):
 class RequestSerializer(Told):
     """One metered call. What stands behind a name that the operator gave a model is told to operators only."""
 
-    OPERATORS = ("provider", "model_served", "cost", "markup_percent", "provider_cost", "price_id", "attempts")
+    OPERATORS = (
+        "provider",
+        "model_served",
+        "cost",
+        "markup_percent",
+        "provider_cost",
+        "price_id",
+        "rate_rule_id",
+        "attempts",
+    )
 
     id = serializers.UUIDField()
     started_at = Instant()
@@ -92,6 +102,9 @@ class RequestSerializer(Told):
     markup_percent = Amount(required=False, help_text="Operators.")
     provider_cost = Amount(required=False, allow_null=True, help_text="Operators: what the provider says it charges.")
     price_id = serializers.IntegerField(required=False, allow_null=True, help_text="Operators: the price that applied.")
+    rate_rule_id = serializers.IntegerField(
+        required=False, allow_null=True, help_text="Operators: the rate card's rule that applied. null: the markup."
+    )
     properties = serializers.DictField(child=serializers.CharField(), help_text="By their name in lower case.")
     session = serializers.CharField(source="session_id", allow_null=True)
     session_path = serializers.CharField(allow_null=True)

@@ -1,5 +1,6 @@
 """What is owed: plans and who is on them, the ledger, wallets, invoices, and what was paid."""
 
+from apps.billing.models.credited import CreditedDay
 from apps.billing.models.documents import (
     CreditNote,
     CreditNoteLine,
@@ -11,8 +12,16 @@ from apps.billing.models.documents import (
     NumberSeries,
 )
 from apps.billing.models.ledger import LedgerAccount, LedgerEntry, LedgerTransaction
+from apps.billing.models.mailings import Logo, Mailing
 from apps.billing.models.parties import BillingDetails, ExchangeRate, Seller, TaxRate
-from apps.billing.models.payments import Payment, PaymentEvent, PaymentMethod, Refund
+from apps.billing.models.payments import (
+    Payment,
+    PaymentAllocation,
+    PaymentEvent,
+    PaymentMethod,
+    PaymentProviderSettings,
+    Refund,
+)
 from apps.billing.models.plans import AppliedCoupon, Coupon, Plan, PlanVersion, Subscription
 from apps.billing.models.wallets import AutoTopUp, CreditLot, DrawnDay, LotUse, Voucher, Wallet
 
@@ -24,6 +33,7 @@ __all__ = [
     "CreditLot",
     "CreditNote",
     "CreditNoteLine",
+    "CreditedDay",
     "DrawnDay",
     "ExchangeRate",
     "Invoice",
@@ -34,11 +44,15 @@ __all__ = [
     "LedgerAccount",
     "LedgerEntry",
     "LedgerTransaction",
+    "Logo",
     "LotUse",
+    "Mailing",
     "NumberSeries",
     "Payment",
+    "PaymentAllocation",
     "PaymentEvent",
     "PaymentMethod",
+    "PaymentProviderSettings",
     "Plan",
     "PlanVersion",
     "Refund",

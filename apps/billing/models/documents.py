@@ -85,6 +85,7 @@ class Invoice(IdentifiedModel):
     precise_subtotal = AmountField(default=0)  # before it was rounded
     subtotal = AmountField(default=0)  # the sum of the lines, before discount and tax
     discount = AmountField(default=0)
+    discounts = models.JSONField(default=list, encoder=DjangoJSONEncoder)  # [{"name", "amount"}]: what it is made of
     tax = AmountField(default=0)  # of which none is added where prices contain it
     total = AmountField(default=0)
     paid = AmountField(default=0)

@@ -102,6 +102,9 @@ class BillingDetails(Address, IdentifiedModel):
         _("days to pay"), null=True, blank=True, validators=[MaxValueValidator(365)]
     )
     is_reminded = models.BooleanField(_("reminders of what is overdue"), default=True)
+    # The instant at which dunning suspended the customer. As long as it is the one at which the customer was
+    # suspended, a payment lets it in again; whom a person suspended, only a person does.
+    dunning_suspended_at = models.DateTimeField(null=True, blank=True)
     stripe_id = models.CharField(max_length=64, blank=True)  # the customer at the payment provider
 
     def __str__(self) -> str:

@@ -108,6 +108,7 @@ class Subscription(IdentifiedModel):
     anchor_on = models.DateField()  # the day that periods are counted from: 31 stays 31, where a month has one
     time_zone = models.CharField(max_length=64)  # in which they are counted
     trial_ends_at = models.DateTimeField(null=True, blank=True)
+    began_at = models.DateTimeField(null=True, blank=True)  # when what begins with it was done: services/beginnings.py
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:

@@ -4,6 +4,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Self
 
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
@@ -33,12 +34,24 @@ class Wallet(IdentifiedModel):
     drawn = AmountField(default=0)  # usage accounted for, ever: paid from lots, overdrawn, or left to the invoice
     spent_before = AmountField(default=0)  # the customer's usage, in price, of the days before `draws_from`
     overdrawn = AmountField(default=0)  # used beyond the credit; the next lot pays it first
+    prepaid_since = models.DateTimeField(null=True, blank=True)  # since when calls are refused without credit
+    credit_line = AmountField(  # prepaid: so far below zero calls are let through
+        _("credit line"), default=0, validators=[MinValueValidator(0)]
+    )
     low_balance = AmountField(_("warn below"), null=True, blank=True)
     low_balance_told_at = models.DateTimeField(null=True, blank=True)  # None: not below, or not told yet
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
-        constraints = [models.CheckConstraint(condition=Q(overdrawn__gte=0), name="wallet_overdrawn_not_negative")]
+        constraints = [
+            models.CheckConstraint(condition=Q(overdrawn__gte=0), name="wallet_overdrawn_not_negative"),
+            models.CheckConstraint(condition=Q(credit_line__gte=0), name="wallet_credit_line_not_negative"),
+            models.CheckConstraint(
+                condition=Q(settlement="prepaid", prepaid_since__isnull=False)
+                | Q(settlement="credit_first", prepaid_since=None),
+                name="wallet_prepaid_since_when",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"wallet of {self.customer}"
@@ -47,6 +60,15 @@ class Wallet(IdentifiedModel):
     def balance(self) -> Decimal:
         """What is left, in USD; below zero: more was used than was paid."""
         return self.account.balance
+
+    @property
+    def is_prepaid(self) -> bool:
+        return self.settlement == self.Settlement.PREPAID
+
+    @property
+    def ceiling(self) -> Decimal:
+        """What the customer may have spent in all its time: drawing what it used does not change that."""
+        return self.spent_before + self.drawn + self.balance + self.credit_line
 
 
 class CreditLotQuerySet(models.QuerySet["CreditLot"]):

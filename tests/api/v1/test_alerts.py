@@ -5,9 +5,9 @@ from django.utils import timezone
 
 from apps.alerts.models import AlertEvent, AlertRule
 from apps.alerts.owners import Owner
-from tests.alerts.conftest import a_finding, a_rule
+from tests.alerts.conftest import a_channel, a_finding, a_rule
 from tests.api.v1.conftest import NOW, Program
-from tests.cast import Cast, reread
+from tests.cast import Cast, a_proxy_key, reread
 
 pytestmark = pytest.mark.usefixtures("at_noon")
 
@@ -56,3 +56,79 @@ def test_findings_are_of_those_that_the_token_shows(acmes: Program, globexs: Pro
     [told] = globexs.everything("findings", state="open")
     assert (told["id"], told["kind"], told["sentences"]) == (str(mine.pk), "spend", ["It spent $50.00."])
     assert globexs.everything("findings", state="dismissed") == []
+
+
+def test_a_rule_is_added_and_changed(acmes: Program, cast: Cast):
+    channel = a_channel(Owner(cast.acme))
+    sent = {
+        "name": "Spend of a user",
+        "metric": "price",
+        "threshold": "25",
+        "group_by": "user",
+        "customer": str(cast.globex.pk),
+        "window_minutes": 1440,
+        "channels": [str(channel.pk)],
+    }
+    told = acmes("POST", "alerts", sent)
+    assert told.status_code == 201
+    rule = AlertRule.objects.get(pk=told.json()["id"])
+    assert (rule.customer, rule.threshold, rule.group_by, rule.window_minutes) == (cast.globex, 25, "user", 1440)
+    assert list(rule.channels.all()) == [channel]
+    changed = acmes("PATCH", f"alerts/{rule.pk}", {"threshold": "50.5", "user": "ada", "group_by": ""}).json()
+    assert (changed["threshold"], changed["user"], changed["group_by"], changed["name"]) == (
+        "50.5",
+        "ada",
+        "",
+        "Spend of a user",
+    )
+    assert list(rule.channels.all()) == [channel]
+
+
+BAD = [
+    ({"metric": "price", "threshold": "1"}, "#/name"),
+    ({"name": "x", "metric": "price"}, "#/threshold"),
+    ({"name": "x", "metric": "price", "threshold": "1", "window_minutes": 7}, "#/window_minutes"),
+    ({"name": "x", "metric": "price", "threshold": "1", "window_minutes": "60"}, "#/window_minutes"),
+    ({"name": "x", "metric": "price", "threshold": 1}, "#/threshold"),
+    ({"name": "x", "metric": "price", "threshold": "1", "group_by": "property"}, "#/property_name"),
+    ({"name": "x", "metric": "price", "threshold": "1", "nonsense": 1}, "#/nonsense"),
+]
+
+
+@pytest.mark.parametrize(("sent", "pointer"), BAD)
+def test_a_rule_that_means_nothing_is_refused(acmes: Program, sent, pointer):
+    told = acmes("POST", "alerts", sent)
+    assert (told.status_code, told.json()["errors"][0]["pointer"]) == (400, pointer)
+    assert not AlertRule.objects.exists()
+
+
+def test_a_customers_rule_is_about_itself_and_no_cost(globexs: Program, cast: Cast):
+    about_another = {"name": "x", "metric": "price", "threshold": "1", "customer": str(cast.initech.pk)}
+    told = globexs("POST", "alerts", about_another).json()
+    assert told["customer"] == str(cast.globex.pk)
+    assert globexs("POST", "alerts", {"name": "x", "metric": "margin", "threshold": "1"}).status_code == 400
+    assert AlertRule.objects.count() == 1
+
+
+@pytest.mark.parametrize("name", ["customer", "key", "channels"])
+def test_what_is_somebody_elses_does_not_exist(acmes: Program, cast: Cast, name):
+    foreign = {
+        "customer": str(cast.shady.pk),
+        "key": str(a_proxy_key(cast.shady)[0].pk),
+        "channels": [str(a_channel(Owner(cast.acme, cast.globex)).pk)],  # not even one of its customer's
+    }
+    told = acmes("POST", "alerts", {"name": "x", "metric": "price", "threshold": "1", name: foreign[name]})
+    assert (told.status_code, told.json()["errors"][0]["pointer"]) == (400, f"#/{name}")
+
+
+def test_a_webhooks_secret_is_told_once(acmes: Program, globexs: Program):
+    sent = {"kind": "webhook", "name": "On call", "address": "https://93.184.215.14/hook"}
+    told = acmes("POST", "alert-channels", sent)
+    assert (told.status_code, told.headers["Cache-Control"]) == (201, "no-store")
+    assert told.json()["secret"].startswith("tgwh_")
+    [kept] = acmes.everything("alert-channels")
+    assert (kept["name"], "secret" in kept) == ("On call", False)
+    assert globexs.everything("alert-channels") == []
+    assert acmes("POST", f"alert-channels/{kept['id']}/test").status_code == 200
+    assert acmes("DELETE", f"alert-channels/{kept['id']}").status_code == 204
+    assert acmes("GET", f"alert-channels/{kept['id']}").status_code == 404

@@ -15,7 +15,7 @@ from tests.used import a_property_hour, a_request, an_hour
 HOUR = NOW - timedelta(hours=1)
 YESTERDAY = NOW - timedelta(days=1)
 SECRETS = {"cost", "margin", "cost_per_request", "provider", "model_served", "markup_percent", "provider_cost"}
-SECRETS |= {"price_id", "attempts", "cost_usd"}
+SECRETS |= {"price_id", "rate_rule_id", "attempts", "cost_usd"}
 
 pytestmark = pytest.mark.usefixtures("at_noon")
 

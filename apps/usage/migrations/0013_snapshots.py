@@ -20,7 +20,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ("accounts", "0004_on_client_gone"),
         ("customers", "0006_fees"),
-        ("usage", "0009_coarse_days"),
+        ("usage", "0012_forgotten_spend"),
     ]
 
     operations = [

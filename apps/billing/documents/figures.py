@@ -1,0 +1,64 @@
+"""Amounts, quantities and dates as a document writes them, in its language and currency. Pure."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from babel import Locale
+from babel.dates import format_date
+from babel.numbers import format_currency, format_decimal, get_currency_symbol
+
+from apps.billing.money import minor_units
+
+MOST_PLACES = 12
+
+
+@dataclass(frozen=True)
+class Figures:
+    """How one document writes them."""
+
+    locale: Locale
+    currency: str
+    zone: ZoneInfo
+
+    def amount(self, amount: Decimal) -> str:
+        """With all places that the currency has, also where people in shops leave them out."""
+        places = minor_units(self.currency)
+        return self._money(amount, "0" * places)
+
+    def unit_price(self, price: Decimal) -> str:
+        """With as many places as it takes, no fewer than an amount."""
+        places = minor_units(self.currency)
+        return self._money(price, "0" * places + "#" * (MOST_PLACES - places))
+
+    def quantity(self, quantity: Decimal) -> str:
+        """Exactly, without zeros behind."""
+        return str(format_decimal(quantity.normalize(), locale=self.locale, decimal_quantization=False))
+
+    def percent(self, percent: Decimal) -> str:
+        return f"{self.quantity(percent)} %"
+
+    def rate(self, per_dollar: Decimal) -> str:
+        """What a dollar is worth, with the currency's code: a symbol may be that of several."""
+        return f"{self.quantity(per_dollar)} {self.currency}"
+
+    def day(self, day: date | None) -> str:
+        return format_date(day, "medium", locale=self.locale) if day else ""
+
+    def period(self, since: datetime | None, until: datetime | None) -> str:
+        """Days from the first to the last, in the seller's zone: the instant `until` itself is not part of it."""
+        if since is None or until is None:
+            return ""
+        first = since.astimezone(self.zone).date()
+        last = max((until - timedelta(microseconds=1)).astimezone(self.zone).date(), first)
+        return self.day(first) if first == last else f"{self.day(first)} – {self.day(last)}"
+
+    def _money(self, amount: Decimal, places: str) -> str:
+        pattern = self.locale.currency_formats["standard"].pattern.replace("0.00", f"0.{places}" if places else "0")
+        if pattern.startswith("¤#") and get_currency_symbol(self.currency, self.locale)[-1:].isalpha():
+            pattern = pattern.replace("¤", "¤\u00a0", 1)  # KWD 1.234, not KWD1.234
+        written = format_currency(
+            amount, self.currency, pattern, locale=self.locale, currency_digits=False, decimal_quantization=False
+        )
+        return str(written)

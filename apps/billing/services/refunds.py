@@ -1,0 +1,370 @@
+"""Money that goes back. What was bought with it goes first: credit that is used already is not paid back.
+
+A refund is booked before its provider is asked, so that the credit cannot be used meanwhile, and booked back if the
+provider says no. Nobody knows whether it does when it cannot be reached: the refund waits, and is asked for again
+under the same key. Locks: customer, payment, then wallet, lot, invoice.
+"""
+
+import logging
+from datetime import datetime
+from decimal import Decimal
+from fractions import Fraction
+from uuid import UUID
+
+from django.db import transaction
+
+from apps.accounts import audit
+from apps.accounts.models import User
+from apps.billing.errors import NotEnoughCredit, NotPossible
+from apps.billing.models import (
+    CreditLot,
+    CreditNote,
+    LedgerAccount,
+    LedgerTransaction,
+    Payment,
+    PaymentAllocation,
+    Refund,
+)
+from apps.billing.models.parties import USD
+from apps.billing.money import minor_units, precise, round_half_away, rounded
+from apps.billing.payments.base import Declined, ProviderError, RefundReading, State
+from apps.billing.payments.registry import provider_of
+from apps.billing.services.credit_notes import credit_invoice
+from apps.billing.services.ledger import account_of, book
+from apps.billing.services.lots import add_lot, take_credit
+from apps.billing.services.payments import key_of_lot, set_aside, surplus_of, wallet_for
+from apps.billing.services.receipts import make_receipt
+from apps.billing.services.settling import settle_invoice
+from apps.customers.models import Customer
+from apps.customers.services import lock as lock_customer
+from apps.kit.errors import Refused
+
+logger = logging.getLogger(__name__)
+
+Kind = LedgerAccount.Kind
+Entries = dict[LedgerAccount, Decimal]
+
+
+def refund_payment(payment: Payment, amount: Decimal, *, reason: str, by: User | None, at: datetime) -> Refund:
+    """Pay `amount` of a payment back, in its currency. Raises NotPossible, NotEnoughCredit, nothing changed.
+
+    Of a top-up no more than is left of its credit; of what paid invoices, these are open again by as much, unless a
+    credit note took that off them. The refund is FAILED when the provider refused, PENDING when it could not be
+    reached: `settle_refund` asks again.
+    """
+    refund = _begin(payment, amount, reason, by, at)
+    return settle_refund(refund, at=at)
+
+
+def settle_refund(refund: Refund, *, at: datetime) -> Refund:
+    """Ask the provider for a refund that is pending, and put down what it says. Safe to do again."""
+    if refund.state != Refund.State.PENDING:
+        return refund
+    payment = refund.payment
+    provider = provider_of(payment.organization, payment.provider)
+    try:
+        told = provider.refund(payment.provider_id, refund.amount, payment.currency, str(refund.pk))
+    except Declined as refusal:
+        return _fail(refund, str(refusal), at)
+    except ProviderError as error:
+        Refund.objects.filter(pk=refund.pk, state=Refund.State.PENDING).update(error=str(error)[:300])
+        return Refund.objects.get(pk=refund.pk)
+    return put_down(refund, told, at=at)
+
+
+def put_down(refund: Refund, told: RefundReading, *, at: datetime) -> Refund:
+    """How the provider has it. Pending there: it has it, and tells later."""
+    if told.state is State.FAILED:
+        return _fail(refund, told.error or "The provider could not pay it back.", at)
+    known = Refund.objects.filter(pk=refund.pk).exclude(state=Refund.State.FAILED)
+    known.update(state=Refund.State(told.state.value), provider_id=told.provider_id, error="")
+    refund = Refund.objects.select_related("payment__customer", "payment__organization").get(pk=refund.pk)
+    if refund.state == Refund.State.SUCCEEDED:
+        try:
+            note_refund(refund, at=at)
+        except Refused:  # the money is back all the same; `billing.ask_about_payments` tries again
+            logger.warning("no credit note of refund %s yet", refund.pk, exc_info=True)
+    return refund
+
+
+@transaction.atomic
+def note_refund(refund: Refund, *, at: datetime) -> None:
+    """The credit note of a refund of credit: its receipt is taken back by as much. Once. Raises NotPossible."""
+    lock_customer(refund.payment.customer)
+    payment = _locked(refund.payment)
+    refund.refresh_from_db()
+    if not payment.is_top_up or refund.credit_note_id or refund.state != Refund.State.SUCCEEDED:
+        return
+    receipt = make_receipt(payment, at=at)
+    if receipt is None:
+        return
+    (line,) = receipt.lines.all()
+    refund.credit_note = credit_invoice(
+        receipt,
+        amounts={line.pk: refund.net},
+        settlement=CreditNote.Settlement.REFUND,
+        reason=refund.reason or "Refund",
+        key=f"refund:{refund.pk}",
+        by=refund.created_by,
+        at=at,
+    )
+    refund.save(update_fields=["credit_note"])
+
+
+@transaction.atomic
+def record_refund(payment: Payment, told: RefundReading, *, at: datetime) -> Refund | None:
+    """A refund that was made at the provider, not here. Once, whoever tells of it. None: it came to nothing.
+
+    What it should have taken from the credit, and was used by then, is noted: it cannot be had back.
+    """
+    if told.our_id and (ours := Refund.objects.filter(payment=payment, pk=told.our_id).first()):
+        return put_down(ours, told, at=at)
+    customer = lock_customer(payment.customer)
+    payment = _locked(payment)
+    if known := Refund.objects.filter(payment=payment, provider_id=told.provider_id).first():
+        return put_down(known, told, at=at)
+    amount = min(told.amount, payment.refundable)
+    if told.state is State.FAILED or amount <= 0:
+        return None
+    refund = Refund(payment=payment, provider_id=told.provider_id, amount=amount, created_at=at)
+    refund.reason = "Made at the payment provider."
+    _book(refund, payment, customer, at, takes_what_is_left=True)
+    _record(refund, "payment.refund", None, payment)
+    return put_down(refund, told, at=at)
+
+
+def credit_for(payment: Payment, amount: Decimal) -> Decimal:
+    """The credit that goes with a refund of `amount`: all that is left of it, with the last of the money."""
+    if not payment.is_top_up or not payment.amount:
+        return Decimal(0)
+    taken = sum(
+        (each.credit + each.unrecovered for each in payment.refunds.exclude(state=Refund.State.FAILED)), Decimal(0)
+    )
+    if amount == payment.refundable:
+        return payment.credit - taken
+    return min(precise(Fraction(payment.credit) * Fraction(amount) / Fraction(payment.amount)), payment.credit - taken)
+
+
+def most_refundable(payment: Payment) -> Decimal:
+    """What can go back now: of a top-up, as much as is left of its credit, rounded down to whole minor units."""
+    if not payment.is_top_up or not payment.refundable:
+        return payment.refundable
+    lot = _lot_of(payment)
+    left = lot.remaining if lot else Decimal(0)
+    if left >= credit_for(payment, payment.refundable):
+        return payment.refundable
+    share = Fraction(left) * Fraction(payment.amount) / Fraction(payment.credit)
+    places = minor_units(payment.currency)
+    nearest = round_half_away(share, payment.currency)
+    return nearest if Fraction(nearest) <= share else nearest - rounded(Decimal(1).scaleb(-places), places)
+
+
+@transaction.atomic
+def _begin(payment: Payment, amount: Decimal, reason: str, by: User | None, at: datetime) -> Refund:
+    customer = lock_customer(payment.customer)
+    payment = _locked(payment)
+    if payment.state != Payment.State.SUCCEEDED:
+        raise NotPossible("Only what was paid can be paid back.")
+    if amount != round_half_away(amount, payment.currency):
+        raise NotPossible(f"{payment.currency} has no smaller parts than that.")
+    if not 0 < amount <= payment.refundable:
+        raise NotPossible(f"At most {payment.refundable.normalize():f} {payment.currency} of it can be paid back.")
+    refund = Refund(payment=payment, amount=amount, reason=reason[:300], created_by=by, created_at=at)
+    refund.provider_id = str(refund.pk)
+    _book(refund, payment, customer, at, takes_what_is_left=False)
+    _record(refund, "payment.refund", by, payment)
+    return refund
+
+
+def _book(refund: Refund, payment: Payment, customer: Customer, at: datetime, *, takes_what_is_left: bool) -> None:
+    """Save the refund, with all that follows from it."""
+    credit = credit_for(payment, refund.amount)
+    if payment.is_top_up:
+        refund.net, refund.tax = split(payment, refund.amount)
+    payment.refunded += refund.amount
+    if payment.is_top_up:
+        lot = _lot_of(payment)
+        left = lot.remaining if lot else Decimal(0)
+        if credit > left and not takes_what_is_left:
+            raise NotEnoughCredit("Of its credit too much is used already: pay back less.")
+        refund.credit = min(credit, left)
+        refund.unrecovered = credit - refund.credit
+        refund.save(force_insert=True)
+        _take_back(refund, payment, customer, lot, at)
+    else:
+        refund.credit_note = _waiting_note(payment, refund.amount)
+        refund.save(force_insert=True)
+        key, entries = f"refund:{refund.pk}", _from_invoices(refund, payment, customer)
+        _in_ledger(key, refund, payment, customer, at, entries)
+        _unsettle(refund, payment, at)
+    payment.save(update_fields=["refunded"])
+
+
+def _take_back(refund: Refund, payment: Payment, customer: Customer, lot: CreditLot | None, at: datetime) -> None:
+    against, told = _from_credit(refund, payment), _source(refund, payment)
+    if refund.credit:
+        take_credit(
+            wallet_for(customer, at=at),
+            refund.credit,
+            key=f"refund:{refund.pk}",
+            at=at,
+            kind=LedgerTransaction.Kind.REFUND,
+            against=against,
+            lot=lot,
+            told=told,
+        )
+    else:  # all of it was used
+        _in_ledger(f"refund:{refund.pk}", refund, payment, customer, at, against)
+
+
+def _from_credit(refund: Refund, payment: Payment) -> Entries:
+    """The other side of the credit: what left the till, the revenue that was set aside, what could not be had back.
+
+    The customer owes the amount until the credit note takes it back, and the tax with it. What the note lacks of it,
+    because the two cannot be split into whole cents, is written off.
+    """
+    organization, currency = payment.organization, payment.currency
+    noted, whole = refund.net + refund.tax, refund.credit + refund.unrecovered
+    entries: Entries = {
+        account_of(organization, Kind.CASH, currency): refund.amount,
+        account_of(organization, Kind.RECEIVABLE, currency, payment.customer): -noted,
+    }
+    earned = refund.net if payment.tax_on_top else noted
+    for account, amount in set_aside(payment, earned, whole).items():
+        entries[account] = -amount
+    for code, amount in ((currency, refund.amount - noted), (USD, refund.unrecovered)):
+        lost = account_of(organization, Kind.WRITTEN_OFF, code)
+        entries[lost] = entries.get(lost, Decimal(0)) - amount
+    return entries
+
+
+def split(payment: Payment, amount: Decimal) -> tuple[Decimal, Decimal]:
+    """Net and tax of a refund, as its credit note rounds them; together at most `amount`, at best equal to it."""
+    if not payment.tax:
+        return amount, Decimal(0)
+    before = list(payment.refunds.exclude(state=Refund.State.FAILED))
+    net_left = payment.amount - payment.tax - sum((each.net for each in before), Decimal(0))
+    tax_left = payment.tax - sum((each.tax for each in before), Decimal(0))
+    if amount == payment.refundable:
+        return net_left, tax_left
+    percent = Fraction(sum((Decimal(tax["percent"]) for tax in payment.details["taxes"]), Decimal(0)))
+    unit = Decimal(1).scaleb(-minor_units(payment.currency))
+    net = round_half_away(Fraction(amount) * 100 / (100 + percent), payment.currency) + unit
+    while True:
+        tax = min(round_half_away(Fraction(net) * percent / 100, payment.currency), tax_left)
+        if net + tax <= amount and net <= net_left:
+            return net, tax
+        net -= unit
+
+
+def _waiting_note(payment: Payment, amount: Decimal) -> CreditNote | None:
+    """A credit note on what it paid, of which so much is still to be paid back."""
+    notes = CreditNote.objects.filter(
+        invoice__in=payment.allocations.values("invoice"), settlement=CreditNote.Settlement.REFUND
+    )
+    for note in notes.order_by("sequence"):
+        gone = note.refunds.exclude(state=Refund.State.FAILED).values_list("amount", flat=True)
+        if note.total - sum(gone, Decimal(0)) >= amount:
+            return note
+    return None
+
+
+def _from_invoices(refund: Refund, payment: Payment, customer: Customer) -> Entries:
+    """What the customer paid is owed again, or, where nothing was owed, what we owed is paid."""
+    return {
+        account_of(customer.organization, Kind.CASH, payment.currency): refund.amount,
+        account_of(customer.organization, Kind.RECEIVABLE, payment.currency, customer): -refund.amount,
+    }
+
+
+def _unsettle(refund: Refund, payment: Payment, at: datetime) -> None:
+    """What is over goes first; then the invoices that were paid with it are open again, the last one first."""
+    left = max(-surplus_of(payment), Decimal(0))  # what is over counts this refund already
+    paid: dict[UUID, Decimal] = {}
+    for allocation in payment.allocations.order_by("pk"):
+        paid[allocation.invoice_id] = paid.get(allocation.invoice_id, Decimal(0)) + allocation.amount
+    invoices = {each.invoice_id: each.invoice for each in payment.allocations.select_related("invoice")}
+    for invoice_id in reversed(list(paid)):
+        part = min(left, paid[invoice_id])
+        if part > 0:
+            settle_invoice(invoices[invoice_id], -part, at=at, by=refund.created_by)
+            PaymentAllocation.objects.create(payment=payment, invoice_id=invoice_id, amount=-part, created_at=at)
+            left -= part
+
+
+@transaction.atomic
+def _fail(refund: Refund, error: str, at: datetime) -> Refund:
+    """Nothing went back: what was booked is booked back, and the credit is there again."""
+    customer = lock_customer(refund.payment.customer)
+    payment = _locked(refund.payment)
+    refund = Refund.objects.select_for_update(of=("self",), no_key=True).get(pk=refund.pk)
+    if refund.state == Refund.State.FAILED:
+        return refund
+    refund.state, refund.error = Refund.State.FAILED, error[:300]
+    refund.save(update_fields=["state", "error"])
+    payment.refunded -= refund.amount
+    payment.save(update_fields=["refunded"])
+    key = f"refund_failed:{refund.pk}"
+    if payment.is_top_up:
+        back = {account: -amount for account, amount in _from_credit(refund, payment).items()}
+        if refund.credit:
+            source, told = CreditLot.Source.TOP_UP, _source(refund, payment)
+            wallet = wallet_for(customer, at=at)
+            add_lot(wallet, refund.credit, key=key, at=at, source=source, against=back, told=told)
+        else:
+            _in_ledger(key, refund, payment, customer, at, back)
+    else:
+        back = {account: -amount for account, amount in _from_invoices(refund, payment, customer).items()}
+        _in_ledger(key, refund, payment, customer, at, back)
+        _settle_again(refund, payment, at)
+    _record(refund, "payment.refund_failed", None, payment)
+    return refund
+
+
+def _settle_again(refund: Refund, payment: Payment, at: datetime) -> None:
+    """The invoices that the refund opened are paid again."""
+    left = surplus_of(payment)
+    for allocation in payment.allocations.filter(amount__lt=0).order_by("-pk").select_related("invoice"):
+        invoice = allocation.invoice
+        invoice.refresh_from_db()
+        if part := min(left, -allocation.amount, invoice.due, refund.amount):
+            settle_invoice(invoice, part, at=at, by=None)
+            PaymentAllocation.objects.create(payment=payment, invoice=invoice, amount=part, created_at=at)
+            left -= part
+
+
+def _locked(payment: Payment) -> Payment:
+    rows = Payment.objects.select_for_update(of=("self",), no_key=True)
+    return rows.select_related("customer", "organization").get(pk=payment.pk)
+
+
+def _lot_of(payment: Payment) -> CreditLot | None:
+    return CreditLot.objects.filter(wallet__customer_id=payment.customer_id, key=key_of_lot(payment)).first()
+
+
+def _in_ledger(key: str, refund: Refund, payment: Payment, customer: Customer, at: datetime, entries: Entries) -> None:
+    book(
+        customer.organization,
+        LedgerTransaction.Kind.REFUND,
+        key=key,
+        at=at,
+        entries=entries,
+        customer=customer,
+        source=_source(refund, payment),
+    )
+
+
+def _source(refund: Refund, payment: Payment) -> dict[str, str]:
+    return {"refund": str(refund.pk), "payment": str(payment.pk), "reason": refund.reason}
+
+
+def _record(refund: Refund, action: str, by: User | None, payment: Payment) -> None:
+    changes: audit.Changes = {
+        "amount": (None, refund.amount),
+        "currency": (None, payment.currency),
+        "credit": (None, refund.credit),
+        "reason": (None, refund.reason or refund.error),
+    }
+    who = {} if by else {"actor_label": payment.provider}
+    customer = payment.customer
+    audit.record(customer.organization, action, payment, actor=by, changes=changes, customer=customer, **who)
