@@ -113,10 +113,11 @@ def snapshot_to_show(asked: Asked, *, at: datetime) -> Snapshot | None:
         return None
     _note_look(found, at)
     age = at - found.as_of
-    is_right = found.totals == _totals(asked)
-    if age >= _rests(found, is_right=is_right):
+    found.is_behind = found.totals != _totals(asked)
+    if age >= _rests(found, is_right=not found.is_behind):
         _ask_for(asked)
-    return found if is_right or (found.took_ms >= SLOW_MS and age < TOO_OLD) else None
+    is_to_show = not found.is_behind or (found.took_ms >= SLOW_MS and age < TOO_OLD)
+    return found if is_to_show else None
 
 
 @contextmanager

@@ -65,7 +65,8 @@ def test_it_is_shown_as_long_as_nothing_was_added(asked, clock, enqueued):
     snapshot = taken(asked, took_ms=1)
     assert (snapshot.users, snapshot.as_of) == (1, NOW)
     for later in (NOW, NOW + timedelta(hours=23)):
-        assert snapshot_to_show(asked, at=later) == snapshot
+        found = snapshot_to_show(asked, at=later)
+        assert (found, found.as_of_in(ZONE)) == (snapshot, None)
     assert not take_snapshot(asked)
     assert enqueued == []
 
@@ -99,6 +100,7 @@ def test_it_is_shown_while_behind_and_taken_anew_not_too_often(
     with django_capture_on_commit_callbacks(execute=True):
         found = snapshot_to_show(asked, at=at)
     assert (found == snapshot, enqueued) == (is_shown, [asked] if is_due else [])
+    assert found is None or found.as_of_in(ZoneInfo("Asia/Tokyo")) == NOW
     clock.move_to(at, tick=False)
     assert take_snapshot(asked) == is_due
     assert SnapshotUser.objects.count() == (3 if is_due else 1)  # the old ones stay for who reads them
