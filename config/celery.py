@@ -12,6 +12,7 @@ app.autodiscover_tasks()
 app.autodiscover_tasks(["apps.billing"], related_name="plan_tasks")
 app.autodiscover_tasks(["apps.billing"], related_name="wallet_tasks")
 app.autodiscover_tasks(["apps.billing"], related_name="payment_tasks")
+app.autodiscover_tasks(["apps.billing"], related_name="wallet_tasks")
 app.autodiscover_tasks(["apps.billing"], related_name="invoice_tasks")
 app.autodiscover_tasks(["apps.billing"], related_name="document_tasks")
 
@@ -23,6 +24,7 @@ app.conf.beat_schedule = {  # a late, doubled or killed run is harmless: see eac
     "forget bodies that were kept long enough": {"task": "bodies.forget_expired", "schedule": 60 * EVERY_MINUTE},
     "delete bodies that no policy keeps": {"task": "bodies.enforce_all", "schedule": 24 * 60 * EVERY_MINUTE},
     "forget old batches": {"task": "usage.forget_batches", "schedule": 60 * EVERY_MINUTE},
+    "keep what pages show": {"task": "usage.keep_snapshots", "schedule": EVERY_MINUTE, "options": {"expires": 60}},
     "forget old usage": {"task": "usage.forget_old", "schedule": 6 * 60 * EVERY_MINUTE},
     "take up exports again": {"task": "exports.resume", "schedule": EVERY_MINUTE, "options": {"expires": 60}},
     "forget exports": {"task": "exports.forget", "schedule": 60 * EVERY_MINUTE},

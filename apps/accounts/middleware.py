@@ -45,6 +45,7 @@ THROTTLES: Mapping[str, tuple[tuple[Any, str], ...]] = {
     "customer-invitation-accept": (("ip", "20/h"),),
     "console:export-add": (("user", "30/h"),),
     "portal:export-add": (("user", "30/h"),),
+    "portal:voucher-redeem": (("user", "20/h"), ("ip", "60/h")),
 }
 
 

@@ -1,5 +1,7 @@
 """Live usage for whoever calls with a proxy key: what was spent, what is left."""
 
+from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.utils import timezone
@@ -11,6 +13,9 @@ from apps.api.authentication import ProxyKeyAuthentication
 from apps.api.permissions import HasProxyKey
 from apps.api.serializers import FiguresSerializer, GroupSerializer, LimitSerializer
 from apps.api.throttling import PerKey
+from apps.billing.models import Wallet
+from apps.billing.queries.wallets import figures_of
+from apps.customers.models import Customer
 from apps.keys.models import ProxyKey
 from apps.limits.terms import Scope as LimitScope
 from apps.usage.queries import Scope, grouped_by, named_period, totals
@@ -18,7 +23,10 @@ from apps.usage.standing import standings_of
 
 
 class LiveUsage(APIView):
-    """`GET /v1/tollgate/usage`: this month's usage with the key, by model, and where it and its customer stand."""
+    """`GET /v1/tollgate/usage`: this month's usage with the key, by model, and where it and its customer stand.
+
+    With the credit that is left, where usage is paid from credit.
+    """
 
     authentication_classes = (ProxyKeyAuthentication,)
     permission_classes = (HasProxyKey,)
@@ -48,5 +56,20 @@ class LiveUsage(APIView):
                     "models": GroupSerializer(grouped_by(scope, "sold_as"), many=True).data,
                 },
                 "limits": None if limits is None else LimitSerializer(limits, many=True).data,
+                "credit": _credit_of(customer, now),
             }
         )
+
+
+def _credit_of(customer: Customer, at: datetime) -> dict[str, Any] | None:
+    """What is left in the wallet, as of the last draw: usage of the last minute may not be off it yet."""
+    wallet = Wallet.objects.filter(customer=customer).select_related("account", "customer__organization").first()
+    if wallet is None:
+        return None
+    figures = figures_of([wallet], at=at)[wallet.pk]
+    return {
+        "is_prepaid": wallet.is_prepaid,
+        "balance": f"{figures.balance.normalize():f}",
+        "expires_within_30_days": f"{figures.expiring.normalize():f}",
+        "next_expiry": figures.next_expiry.isoformat() if figures.next_expiry else None,
+    }

@@ -13,13 +13,16 @@ from django.http import QueryDict, StreamingHttpResponse
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.models import Organization
+from apps.customers.fields import CustomerField
 from apps.customers.models import Customer, EndUser
 from apps.kit.sparks import Spark, sparkline
 from apps.usage.queries import Scope, property_names
 from apps.usage.queries.groups import models_used, properties_used
 from apps.usage.queries.measures import rounded
+from apps.usage.queries.snapshot_users import every_user_of, users_of
 from apps.usage.queries.users import ExportedUser, UserFilter, UserKey, UserPage, UserRow, every_user, users
 from apps.usage.ranges import PeriodChoice, Range, chosen_range
+from apps.usage.snapshots import Asked, kept_if_slow, snapshot_to_show
 from apps.usage.tables import csv_lines
 
 PAGE = 50
@@ -92,9 +95,7 @@ class UsersFilter(forms.Form):
     """Which users. Empty: all of them."""
 
     q = forms.CharField(label=_("User"), required=False, max_length=512, widget=forms.TextInput({"type": "search"}))
-    customer = forms.ModelChoiceField(
-        Customer.objects.none(), label=_("Customer"), required=False, empty_label=_("all")
-    )
+    customer = CustomerField()
     model = forms.CharField(
         label=_("Model"), required=False, max_length=512, widget=forms.TextInput({"list": "models-used"})
     )
@@ -128,6 +129,11 @@ class UsersFilter(forms.Form):
         """The one that is meant; None: all."""
         return self._only or self.cleaned_data.get("customer")
 
+    @property
+    def names(self) -> dict[UUID, str]:
+        """Of the customers that can be chosen."""
+        return {} if self._only else self.fields["customer"].names  # type: ignore[attr-defined, no-any-return]
+
     def scope(self, organization: Organization, chosen: Range) -> Scope:
         model = self.cleaned_data.get("model") or None
         scope = Scope(organization.pk, *chosen.period, customer_id=self.whose.pk if self.whose else None)
@@ -141,6 +147,20 @@ class UsersFilter(forms.Form):
             property=(cleaned["name"], cleaned["value"]) if cleaned.get("name") else None,
             min_price=least if self._only else None,
             min_cost=None if self._only else least,
+        )
+
+    def in_snapshot(self, organization: Organization, chosen: Range) -> Asked:
+        """What a snapshot can be taken of: the rest is looked for in it."""
+        scope, narrowed = self.scope(organization, chosen), self.narrowed()
+        name, value = narrowed.property or (None, None)
+        return Asked(
+            organization.pk,
+            *chosen.as_asked,
+            customer_id=scope.customer_id,
+            model=scope.model,
+            sold_as=scope.sold_as,
+            name=name,
+            value=value,
         )
 
     def asked(self) -> dict[str, str]:
@@ -187,6 +207,7 @@ class UserTable:
     periods: list[PeriodChoice]
     spreads_query: str  # likewise, of how its users are spread
     models: list[str]  # that can be chosen
+    as_of: datetime | None  # in the organization's zone; None: as of now
 
     @property
     def is_narrowed(self) -> bool:
@@ -207,11 +228,9 @@ def user_table(
     """A page of it. A form that makes no sense shows nothing, and says why."""
     chosen, form, order = chosen_users(asked, organization, customer, at)
     number = _number(asked.get("page"))
-    found = UserPage([], 0)
+    found, as_of = UserPage([], 0), None
     if form.is_valid():
-        scope = form.scope(organization, chosen)
-        found = users(scope, chosen.zone, order=order, narrowed=form.narrowed(), limit=PAGE, offset=(number - 1) * PAGE)
-    names = {} if customer else dict(organization.customers.values_list("pk", "name"))
+        found, as_of = _found(form, organization, chosen, order, number, at)
     everything = form.asked() | chosen.query()
 
     def query(**changes: str) -> str:
@@ -222,7 +241,7 @@ def user_table(
         form,
         chosen,
         [_header(column, order, query) for column in columns_for(customer)],
-        _shown(found, names, url, chosen),
+        _shown(found, form.names, url, chosen),
         found.total,
         first + 1,
         first + len(found.rows),
@@ -234,7 +253,21 @@ def user_table(
         chosen.choices(form.asked() | {"sort": order}),
         urlencode({name: value for name, value in everything.items() if name in SPREAD_BY}),
         _models(organization, customer, chosen),
+        as_of,
     )
+
+
+def _found(
+    form: UsersFilter, organization: Organization, chosen: Range, order: str, number: int, at: datetime
+) -> tuple[UserPage, datetime | None]:
+    """A page of users, and as of when; None: as of now."""
+    asked, narrowed, offset = form.in_snapshot(organization, chosen), form.narrowed(), (number - 1) * PAGE
+    if snapshot := snapshot_to_show(asked, at=at):
+        page = users_of(snapshot, chosen.zone, order=order, narrowed=narrowed, limit=PAGE, offset=offset)
+        return page, snapshot.as_of.astimezone(chosen.zone)
+    with kept_if_slow(asked):
+        page = users(asked.scope, chosen.zone, order=order, narrowed=narrowed, limit=PAGE, offset=offset)
+    return page, None
 
 
 def users_csv(
@@ -242,11 +275,14 @@ def users_csv(
 ) -> StreamingHttpResponse:
     """All users that are chosen, in the table's order, as a file that is written while it is read. Times are in UTC."""
     chosen, form, order = chosen_users(asked, organization, customer, at)
-    names = {} if customer else dict(organization.customers.values_list("pk", "name"))
     rows: Iterator[dict[str, object]] = iter(())
     if form.is_valid():
-        found = every_user(form.scope(organization, chosen), chosen.zone, order=order, narrowed=form.narrowed())
-        rows = (_cells(user, names) for user in found)
+        snapshot = snapshot_to_show(form.in_snapshot(organization, chosen), at=at)
+        if snapshot:  # as on the page that it is asked from
+            found = every_user_of(snapshot, order=order, narrowed=form.narrowed())
+        else:
+            found = every_user(form.scope(organization, chosen), chosen.zone, order=order, narrowed=form.narrowed())
+        rows = (_cells(user, form.names) for user in found)
     hidden = OPERATORS if customer else frozenset()
     columns = [name for name in EXPORTED if name not in hidden]
     response = StreamingHttpResponse(csv_lines(columns, rows), content_type="text/csv; charset=utf-8")

@@ -6,6 +6,9 @@ from decimal import Decimal
 import pytest
 from django.test import Client
 
+from apps.billing.services.drawing import draw_usage
+from apps.billing.services.lots import grant_credit
+from apps.billing.services.wallets import open_wallet
 from apps.customers.services import suspend_customer, update_customer
 from apps.keys.services.proxy_keys import limit_proxy_key, revoke_proxy_key
 from apps.proxy.protocols import routes
@@ -57,6 +60,26 @@ def test_this_months_usage_with_the_key_and_what_is_left(client: Client, cast: C
             limit("customer", "monthly_cap", "usd", "50", "13.75", "36.25", "2026-04-01T00:00:00+00:00"),
             limit("key", "daily_cap", "usd", "5", "3.75", "1.25", "2026-03-11T00:00:00+00:00"),
         ],
+        "credit": None,
+    }
+
+
+def test_the_credit_that_is_left(client: Client, cast: Cast):
+    _, plain = a_proxy_key(cast.globex)
+    wallet = open_wallet(cast.globex, by=None, at=NOW)
+    grant_credit(wallet, Decimal(10), key="a", by=None, at=NOW, expires_at=NOW + timedelta(days=5))
+    grant_credit(wallet, Decimal(20), key="b", by=None, at=NOW)
+    an_hour(cast.globex, HOUR, price=Decimal("2.5"))
+    told = ask(client, plain).json()
+    assert told["limits"] == [limit("customer", "prepaid_credit", "usd", "30", "2.5", "27.5", None)]
+    draw_usage(wallet.pk, at=NOW)
+    told = ask(client, plain).json()
+    assert told["limits"] == [limit("customer", "prepaid_credit", "usd", "30", "2.5", "27.5", None)]
+    assert told["credit"] == {
+        "is_prepaid": True,
+        "balance": "27.5",
+        "expires_within_30_days": "7.5",
+        "next_expiry": "2026-03-15T12:00:00+00:00",
     }
 
 

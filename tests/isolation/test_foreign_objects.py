@@ -19,22 +19,35 @@ from apps.alerts.owners import Owner
 from apps.alerts.services.channels import add_subscription
 from apps.alerts.terms import EventKind
 from apps.analyses.services import save_analysis
-from apps.billing.models import TaxRate
+from apps.billing.models import TaxRate, Voucher
 from apps.billing.services.coupons import add_coupon
+from apps.billing.services.vouchers import make_vouchers
 from apps.customers.models import Customer
 from apps.exports.models import Export
 from apps.limits.services import set_end_user_limits
 from apps.pricing.rate_cards import add_rate_card
 from tests.alerts.conftest import a_channel, a_finding, a_rule
 from tests.billing.making import a_credit_note, an_invoice
+from tests.billing.payments.objects import of_payments
 from tests.billing.plans import a_plan
+from tests.billing.wallets import a_lot, a_wallet
 from tests.cast import Cast, a_customer_member, a_member, a_model_alias, a_provider_key, a_proxy_key, an_api_token
 from tests.isolation.pages import Page, pages
 from tests.used import a_request
 
 OURS = (
-    "accounts", "customers", "keys", "limits", "pricing", "usage", "exports", "analyses", "bodies", "alerts", "billing",
-)  # fmt: skip
+    "accounts",
+    "customers",
+    "keys",
+    "limits",
+    "pricing",
+    "usage",
+    "billing",
+    "exports",
+    "analyses",
+    "bodies",
+    "alerts",
+)
 PAGES = [page for page in pages() if page.arguments]
 Objects = Mapping[str, object]
 
@@ -53,11 +66,13 @@ def of_operator(organization: Organization, customer: Customer) -> Objects:
         "request_id": a_request(customer, timezone.now()).id,
         "export_id": an_export(organization, None).pk,
         "analysis_id": save_analysis(organization, None, name="Ours", asked={}, by=None).pk,
+        "voucher_id": a_voucher(customer).pk,
         "card_id": a_rate_card(organization),
         **of_plans(organization),
         "rate_id": TaxRate.objects.create(organization=organization, name="VAT", percent=20).pk,
         **of_billing(customer),
         **of_alerts(Owner(organization), customer),
+        **of_payments(customer),
     }
 
 
@@ -79,6 +94,7 @@ def of_customer(customer: Customer) -> Objects:
         "analysis_id": save_analysis(customer.organization, customer, name="Ours", asked={}, by=None).pk,
         **of_billing(customer),
         **of_alerts(Owner(customer.organization, customer), customer),
+        **of_payments(customer),
     }
 
 
@@ -93,6 +109,13 @@ def an_export(organization: Organization, customer: Customer | None) -> Export:
     now = timezone.now()
     fields = {"state": Export.State.DONE, "expires_at": now + timedelta(days=1), "format": "csv"}
     return Export.objects.create(organization=organization, customer=customer, **fields)
+
+
+def a_voucher(customer: Customer) -> Voucher:
+    """Of the customer's operator; and the customer has a wallet, with credit in it."""
+    a_lot(a_wallet(customer), "10")
+    [(voucher, _code)] = make_vouchers(customer.organization, Decimal(5), by=None, at=timezone.now())
+    return voucher
 
 
 def a_rate_card(organization: Organization) -> object:

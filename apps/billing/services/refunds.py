@@ -5,26 +5,41 @@ provider says no. Nobody knows whether it does when it cannot be reached: the re
 under the same key. Locks: customer, payment, then wallet, lot, invoice.
 """
 
+import logging
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
+from uuid import UUID
 
 from django.db import transaction
 
 from apps.accounts import audit
 from apps.accounts.models import User
 from apps.billing.errors import NotEnoughCredit, NotPossible
-from apps.billing.models import CreditLot, LedgerAccount, LedgerTransaction, Payment, PaymentAllocation, Refund
+from apps.billing.models import (
+    CreditLot,
+    CreditNote,
+    LedgerAccount,
+    LedgerTransaction,
+    Payment,
+    PaymentAllocation,
+    Refund,
+)
 from apps.billing.models.parties import USD
 from apps.billing.money import minor_units, precise, round_half_away, rounded
 from apps.billing.payments.base import Declined, ProviderError, RefundReading, State
 from apps.billing.payments.registry import provider_of
+from apps.billing.services.credit_notes import credit_invoice
 from apps.billing.services.ledger import account_of, book
 from apps.billing.services.lots import add_lot, take_credit
-from apps.billing.services.payments import key_of_lot, surplus_of, wallet_for
+from apps.billing.services.payments import key_of_lot, set_aside, surplus_of, wallet_for
+from apps.billing.services.receipts import make_receipt
 from apps.billing.services.settling import settle_invoice
 from apps.customers.models import Customer
 from apps.customers.services import lock as lock_customer
+from apps.kit.errors import Refused
+
+logger = logging.getLogger(__name__)
 
 Kind = LedgerAccount.Kind
 Entries = dict[LedgerAccount, Decimal]
@@ -63,7 +78,37 @@ def put_down(refund: Refund, told: RefundReading, *, at: datetime) -> Refund:
         return _fail(refund, told.error or "The provider could not pay it back.", at)
     known = Refund.objects.filter(pk=refund.pk).exclude(state=Refund.State.FAILED)
     known.update(state=Refund.State(told.state.value), provider_id=told.provider_id, error="")
-    return Refund.objects.get(pk=refund.pk)
+    refund = Refund.objects.select_related("payment__customer", "payment__organization").get(pk=refund.pk)
+    if refund.state == Refund.State.SUCCEEDED:
+        try:
+            note_refund(refund, at=at)
+        except Refused:  # the money is back all the same; `billing.ask_about_payments` tries again
+            logger.warning("no credit note of refund %s yet", refund.pk, exc_info=True)
+    return refund
+
+
+@transaction.atomic
+def note_refund(refund: Refund, *, at: datetime) -> None:
+    """The credit note of a refund of credit: its receipt is taken back by as much. Once. Raises NotPossible."""
+    lock_customer(refund.payment.customer)
+    payment = _locked(refund.payment)
+    refund.refresh_from_db()
+    if not payment.is_top_up or refund.credit_note_id or refund.state != Refund.State.SUCCEEDED:
+        return
+    receipt = make_receipt(payment, at=at)
+    if receipt is None:
+        return
+    (line,) = receipt.lines.all()
+    refund.credit_note = credit_invoice(
+        receipt,
+        amounts={line.pk: refund.net},
+        settlement=CreditNote.Settlement.REFUND,
+        reason=refund.reason or "Refund",
+        key=f"refund:{refund.pk}",
+        by=refund.created_by,
+        at=at,
+    )
+    refund.save(update_fields=["credit_note"])
 
 
 @transaction.atomic
@@ -82,11 +127,10 @@ def record_refund(payment: Payment, told: RefundReading, *, at: datetime) -> Ref
     if told.state is State.FAILED or amount <= 0:
         return None
     refund = Refund(payment=payment, provider_id=told.provider_id, amount=amount, created_at=at)
-    refund.state = Refund.State(told.state.value)
     refund.reason = "Made at the payment provider."
     _book(refund, payment, customer, at, takes_what_is_left=True)
     _record(refund, "payment.refund", None, payment)
-    return refund
+    return put_down(refund, told, at=at)
 
 
 def credit_for(payment: Payment, amount: Decimal) -> Decimal:
@@ -135,7 +179,8 @@ def _begin(payment: Payment, amount: Decimal, reason: str, by: User | None, at: 
 def _book(refund: Refund, payment: Payment, customer: Customer, at: datetime, *, takes_what_is_left: bool) -> None:
     """Save the refund, with all that follows from it."""
     credit = credit_for(payment, refund.amount)
-    refund.tax = _tax_in(payment, payment.refunded + refund.amount) - _tax_in(payment, payment.refunded)
+    if payment.is_top_up:
+        refund.net, refund.tax = split(payment, refund.amount)
     payment.refunded += refund.amount
     if payment.is_top_up:
         lot = _lot_of(payment)
@@ -147,6 +192,7 @@ def _book(refund: Refund, payment: Payment, customer: Customer, at: datetime, *,
         refund.save(force_insert=True)
         _take_back(refund, payment, customer, lot, at)
     else:
+        refund.credit_note = _waiting_note(payment, refund.amount)
         refund.save(force_insert=True)
         key, entries = f"refund:{refund.pk}", _from_invoices(refund, payment, customer)
         _in_ledger(key, refund, payment, customer, at, entries)
@@ -172,31 +218,55 @@ def _take_back(refund: Refund, payment: Payment, customer: Customer, lot: Credit
 
 
 def _from_credit(refund: Refund, payment: Payment) -> Entries:
-    """The other side of the credit: what left the till, the tax in it, and what could not be had back."""
-    organization, tax = payment.organization, refund.tax
-    is_inclusive = payment.details.get("treatment") == "inclusive"
-    of_credit = refund.amount if is_inclusive else refund.amount - tax
+    """The other side of the credit: what left the till, the revenue that was set aside, what could not be had back.
+
+    The customer owes the amount until the credit note takes it back, and the tax with it. What the note lacks of it,
+    because the two cannot be split into whole cents, is written off.
+    """
+    organization, currency = payment.organization, payment.currency
+    noted, whole = refund.net + refund.tax, refund.credit + refund.unrecovered
     entries: Entries = {
-        account_of(organization, Kind.CASH, payment.currency): refund.amount,
-        account_of(organization, Kind.TAX, payment.currency): -tax,
+        account_of(organization, Kind.CASH, currency): refund.amount,
+        account_of(organization, Kind.RECEIVABLE, currency, payment.customer): -noted,
     }
-    if is_inclusive:
-        entries[account_of(organization, Kind.REVENUE, payment.currency)] = tax
-    lost = account_of(organization, Kind.WRITTEN_OFF, USD)
-    whole = refund.credit + refund.unrecovered
-    entries[lost] = -refund.unrecovered
-    if payment.currency != USD:
-        entries[account_of(organization, Kind.EXCHANGE, payment.currency)] = -of_credit
-        entries[account_of(organization, Kind.EXCHANGE, USD)] = whole
-    elif of_credit != whole:
-        entries[account_of(organization, Kind.EXCHANGE, USD)] = whole - of_credit
+    earned = refund.net if payment.tax_on_top else noted
+    for account, amount in set_aside(payment, earned, whole).items():
+        entries[account] = -amount
+    for code, amount in ((currency, refund.amount - noted), (USD, refund.unrecovered)):
+        lost = account_of(organization, Kind.WRITTEN_OFF, code)
+        entries[lost] = entries.get(lost, Decimal(0)) - amount
     return entries
 
 
-def _tax_in(payment: Payment, amount: Decimal) -> Decimal:
-    """The tax in so much of the payment: of all parts together, it is the tax of the whole."""
-    share = Fraction(amount) / Fraction(payment.amount)
-    return round_half_away(Fraction(payment.tax) * share, payment.currency)
+def split(payment: Payment, amount: Decimal) -> tuple[Decimal, Decimal]:
+    """Net and tax of a refund, as its credit note rounds them; together at most `amount`, at best equal to it."""
+    if not payment.tax:
+        return amount, Decimal(0)
+    before = list(payment.refunds.exclude(state=Refund.State.FAILED))
+    net_left = payment.amount - payment.tax - sum((each.net for each in before), Decimal(0))
+    tax_left = payment.tax - sum((each.tax for each in before), Decimal(0))
+    if amount == payment.refundable:
+        return net_left, tax_left
+    percent = Fraction(sum((Decimal(tax["percent"]) for tax in payment.details["taxes"]), Decimal(0)))
+    unit = Decimal(1).scaleb(-minor_units(payment.currency))
+    net = round_half_away(Fraction(amount) * 100 / (100 + percent), payment.currency) + unit
+    while True:
+        tax = min(round_half_away(Fraction(net) * percent / 100, payment.currency), tax_left)
+        if net + tax <= amount and net <= net_left:
+            return net, tax
+        net -= unit
+
+
+def _waiting_note(payment: Payment, amount: Decimal) -> CreditNote | None:
+    """A credit note on what it paid, of which so much is still to be paid back."""
+    notes = CreditNote.objects.filter(
+        invoice__in=payment.allocations.values("invoice"), settlement=CreditNote.Settlement.REFUND
+    )
+    for note in notes.order_by("sequence"):
+        gone = note.refunds.exclude(state=Refund.State.FAILED).values_list("amount", flat=True)
+        if note.total - sum(gone, Decimal(0)) >= amount:
+            return note
+    return None
 
 
 def _from_invoices(refund: Refund, payment: Payment, customer: Customer) -> Entries:
@@ -210,7 +280,7 @@ def _from_invoices(refund: Refund, payment: Payment, customer: Customer) -> Entr
 def _unsettle(refund: Refund, payment: Payment, at: datetime) -> None:
     """What is over goes first; then the invoices that were paid with it are open again, the last one first."""
     left = max(-surplus_of(payment), Decimal(0))  # what is over counts this refund already
-    paid: dict[object, Decimal] = {}
+    paid: dict[UUID, Decimal] = {}
     for allocation in payment.allocations.order_by("pk"):
         paid[allocation.invoice_id] = paid.get(allocation.invoice_id, Decimal(0)) + allocation.amount
     invoices = {each.invoice_id: each.invoice for each in payment.allocations.select_related("invoice")}

@@ -14,7 +14,7 @@ from django.db.models import Count, F, Func, Q, Sum, TextField
 
 from apps.customers.plan_fees import Fees
 from apps.usage.queries.figures import Figures, Scope, figure_sums
-from apps.usage.queries.groups import Dimension, grouped_by
+from apps.usage.queries.groups import COLUMNS, Dimension
 from apps.usage.queries.measures import measured
 from apps.usage.queries.users import UserKey
 
@@ -91,9 +91,10 @@ def profits_by(
 ) -> list[Profit[UUID | str | None]]:
     """Of every customer, model or the like, the most profitable first. fees: what each paid besides, in the range."""
     fees = fees or {}
+    rows = scope.sum_rows(dimension).values(group=F(COLUMNS[dimension])).annotate(paid=Sum("price"), costs=Sum("cost"))
     found = [
-        Profit(group.value, group.figures.price, group.figures.cost, _fee(fees, group.value))
-        for group in grouped_by(scope, dimension)
+        Profit(row["group"], row["paid"], row["costs"], _fee(fees, row["group"]))
+        for row in rows.order_by("-paid", "group")
     ]
     return sorted(found, key=lambda each: -each.profit)
 
