@@ -12,7 +12,9 @@ app.autodiscover_tasks()
 app.autodiscover_tasks(["apps.billing"], related_name="plan_tasks")
 app.autodiscover_tasks(["apps.billing"], related_name="wallet_tasks")
 app.autodiscover_tasks(["apps.billing"], related_name="payment_tasks")
+app.autodiscover_tasks(["apps.billing"], related_name="wallet_tasks")
 app.autodiscover_tasks(["apps.billing"], related_name="invoice_tasks")
+app.autodiscover_tasks(["apps.billing"], related_name="document_tasks")
 
 EVERY_MINUTE = 60.0
 
@@ -22,6 +24,7 @@ app.conf.beat_schedule = {  # a late, doubled or killed run is harmless: see eac
     "forget bodies that were kept long enough": {"task": "bodies.forget_expired", "schedule": 60 * EVERY_MINUTE},
     "delete bodies that no policy keeps": {"task": "bodies.enforce_all", "schedule": 24 * 60 * EVERY_MINUTE},
     "forget old batches": {"task": "usage.forget_batches", "schedule": 60 * EVERY_MINUTE},
+    "keep what pages show": {"task": "usage.keep_snapshots", "schedule": EVERY_MINUTE, "options": {"expires": 60}},
     "forget old usage": {"task": "usage.forget_old", "schedule": 6 * 60 * EVERY_MINUTE},
     "take up exports again": {"task": "exports.resume", "schedule": EVERY_MINUTE, "options": {"expires": 60}},
     "forget exports": {"task": "exports.forget", "schedule": 60 * EVERY_MINUTE},
@@ -53,5 +56,12 @@ app.conf.beat_schedule = {  # a late, doubled or killed run is harmless: see eac
     },
     "ask about payments": {"task": "billing.ask_about_payments", "schedule": 2 * EVERY_MINUTE},
     "top up what is low": {"task": "billing.top_up_what_is_low", "schedule": 10 * EVERY_MINUTE},
+    "send invoices": {"task": "billing.send_invoices", "schedule": EVERY_MINUTE, "options": {"expires": 60}},
+    "remind of what is overdue": {
+        "task": "billing.remind",
+        "schedule": 60 * EVERY_MINUTE,
+        "options": {"expires": 3000},
+    },
+    "let in who paid": {"task": "billing.reinstate_all", "schedule": EVERY_MINUTE, "options": {"expires": 60}},
     "tell that a worker lives": {"task": "ops.beat", "schedule": 10.0, "options": {"expires": 10}},
 }

@@ -1,8 +1,12 @@
 """Payments in the background. Each is safe to be late, twice, at once, or killed."""
 
+# Celery carries no types.
+# mypy: disable-error-code="untyped-decorator"
+
 import logging
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 from celery import shared_task
@@ -16,7 +20,7 @@ from apps.billing.services.auto_top_up import due_wallet_ids, top_up_by_itself
 from apps.billing.services.collecting import ask_about, collect_invoice
 from apps.billing.services.payment_events import process_event
 from apps.billing.services.receipts import make_receipt
-from apps.billing.services.refunds import settle_refund
+from apps.billing.services.refunds import note_refund, settle_refund
 from apps.kit.errors import Refused
 
 logger = logging.getLogger(__name__)
@@ -36,7 +40,7 @@ def auto_top_up(wallet_id: str) -> None:
 def top_up_what_is_low() -> None:
     """Wallets that ran low while their card was declined, or nobody could be asked."""
     for wallet_id in due_wallet_ids(at=timezone.now()):
-        _try(lambda wallet_id=wallet_id: top_up_by_itself(wallet_id, at=timezone.now()), f"wallet {wallet_id}")
+        _try(partial(top_up_by_itself, wallet_id, at=timezone.now()), f"wallet {wallet_id}")
 
 
 @shared_task(name="billing.collect_invoice", acks_late=True, ignore_result=True)
@@ -60,17 +64,20 @@ def ask_about_payments() -> None:
     payments = Payment.objects.select_related("customer__organization", "organization", "invoice")
     pending = payments.filter(state=Payment.State.PENDING, created_at__range=(now - ASKED_FOR, before))
     for payment in pending.exclude(provider="manual").order_by("created_at")[:AT_ONCE]:
-        _try(lambda payment=payment: ask_about(payment, at=now), f"payment {payment.pk}")
+        _try(partial(ask_about, payment, at=now), f"payment {payment.pk}")
     refunds = Refund.objects.filter(state=Refund.State.PENDING, created_at__range=(now - ASKED_FOR, before))
     for refund in refunds.select_related("payment__organization", "payment__customer")[:AT_ONCE]:
-        _try(lambda refund=refund: settle_refund(refund, at=now), f"refund {refund.pk}")
+        _try(partial(settle_refund, refund, at=now), f"refund {refund.pk}")
+    unnoted = Refund.objects.filter(state=Refund.State.SUCCEEDED, payment__credit__gt=0, credit_note=None)
+    for refund in unnoted.filter(created_at__lt=before).select_related("payment__customer")[:AT_ONCE]:
+        _try(partial(note_refund, refund, at=now), f"credit note of refund {refund.pk}")
     for event in PaymentEvent.objects.filter(processed_at=None, received_at__lt=before).order_by("pk")[:AT_ONCE]:
-        _try(lambda event=event: process_event(event, at=now), f"event {event.event_id}")
-    paid = payments.filter(state=Payment.State.SUCCEEDED, credit__gt=0, invoice=None)
+        _try(partial(process_event, event, at=now), f"event {event.event_id}")
+    paid = payments.filter(state=Payment.State.SUCCEEDED, credit__gt=0, amount__gt=0, invoice=None)
     for payment in paid.filter(paid_at__lt=before).order_by("paid_at")[:AT_ONCE]:
-        _try(lambda payment=payment: make_receipt(payment, at=now), f"receipt of {payment.pk}")
+        _try(partial(make_receipt, payment, at=now), f"receipt of {payment.pk}")
     for invoice in _uncollected()[:AT_ONCE]:
-        _try(lambda invoice=invoice: collect_invoice(invoice, at=now), f"invoice {invoice.number}")
+        _try(partial(collect_invoice, invoice, at=now), f"invoice {invoice.number}")
 
 
 def _uncollected() -> list[Invoice]:

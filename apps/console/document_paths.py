@@ -20,7 +20,17 @@ document_paths = [
         name="customer-billing-details",
     ),
     path("billing/invoices/<uuid:invoice_id>.pdf", documents.invoice_pdf, name="invoice-pdf"),
+    path("billing/invoices/<uuid:invoice_id>/document/", documents.invoice_page, name="invoice-document"),
     path("billing/invoices/<uuid:invoice_id>.json", documents.invoice_json, name="invoice-json"),
     path("billing/credit-notes/<uuid:note_id>.pdf", documents.credit_note_pdf, name="credit-note-pdf"),
     path("billing/credit-notes/<uuid:note_id>.json", documents.credit_note_json, name="credit-note-json"),
+    path("billing/invoices/<uuid:invoice_id>/mailings/", documents.invoice_mailings, name="invoice-mailings"),
+    path("billing/invoices/<uuid:invoice_id>/send/", documents.invoice_send, name="invoice-send"),
+    path("billing/credit-notes/<uuid:note_id>/send/", documents.credit_note_send, name="credit-note-send"),
+    path("customers/<uuid:customer_id>/billing/statement/", documents.customer_statement, name="customer-statement"),
+    path(
+        "customers/<uuid:customer_id>/billing/statement.pdf",
+        documents.customer_statement_pdf,
+        name="customer-statement-pdf",
+    ),
 ]

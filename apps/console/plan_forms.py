@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -10,13 +11,13 @@ from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.models import Organization
-from apps.billing.models import Coupon, Plan, PlanVersion
+from apps.billing.models import Coupon, PlanVersion
 from apps.billing.money import currencies
 from apps.billing.services.plans import TERMS
 from apps.billing.terms import INCLUDED, PER, Metric
 
 MOST_ROWS = 20
-IN_FORM = tuple(name for name in TERMS if name not in ("charges", "allowances", "rate_card_id"))
+IN_FORM = tuple(name for name in TERMS if name not in ("charges", "allowances"))
 ALL_ABOVE = "*"
 
 METRICS = [
@@ -66,16 +67,27 @@ class PlanForm(forms.ModelForm):
 
     class Meta:
         model = PlanVersion
-        fields = IN_FORM
+        fields = tuple(name for name in IN_FORM if name != "rate_card_id")
         labels = LABELS
         help_texts = HELP
 
-    def __init__(self, *args: Any, plan: Plan | None = None, version: PlanVersion | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, organization: Organization, version: PlanVersion | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(*args, instance=version, **kwargs)
+        cards = organization.rate_cards.filter(customer=None).order_by("name")
+        self.fields["rate_card_id"] = forms.TypedChoiceField(
+            label=_("Requests are priced"),
+            choices=[("", _("as they are without a plan")), *((card.pk, card.name) for card in cards)],
+            coerce=UUID,
+            empty_value=None,
+            required=False,
+            help_text=_("By a rate card, from the day on which a customer begins."),
+        )
         codes = [(code, code) for code in currencies()]
         self.fields["currency"] = forms.ChoiceField(label=self.fields["currency"].label, choices=codes)
-        if plan is not None:
-            self.initial |= {"name": plan.name, "description": plan.description}
+        if version is not None:
+            self.initial |= {"name": version.plan.name, "description": version.plan.description}
         for name, value in self.initial.items():
             if isinstance(value, Decimal):
                 self.initial[name] = f"{value.normalize():f}"
@@ -146,8 +158,10 @@ AllowanceForms: Any = forms.formset_factory(AllowanceForm, **_rows)
 class PlanForms:
     """All of a plan's forms, as one page has them."""
 
-    def __init__(self, data: Mapping[str, Any] | None, *, version: PlanVersion | None = None) -> None:
-        self.plan = PlanForm(data, plan=version.plan if version else None, version=version)
+    def __init__(
+        self, data: Mapping[str, Any] | None, *, organization: Organization, version: PlanVersion | None = None
+    ) -> None:
+        self.plan = PlanForm(data, organization=organization, version=version)
         charges = [_as_typed(row) for row in version.charges] if version else None
         allowances = version.allowances if version else None
         self.charges = ChargeForms(data, initial=charges, prefix="charges")

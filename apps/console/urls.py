@@ -1,6 +1,8 @@
 from django.urls import path
 
 from apps.alerts.paths import alert_paths
+from apps.console.billing_invoice_paths import invoice_paths
+from apps.console.billing_payment_paths import payment_paths
 from apps.console.billing_wallet_paths import wallet_paths
 from apps.console.document_paths import document_paths
 from apps.console.plan_paths import plan_paths
@@ -117,8 +119,10 @@ urlpatterns = [
     path("api-tokens/<uuid:token_id>/revoke/", api_tokens.api_token_revoke, name="api-token-revoke"),
     *alert_paths(alerts),
     *wallet_paths,
+    *payment_paths,
     *plan_paths,
     *document_paths,
+    *invoice_paths,
     path("audit/", audit.audit_log, name="audit"),
     path("settings/bodies/", bodies.body_policy, name="body-policy"),
     path("settings/bodies/erase/", bodies.bodies_erase, name="bodies-erase"),

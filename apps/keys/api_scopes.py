@@ -21,6 +21,7 @@ class ApiScope(models.TextChoices):
     AUDIT_READ = "audit:read", _("Read the audit log")
     ALERTS_READ = "alerts:read", _("Read alerts")
     ALERTS_WRITE = "alerts:write", _("Set alerts")
+    BILLING_READ = "billing:read", _("Read invoices, wallets, plans and the ledger")
     INGEST_WRITE = "ingest:write", _("Send usage")
 
 

@@ -1,11 +1,17 @@
 """What an organization's pages cost: the server's time and the queries of each, as its owner gets them."""
 
+import os
 import statistics
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
+from celery.signals import before_task_publish
 from django.conf import settings
 from django.db import connection
 from django.db.models import Sum
@@ -13,23 +19,30 @@ from django.http import HttpResponseBase
 from django.test import Client
 from django.test.utils import override_settings
 from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
 
 from apps.accounts.models import Organization, Role
-from apps.usage.models import DailyTotal, DailyUsage
-from apps.usage.queries.users import ORDERS
+from apps.usage.models import DailyTotal, DailyUsage, Request
+from apps.usage.queries.cursors import Position, as_cursor
+from apps.usage.snapshots import Asked, take_snapshot
+from apps.usage.user_faces import COLUMNS
 
+REQUESTS_A_PAGE = 50
 MOST_MS = 150
 MOST_QUERIES = 12
 
 
 class Measured(NamedTuple):
-    """A page, and what it took: times in ms, the first visit apart from the others."""
+    """A page, and what it took, in ms: the first visit, what a worker made of it, and all visits after that."""
 
     page: str
     status: int
     first_ms: float
+    kept_ms: float  # to take the snapshots that the first one asked for; 0: it asked for none
+    least_ms: float
     median_ms: float
     p95_ms: float
+    cpu_ms: float  # of a visit, ours and PostgreSQL's where it runs beside us: what it takes on a machine at rest
     queries: int
 
     @property
@@ -49,11 +62,46 @@ def measure_pages(organization: Organization, *, visits: int, only: str = "") ->
 
 
 def _measured(client: Client, name: str, url: str, visits: int) -> Measured:
-    answer, first, _ = _visit(client, url)
+    with _tasks_asked_for() as asked:
+        answer, first, _ = _visit(client, url)
+    began = time.perf_counter()
+    taken = [take_snapshot(Asked.of_text(each)) for each in asked]
+    kept = (time.perf_counter() - began) * 1000 if any(taken) else 0.0
+    cpu = _cpu_ms()
     found = [_visit(client, url) for _ in range(visits)]
+    cpu = (_cpu_ms() - cpu) / visits
     times = sorted(took for _, took, _ in found)
     p95 = times[min(len(times) - 1, round(0.95 * len(times)))]
-    return Measured(name, answer.status_code, first, statistics.median(times), p95, max(n for _, _, n in found))
+    queries = max(n for _, _, n in found)
+    return Measured(name, answer.status_code, first, kept, times[0], statistics.median(times), p95, cpu, queries)
+
+
+@contextmanager
+def _tasks_asked_for() -> Iterator[list[str]]:
+    """The arguments of usage.take_snapshot that are enqueued meanwhile: here, what workers do is done at once."""
+    asked: list[str] = []
+
+    def note(body: Any = None, **_: Any) -> None:
+        asked.extend(body[0])
+
+    before_task_publish.connect(note, sender="usage.take_snapshot")
+    try:
+        yield asked
+    finally:
+        before_task_publish.disconnect(note, sender="usage.take_snapshot")
+
+
+def _cpu_ms() -> float:
+    """Of this process and of the database's that serves it, where that is one of this machine."""
+    theirs = 0.0
+    if not connection.settings_dict["HOST"] or connection.settings_dict["HOST"].startswith("/"):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_backend_pid()")
+            (pid,) = cursor.fetchone()
+        with suppress(OSError):
+            told = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            theirs = (int(told[11]) + int(told[12])) / os.sysconf("SC_CLK_TCK")
+    return (time.process_time() + theirs) * 1000
 
 
 def _visit(client: Client, url: str) -> tuple[HttpResponseBase, float, int]:
@@ -74,27 +122,53 @@ def _visit(client: Client, url: str) -> tuple[HttpResponseBase, float, int]:
 def _pages(organization: Organization) -> Iterator[tuple[str, str]]:
     for period in ("today", "7d", "30d", "month", "last_month"):
         yield f"overview, {period}", _url("dashboard", period=period)
-    for order in sorted(ORDERS):
-        yield f"users by {order}", _url("users", period="30d", order=f"-{order}")
-    yield "users, 90d", _url("users", period="90d")
+    for column in COLUMNS:
+        yield f"users by {column.order}", _url("users", period="30d", sort=f"-{column.order}")
+    today = timezone.now().astimezone(ZoneInfo(organization.time_zone)).date()
+    of_90_days = {"since": str(today - timedelta(days=89)), "until": str(today)}
+    for order in ("-cost", "customer", "-latency_p95_ms", "-growth"):
+        yield f"users of 90 days by {order.lstrip('-')}", _url("users", sort=order, **of_90_days)
+    yield "users, page 1,000", _url("users", period="30d", sort="-last_at", page=1000)
+    yield "users' distribution", _url("users-spread", period="30d")
     totals = DailyTotal.objects.filter(organization=organization)
     biggest = totals.values_list("customer_id").annotate(sum=Sum("requests")).order_by("-sum")[:1]
     for customer_id, _ in biggest:
         yield from _pages_of(organization, customer_id)
-    for name in ("profitability", "requests", "sessions"):
-        for period in ("30d", "month"):
-            yield f"{name}, {period}", _url(name, period=period)
+    for period in ("30d", "month", "last_month"):
+        yield f"profitability, {period}", _url("insights", period=period)
+    yield "profitability, 90 days", _url("insights", **of_90_days)
+    yield "customers", _url("customers")
+    yield "customers by price", _url("customers", sort="price")
+    yield "requests, page 1", _url("requests", period="all")
+    if cursor := _cursor_of(organization, page=10_000):
+        yield "requests, page 10,000", _url("requests", period="all", before=cursor)
+        yield "requests not served, from there", _url("requests", period="all", result="failed", before=cursor)
+    yield "sessions, 30d", _url("sessions", period="30d")
+
+
+def _cursor_of(organization: Organization, *, page: int) -> str:
+    """Where the page begins, of all requests; "" where there are not so many."""
+    rows = Request.objects.filter(organization=organization).order_by("-started_at", "-id")
+    found = rows.values_list("started_at", "id")[(page - 1) * REQUESTS_A_PAGE - 1 :][:1]
+    return "".join(as_cursor(Position(*each)) for each in found)
 
 
 def _pages_of(organization: Organization, customer_id: Any) -> Iterator[tuple[str, str]]:
     """Of the biggest customer, and of three of its users: much, some and little used."""
-    yield "users of a customer", _url("users", period="30d", customer=customer_id)
-    yield "users of a model", _url("users", period="30d", model="gpt-4o-2024-08-06")
-    yield "users of a plan", _url("users", period="30d", name="Plan", value="pro")
-    yield "users by part of the name", _url("users", period="30d", q="777")
-    yield "users who cost much", _url("users", period="30d", above="1")
+    for order in ("-cost", "-margin"):
+        yield f"users of a customer by {order[1:]}", _url("users", period="30d", customer=customer_id, sort=order)
+    of = {
+        "of a model": {"model": "gpt-4o-2024-08-06"},
+        "of a plan": {"name": "Plan", "value": "pro"},
+        "by part of the name": {"q": "777"},
+        "who cost much": {"above": "0.05"},
+        "of a model, by name and cost": {"model": "gpt-4o-2024-08-06", "q": "7", "above": "0.01"},
+    }
+    for name, asked in of.items():
+        for order in ("-cost", "-tokens_per_request"):
+            yield f"users {name} by {order[1:]}", _url("users", period="30d", sort=order, **asked)
     yield "customer", _url("customer-detail", customer_id)
-    yield "customer's requests", _url("customer-requests", customer_id)
+    yield "customer's requests", _url("requests", period="all", customer=customer_id)
     rows = DailyUsage.objects.filter(organization=organization, customer_id=customer_id).exclude(end_user=None)
     found = list(rows.values_list("end_user").annotate(sum=Sum("requests")).order_by("-sum"))
     for name, number in (("much", 0), ("some", len(found) // 10), ("little", len(found) - 1)):

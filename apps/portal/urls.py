@@ -1,8 +1,11 @@
 from django.urls import path
 
 from apps.alerts.paths import alert_paths
+from apps.portal.billing_invoice_paths import invoice_paths
+from apps.portal.billing_payment_paths import payment_paths
 from apps.portal.billing_wallet_paths import wallet_paths
 from apps.portal.document_paths import document_paths
+from apps.portal.plan_paths import plan_paths
 from apps.portal.views import (
     alerts,
     analytics,
@@ -15,6 +18,7 @@ from apps.portal.views import (
     keys,
     limits,
     members,
+    prices,
     requests,
     sessions,
     users,
@@ -30,6 +34,7 @@ urlpatterns = [
     path("exports/<uuid:export_id>/download/", exports.export_download, name="export-download"),
     path("exports/<uuid:export_id>/remove/", exports.export_remove, name="export-remove"),
     path("requests/<uuid:request_id>/", requests.request_detail, name="request-detail"),
+    path("prices/", prices.prices, name="prices"),
     path("sessions/", sessions.sessions, name="sessions"),
     path("session/", sessions.session_detail, name="session-detail"),
     path("developer/", keys.developer, name="developer"),
@@ -61,7 +66,10 @@ urlpatterns = [
     path("limits/refusals.csv", limits.refusals_export, name="refusals-export"),
     *alert_paths(alerts),
     *wallet_paths,
+    *payment_paths,
     *document_paths,
+    *plan_paths,
+    *invoice_paths,
     path("members/", members.members, name="members"),
     path("members/invite/", members.member_invite, name="member-invite"),
     path("members/<uuid:member_id>/remove/", members.member_remove, name="member-remove"),

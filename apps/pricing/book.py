@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from functools import cache
 from uuid import UUID
 
 from django.db.models import Q
@@ -51,6 +52,36 @@ def _find_row(organization_id: UUID | None, provider: str, model: str, at: datet
     own = _latest_by_model(row for row in rows if row.organization_id is not None)
     listed = _latest_by_model(row for row in rows if row.organization_id is None)
     return _of_name(own, name) or _of_name(listed, name)
+
+
+class BookAt:
+    """What the book says at one time, for the models of a whole list: each provider's rows are read once."""
+
+    def __init__(self, organization_id: UUID, at: datetime) -> None:
+        self._organization_id = organization_id
+        self._at = at
+        self._of_provider = cache(self._load)
+
+    def names(self, provider: str) -> list[str]:
+        """The models of the provider that the book knows, in order."""
+        own, listed = self._of_provider(provider)
+        return sorted({row.model for row in (*own.values(), *listed.values())})
+
+    def price(self, provider: str, model: str) -> Price | None:
+        """As `find_price`."""
+        name = model.removeprefix("models/").lower()
+        own, listed = self._of_provider(provider)
+        row = _of_name(own, name) or _of_name(listed, name)
+        return as_price(row) if row is not None else None
+
+    def _load(self, provider: str) -> tuple[dict[str, ModelPrice], dict[str, ModelPrice]]:
+        """The organization's own rows, and the list's; of who sells another's, that one's below its own."""
+        owners = Q(organization=self._organization_id) | Q(organization=None)
+        rows = ModelPrice.objects.filter(owners, provider__in=sources_of(provider), effective_from__lte=self._at)
+        # In the end the provider's own rows, which go before those of whom it sells.
+        ordered = sorted(rows, key=lambda row: (row.provider == provider, row.effective_from, row.pk))
+        own = (row for row in ordered if row.organization_id is not None and row.provider == provider)
+        return _latest_by_model(own), _latest_by_model(row for row in ordered if row.organization_id is None)
 
 
 def next_change(organization_id: UUID, provider: str, after: datetime) -> datetime | None:

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from typing import Any, NamedTuple
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django import forms
@@ -13,16 +13,14 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.models import Organization
 from apps.customers.models import Customer
-from apps.customers.plan_fees import plan_fees
 from apps.usage.queries import Scope, property_names
 from apps.usage.queries.groups import properties_used
-from apps.usage.queries.profits import Operation, Plan, Profit, operations, plans, profits_by, profits_of_users
-from apps.usage.queries.users import UserKey, UserRow, users
+from apps.usage.queries.insights import Answers, answers, answers_of, terms_of
+from apps.usage.queries.profits import Operation, Plan, Profit
+from apps.usage.queries.users import UserKey, UserRow
 from apps.usage.ranges import PeriodChoice, Range, chosen_range
+from apps.usage.snapshots import Asked, kept_if_slow, snapshot_to_show
 
-TOP = 8
-ENDS = 5  # of the most, and of the least profitable
-OPERATIONS = 6
 USUAL = "plan"  # the property that is shown where nobody chose
 
 UrlOf = Callable[[UserKey], str]
@@ -43,6 +41,10 @@ class Earners:
 
     best: list[Earner]
     worst: list[Earner]
+
+    @property
+    def have_fees(self) -> bool:
+        return any(each.earned.fee for each in (*self.best, *self.worst))
 
 
 class TopUser(NamedTuple):
@@ -77,6 +79,7 @@ class Insights:
     plans: list[Plan]
     slow: list[NamedOperation]
     dear: list[NamedOperation]
+    as_of: datetime | None  # in the organization's zone; None: as of now
 
 
 class PlanFeeForm(forms.Form):
@@ -101,66 +104,60 @@ def insights(
     """customer: whose portal it is, which sees its own users' fees less what it pays; None: the operator's view."""
     chosen = chosen_range(asked.dict(), at, ZoneInfo(organization.time_zone))
     scope = Scope(organization.pk, *chosen.period, customer_id=customer.pk if customer else None)
-    is_operator = customer is None
-    names = dict(organization.customers.values_list("pk", "name")) if is_operator else {}
-    fees = plan_fees(organization, customer)
-    terms = {"fees": fees, "months": chosen.months, "is_operator": is_operator}
-    properties = property_names(organization) if is_operator else properties_used(scope)
+    names = {} if customer else dict(organization.customers.values_list("pk", "name"))
+    properties = properties_used(scope) if customer else property_names(organization)
     name = _chosen_property(asked.get("name"), properties)
-    top = users(scope, chosen.zone, order="-cost" if is_operator else "-price", limit=TOP)
+    found, as_of = _found(chosen, scope, name, at)
 
     def named(key: UserKey) -> str:
         return names.get(key.customer_id, "")
 
-    def of_users(is_worst: bool) -> list[Earner]:
-        found = profits_of_users(scope, is_worst=is_worst, most=ENDS, **terms)  # type: ignore[arg-type]
-        return [Earner(each.whose.end_user, named(each.whose), user_url(each.whose), each) for each in found]
+    def of_users(profits: Sequence[Profit[UserKey]]) -> list[Earner]:
+        return [Earner(each.whose.end_user, named(each.whose), user_url(each.whose), each) for each in profits]
 
-    def of_operations(order: str) -> list[NamedOperation]:
-        found = operations(scope, is_operator=is_operator, order=order, most=OPERATIONS)
-        return [NamedOperation(each, named(each.key), user_url(each.key)) for each in found]
+    def of_customers(profits: Sequence[Profit[UUID]], url: Callable[[Any], str]) -> list[Earner]:
+        return [Earner(names.get(each.whose, ""), "", url(each.whose), each) for each in profits]
 
-    best, worst = of_users(False), of_users(True)
+    def of_models(profits: Sequence[Profit[str]]) -> list[Earner]:
+        return [Earner(each.whose, "", "", each) for each in profits]
+
+    def of_operations(operations: Sequence[Operation]) -> list[NamedOperation]:
+        return [NamedOperation(each, named(each.key), user_url(each.key)) for each in operations]
+
     return Insights(
         chosen,
         chosen.choices({"name": name} if name else {}),
-        [TopUser(row, named(row.key), user_url(row.key)) for row in top.rows],
-        top.total,
-        Earners(best, [each for each in worst if each.earned.whose not in {other.earned.whose for other in best}]),
-        _customers(scope, organization, chosen, names, customer_url) if customer_url else None,
-        _models(scope) if is_operator else None,
+        [TopUser(row, named(row.key), user_url(row.key)) for row in found.top_users],
+        found.user_total,
+        Earners(of_users(found.best_users), of_users(found.worst_users)),
+        Earners(of_customers(found.best_customers, customer_url), of_customers(found.worst_customers, customer_url))
+        if customer_url
+        else None,
+        None if customer else Earners(of_models(found.best_models), of_models(found.worst_models)),
         properties,
         name,
-        plans(scope, name, **terms) if name else [],  # type: ignore[arg-type]
-        of_operations("average_latency_ms"),
-        of_operations("cost_per_request" if is_operator else "price_per_request"),
+        found.plans,
+        of_operations(found.slow),
+        of_operations(found.dear),
+        as_of,
     )
 
 
-def _models(scope: Scope) -> Earners:
-    """Those that anything was charged for."""
-    found = [each for each in profits_by(scope, "model") if each.price or each.cost]
-    return _ends([Earner(str(each.whose), "", "", each) for each in found])
-
-
-def _customers(
-    scope: Scope, organization: Organization, chosen: Range, names: dict[Any, str], url: Callable[[Any], str]
-) -> Earners:
-    """With their subscriptions; also those that pay one and called nothing."""
-    fees = {
-        pk: fee * chosen.months
-        for pk, fee in organization.customers.exclude(monthly_fee=None).values_list("pk", "monthly_fee")
-    }
-    found = profits_by(scope, "customer", fees)
-    missing = fees.keys() - {each.whose for each in found}
-    found += [Profit(pk, Decimal(0), Decimal(0), fees[pk]) for pk in missing]
-    found.sort(key=lambda each: (-each.profit, names.get(each.whose, "")))
-    return _ends([Earner(names.get(each.whose, ""), "", url(each.whose), each) for each in found])
-
-
-def _ends(earners: Sequence[Earner]) -> Earners:
-    """The first and the last; the least profitable first among the last."""
-    return Earners(list(earners[:ENDS]), list(reversed(earners[ENDS:][-ENDS:])))
+def _found(chosen: Range, scope: Scope, name: str | None, at: datetime) -> tuple[Answers, datetime | None]:
+    """The answers, and as of when; None: as of now."""
+    terms = terms_of(scope.organization_id, scope.customer_id, chosen.months)
+    asked = Asked(
+        scope.organization_id,
+        *chosen.as_asked,
+        customer_id=scope.customer_id,
+        kind="insights",
+        name=name,
+        terms=terms.digest,
+    )
+    if snapshot := snapshot_to_show(asked, at=at):
+        return answers_of(snapshot.answer), snapshot.as_of_in(chosen.zone)
+    with kept_if_slow(asked):
+        return answers(scope, chosen.zone, terms, name=name), None
 
 
 def _chosen_property(wanted: str | None, properties: Sequence[str]) -> str | None:

@@ -9,6 +9,7 @@ from apps.accounts.models import Organization
 from apps.kit.fields import AmountField
 from apps.usage.keeping import DayCardinality, ForgottenSpend, Keeping, KnownValue, RequestsHorizon
 from apps.usage.segment import HEADER_BYTES
+from apps.usage.snapshot import Snapshot, SnapshotOrder, SnapshotUser
 from apps.usage.sums import (
     DailyCustomer,
     DailyModel,
@@ -39,6 +40,9 @@ __all__ = [
     "Request",
     "RequestsHorizon",
     "Result",
+    "Snapshot",
+    "SnapshotOrder",
+    "SnapshotUser",
     "Spool",
     "UsageMeasures",
     "UsageSource",

@@ -74,6 +74,11 @@ class Range:
         return {"since": self.first.isoformat(), "until": self.last.isoformat()}
 
     @property
+    def as_asked(self) -> tuple[str, date, date, str]:
+        """What snapshots are asked for with: the zone, the days, and by which name they were chosen."""
+        return self.zone.key, self.first, self.last, "" if self.name == CHOSEN else self.name
+
+    @property
     def query_string(self) -> str:
         return urlencode(self.query())
 

@@ -13,7 +13,7 @@ from apps.kit.locks import lock_name
 from apps.usage.gathering import gathered
 from apps.usage.keeping import keeping_of, requests_since
 from apps.usage.measures import IS_ROLLED_UP, OF_DAYS, ROLLUPS, Rollup, add
-from apps.usage.models import DailyUsage, DayCardinality, HourlyUsage, KnownValue, Request
+from apps.usage.models import DailyUsage, DayCardinality, HourlyUsage, KnownValue, Request, Snapshot
 from apps.usage.queries.periods import Period, midnight
 from apps.usage.rollup import LOCK
 
@@ -120,6 +120,9 @@ def _rebuild(organization_id: UUID, day: Period, wanted: Period, rollups: Sequen
             [organization_id, *hours],
         )
         (requests,) = cursor.fetchone()
+    Snapshot.objects.filter(organization_id=organization_id).update(
+        totals=""
+    )  # not right any more: others may be let in now
     return int(requests)
 
 

@@ -13,6 +13,7 @@ from django.http import HttpResponse, QueryDict
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.models import Organization
+from apps.customers.fields import CustomerField
 from apps.customers.models import Customer
 from apps.keys.models import ProxyKey
 from apps.usage.models import Result
@@ -48,9 +49,7 @@ COLUMNS = ("time", "customer", "key", "end_user", "model", "reason", "status", "
 class RefusalFilter(forms.Form):
     """Which refusals. Days are the organization's, both included."""
 
-    customer = forms.ModelChoiceField(
-        Customer.objects.none(), label=_("Customer"), required=False, empty_label=_("all")
-    )
+    customer = CustomerField()
     reason = forms.ChoiceField(label=_("Reason"), required=False, choices=[("", _("all")), *REASONS.items()])
     since = forms.DateField(label=_("From"), widget=forms.DateInput(attrs={"type": "date"}))
     until = forms.DateField(label=_("To"), widget=forms.DateInput(attrs={"type": "date"}))

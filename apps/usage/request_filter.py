@@ -13,6 +13,7 @@ from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.models import Organization
+from apps.customers.fields import CustomerField
 from apps.customers.models import Customer
 from apps.keys.models import ProxyKey
 from apps.usage.faces import DEFAULT_PERIOD, LABELS
@@ -63,9 +64,7 @@ class RequestFilter(forms.Form):
     """Which requests. Times are of the organization's zone."""
 
     period = forms.ChoiceField(label=_("Time"), required=False, choices=PERIODS)
-    customer = forms.ModelChoiceField(
-        Customer.objects.none(), label=_("Customer"), required=False, empty_label=_("all")
-    )
+    customer = CustomerField()
     result = forms.ChoiceField(
         label=_("Result"),
         required=False,

@@ -13,6 +13,7 @@ from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.models import Organization
+from apps.customers.fields import CustomerField
 from apps.customers.models import Customer
 from apps.usage.faces import DEFAULT_PERIOD, LABELS
 from apps.usage.models import Request
@@ -36,9 +37,7 @@ class SessionFilter(forms.Form):
     """Which sessions."""
 
     period = forms.ChoiceField(label=_("Time"), required=False, choices=[*LABELS.items(), (ALL_TIME, _("All time"))])
-    customer = forms.ModelChoiceField(
-        Customer.objects.none(), label=_("Customer"), required=False, empty_label=_("all")
-    )
+    customer = CustomerField()
     q = forms.CharField(label=_("Id or name"), required=False, max_length=512)
 
     def __init__(self, asked: QueryDict, organization: Organization, customer: Customer | None) -> None:

@@ -1,7 +1,9 @@
 """How users are spread, as the console and the portal show it: two charts, with the far ones cut off on request."""
 
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -11,9 +13,11 @@ from django.utils.translation import gettext_lazy as _
 from apps.accounts.models import Organization
 from apps.customers.models import Customer
 from apps.kit.templatetags.display import Bar, compact_text, money
-from apps.usage.queries.distributions import CUTS, Distribution, distribution
+from apps.usage.queries.distributions import CUTS, Distribution, Spread, distribution, distribution_of
 from apps.usage.ranges import PeriodChoice, Range
-from apps.usage.user_faces import UsersFilter, chosen_users
+from apps.usage.snapshots import kept_if_slow, snapshot_to_show
+from apps.usage.user_faces import chosen_users
+from apps.usage.user_filter import UsersFilter
 
 LABELS = {
     "all": _("All"),
@@ -41,6 +45,7 @@ class Spreads:
     cuts: list[PeriodChoice]
     requests: SpreadChart
     money: SpreadChart
+    as_of: datetime | None  # in the organization's zone; None: as of now
 
 
 def user_spreads(asked: QueryDict, organization: Organization, customer: Customer | None, *, at: datetime) -> Spreads:
@@ -50,16 +55,22 @@ def user_spreads(asked: QueryDict, organization: Organization, customer: Custome
     cut = cut if cut in CUTS else "all"
     empty = SpreadChart([], Distribution([], 0, 0, None))
     requests = amounts = empty
+    as_of = None
     if form.is_valid():
-        scope = form.scope(organization, chosen)
-        requests = _chart(distribution(scope, "requests", cut), is_money=False)
-        amounts = _chart(distribution(scope, "price" if customer else "cost", cut), is_money=True)
+        asked_of = replace(form.in_snapshot(organization, chosen), name=None, value=None)  # users, however they call
+        paid: Spread = "price" if customer else "cost"
+        snapshot = snapshot_to_show(asked_of, at=at)
+        as_of = snapshot.as_of_in(chosen.zone) if snapshot else None
+        spread = partial(distribution_of, snapshot) if snapshot else partial(distribution, asked_of.scope)
+        with nullcontext() if snapshot else kept_if_slow(asked_of):
+            requests = _chart(spread("requests", cut), is_money=False)
+            amounts = _chart(spread(paid, cut), is_money=True)
     others = form.asked() | {"cut": cut}
     cuts = [
         PeriodChoice(label, urlencode(form.asked() | chosen.query() | {"cut": name}), name == cut)
         for name, label in LABELS.items()
     ]
-    return Spreads(form, chosen, chosen.choices(others), cuts, requests, amounts)
+    return Spreads(form, chosen, chosen.choices(others), cuts, requests, amounts, as_of)
 
 
 def _chart(told: Distribution, *, is_money: bool) -> SpreadChart:

@@ -6,7 +6,7 @@ from uuid import UUID
 from celery import shared_task
 from django.utils import timezone
 
-from apps.usage import expiry, partitions, rebuild, retention, rollup
+from apps.usage import expiry, partitions, rebuild, retention, rollup, snapshots
 
 ROLL_UP_WITHIN = timedelta(seconds=30)
 
@@ -40,3 +40,15 @@ def forget_old() -> None:
     """Every six hours, by beat: what is older than it is to be kept. Late, twice or killed: the next one goes on."""
     expiry.drop_months(at=timezone.now())
     expiry.forget_sums(at=timezone.now())
+
+
+@shared_task(name="usage.take_snapshot", ignore_result=True)
+def take_snapshot(asked: str) -> None:
+    """After a page whose figures took long. What is there already, or being made, is not made again."""
+    snapshots.take_snapshot(snapshots.Asked.of_text(asked))
+
+
+@shared_task(name="usage.keep_snapshots", ignore_result=True)
+def keep_snapshots() -> None:
+    """Every minute, by beat: what somebody looked at is up to date on its next visit, and the rest goes."""
+    snapshots.keep_snapshots(at=timezone.now())

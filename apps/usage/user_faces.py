@@ -1,14 +1,13 @@
 """The users' table as the console and the portal both show it: chosen by a form, ordered, paged, and as CSV."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from django import forms
 from django.http import QueryDict, StreamingHttpResponse
 from django.utils.translation import gettext_lazy as _
 
@@ -18,9 +17,12 @@ from apps.kit.sparks import Spark, sparkline
 from apps.usage.queries import Scope, property_names
 from apps.usage.queries.groups import models_used, properties_used
 from apps.usage.queries.measures import rounded
-from apps.usage.queries.users import ExportedUser, UserFilter, UserKey, UserPage, UserRow, every_user, users
+from apps.usage.queries.snapshot_users import every_user_of, users_of
+from apps.usage.queries.users import ExportedUser, UserKey, UserPage, UserRow, every_user, users
 from apps.usage.ranges import PeriodChoice, Range, chosen_range
+from apps.usage.snapshots import kept_if_slow, snapshot_to_show
 from apps.usage.tables import csv_lines
+from apps.usage.user_filter import UsersFilter
 
 PAGE = 50
 MOST_MODELS = 200
@@ -88,66 +90,6 @@ EXPORTED = (
 )
 
 
-class UsersFilter(forms.Form):
-    """Which users. Empty: all of them."""
-
-    q = forms.CharField(label=_("User"), required=False, max_length=512, widget=forms.TextInput({"type": "search"}))
-    customer = forms.ModelChoiceField(
-        Customer.objects.none(), label=_("Customer"), required=False, empty_label=_("all")
-    )
-    model = forms.CharField(
-        label=_("Model"), required=False, max_length=512, widget=forms.TextInput({"list": "models-used"})
-    )
-    name = forms.ChoiceField(label=_("Property"), required=False)
-    value = forms.CharField(label=_("Its value"), required=False, max_length=512, strip=False)
-    above = forms.DecimalField(label=_("Cost from, USD"), required=False, min_value=0, max_digits=24, decimal_places=12)
-
-    def __init__(
-        self, asked: QueryDict, organization: Organization, customer: Customer | None, properties: Sequence[str]
-    ) -> None:
-        """customer: the only one, in its portal; None: whoever of the organization's is chosen."""
-        super().__init__({name: value.replace("\x00", "") for name, value in asked.items()}, auto_id="filter_%s")
-        self._only = customer
-        self.fields["name"].choices = [("", _("any")), *((name, name) for name in properties)]  # type: ignore[attr-defined]
-        if customer is None:
-            self.fields["customer"].queryset = organization.customers.order_by("name")  # type: ignore[attr-defined]
-        else:
-            del self.fields["customer"]
-            self.fields["above"].label = _("Spend from, USD")
-
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or {}
-        if cleaned.get("model") and cleaned.get("name"):
-            self.add_error("model", _("By a model or by a property, not by both: the sums are kept for each alone."))
-        if cleaned.get("name") and not cleaned.get("value"):
-            self.add_error("value", _("Which one?"))
-        return cleaned
-
-    @property
-    def whose(self) -> Customer | None:
-        """The one that is meant; None: all."""
-        return self._only or self.cleaned_data.get("customer")
-
-    def scope(self, organization: Organization, chosen: Range) -> Scope:
-        model = self.cleaned_data.get("model") or None
-        scope = Scope(organization.pk, *chosen.period, customer_id=self.whose.pk if self.whose else None)
-        return replace(scope, sold_as=model) if self._only else replace(scope, model=model)
-
-    def narrowed(self) -> UserFilter:
-        cleaned = self.cleaned_data
-        least = cleaned.get("above")
-        return UserFilter(
-            search=cleaned.get("q") or "",
-            property=(cleaned["name"], cleaned["value"]) if cleaned.get("name") else None,
-            min_price=least if self._only else None,
-            min_cost=None if self._only else least,
-        )
-
-    def asked(self) -> dict[str, str]:
-        """What was chosen, for query strings that ask the same again."""
-        return {name: self.data[name] for name in self.fields if self.data.get(name)}
-
-
 class Header(NamedTuple):
     """A column's head: the link that orders by it."""
 
@@ -187,6 +129,7 @@ class UserTable:
     periods: list[PeriodChoice]
     spreads_query: str  # likewise, of how its users are spread
     models: list[str]  # that can be chosen
+    as_of: datetime | None  # in the organization's zone; None: as of now
 
     @property
     def is_narrowed(self) -> bool:
@@ -207,11 +150,9 @@ def user_table(
     """A page of it. A form that makes no sense shows nothing, and says why."""
     chosen, form, order = chosen_users(asked, organization, customer, at)
     number = _number(asked.get("page"))
-    found = UserPage([], 0)
+    found, as_of = UserPage([], 0), None
     if form.is_valid():
-        scope = form.scope(organization, chosen)
-        found = users(scope, chosen.zone, order=order, narrowed=form.narrowed(), limit=PAGE, offset=(number - 1) * PAGE)
-    names = {} if customer else dict(organization.customers.values_list("pk", "name"))
+        found, as_of = _found(form, organization, chosen, order, number, at)
     everything = form.asked() | chosen.query()
 
     def query(**changes: str) -> str:
@@ -222,7 +163,7 @@ def user_table(
         form,
         chosen,
         [_header(column, order, query) for column in columns_for(customer)],
-        _shown(found, names, url, chosen),
+        _shown(found, form.names, url, chosen),
         found.total,
         first + 1,
         first + len(found.rows),
@@ -234,7 +175,21 @@ def user_table(
         chosen.choices(form.asked() | {"sort": order}),
         urlencode({name: value for name, value in everything.items() if name in SPREAD_BY}),
         _models(organization, customer, chosen),
+        as_of,
     )
+
+
+def _found(
+    form: UsersFilter, organization: Organization, chosen: Range, order: str, number: int, at: datetime
+) -> tuple[UserPage, datetime | None]:
+    """A page of users, and as of when; None: as of now."""
+    asked, narrowed, offset = form.in_snapshot(organization, chosen), form.narrowed(), (number - 1) * PAGE
+    if snapshot := snapshot_to_show(asked, at=at):
+        page = users_of(snapshot, chosen.zone, order=order, narrowed=narrowed, limit=PAGE, offset=offset)
+        return page, snapshot.as_of_in(chosen.zone)
+    with kept_if_slow(asked):
+        page = users(asked.scope, chosen.zone, order=order, narrowed=narrowed, limit=PAGE, offset=offset)
+    return page, None
 
 
 def users_csv(
@@ -242,11 +197,14 @@ def users_csv(
 ) -> StreamingHttpResponse:
     """All users that are chosen, in the table's order, as a file that is written while it is read. Times are in UTC."""
     chosen, form, order = chosen_users(asked, organization, customer, at)
-    names = {} if customer else dict(organization.customers.values_list("pk", "name"))
     rows: Iterator[dict[str, object]] = iter(())
     if form.is_valid():
-        found = every_user(form.scope(organization, chosen), chosen.zone, order=order, narrowed=form.narrowed())
-        rows = (_cells(user, names) for user in found)
+        snapshot = snapshot_to_show(form.in_snapshot(organization, chosen), at=at)
+        if snapshot:  # as on the page that it is asked from
+            found = every_user_of(snapshot, order=order, narrowed=form.narrowed())
+        else:
+            found = every_user(form.scope(organization, chosen), chosen.zone, order=order, narrowed=form.narrowed())
+        rows = (_cells(user, form.names) for user in found)
     hidden = OPERATORS if customer else frozenset()
     columns = [name for name in EXPORTED if name not in hidden]
     response = StreamingHttpResponse(csv_lines(columns, rows), content_type="text/csv; charset=utf-8")

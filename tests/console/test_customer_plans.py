@@ -137,9 +137,9 @@ def test_a_month_is_compared_on_every_plan(olivia: Client, cast: Cast, page):
     a_plan(cast.evil_corp, "Theirs")
     shown = olivia.get(f"{page}simulate/?month=2026-10")
     assert rows_of(shown)[1:] == [
-        "Included version 1 $7.00 $1.00 $3.00",
-        "Tiers version 1 $16.00 $10.00 $12.00",
-        "Yearly version 1 $37.00 $31.00 $33.00",
+        "Included 1 $7.00 $1.00 $3.00",
+        "Tiers 1 $16.00 $10.00 $12.00",
+        "Yearly 1 $37.00 $31.00 $33.00",
     ]
     assert "As requests are priced $6.00 Cost $4.00" in text_of(shown)
 

@@ -75,7 +75,14 @@ def test_a_plan_is_offered_as_it_was_typed(olivia: Client, cast: Cast):
         {"name": "Included", "models": "*", "metric": "requests", "rolls_over": True, "quantity": "1000"}
     ]
     shown = text_of(olivia.get(f"/console/billing/plans/{plan.pk}/"))
-    for told in ("€49.90", "Commitment €100.00", "14 days", "Tokens tokens of gpt-4o*", "1000 requests of *"):
+    for told in (
+        "€49.90",
+        "Commitment €100.00",
+        "14 days",
+        "Tokens tokens of gpt-4o*",
+        "1,000 requests of *",
+        "1,000,000 10 / 1,000,000",
+    ):
         assert told in shown
 
 

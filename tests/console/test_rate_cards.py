@@ -236,8 +236,8 @@ def test_a_preview_prices_last_months_requests_and_changes_nothing(billing: Clie
     answer = billing.post("/console/rate-cards/add/", sent(rule, **fields))
     assert rows_of(answer)[-4:] == [
         "Model Requests Cost Charged By these rules Difference",
-        "gpt-4o-mini-2024-07-18 1 ≈ $0.0060 ≈ $0.0072 $0.0200 +$0.0128",
-        "house 1 ≈ $0.0060 ≈ $0.0072 $0.0120 +$0.0048",
+        "gpt-4o-mini-2024-07-18 1 ≈ $0.0060 ≈ $0.0072 $0.0200 $0.0128",
+        "house 1 ≈ $0.0060 ≈ $0.0072 $0.0120 ≈ $0.0048",
         "new 1 $0.00 $0.00 $0.00 $0.00",
     ]
     assert "1 would have no price" in text_of(answer)
@@ -248,7 +248,7 @@ def test_a_preview_prices_last_months_requests_and_changes_nothing(billing: Clie
 def test_a_preview_of_own_rates_is_the_customers(billing: Client, cast: Cast, used):
     rule = {"match": "*", "mode": "absolute", "per_request": "1"}
     answer = billing.post(f"/console/customers/{cast.globex.pk}/rates/edit/", sent(rule, period="month", preview="1"))
-    assert rows_of(answer)[-1] == "gpt-4o-mini-2024-07-18 1 ≈ $0.0060 ≈ $0.0072 $1.00 +$0.9928"
+    assert rows_of(answer)[-1] == "gpt-4o-mini-2024-07-18 1 ≈ $0.0060 ≈ $0.0072 $1.00 $0.9928"
     assert not RateCard.objects.exists()
 
 

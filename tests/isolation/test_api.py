@@ -10,12 +10,15 @@ from django.urls import URLPattern, get_resolver
 from django.utils import timezone
 
 from apps.alerts.owners import Owner
+from apps.billing.services.wallets import open_wallet
 from apps.customers.models import Customer
 from tests.alerts.conftest import a_channel, a_rule
+from tests.billing.making import a_credit_note, an_invoice
 from tests.cast import Cast, a_proxy_key, an_api_token
-from tests.isolation.test_foreign_objects import a_limit, everything, undone
+from tests.isolation.test_foreign_objects import a_limit, a_rate_card, everything, undone
 from tests.used import a_request
 
+BILLING = ("invoices", "credit-notes", "ledger-transactions", "subscriptions")
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 Objects = Mapping[str, object]
 BODIES = {  # of those that want one: what would be right
@@ -46,8 +49,13 @@ def url_of(pattern: URLPattern, objects: Objects) -> str:
 
 def objects_of(customer: Customer, owner: Owner | None = None) -> Objects:
     """Something of each kind that addresses name."""
+    invoice = an_invoice(customer)
+    open_wallet(customer, by=None, at=timezone.now())
     return {
         "customer_id": customer.pk,
+        "card_id": a_rate_card(customer.organization),
+        "invoice_id": invoice.pk,
+        "note_id": a_credit_note(invoice).pk,
         "key_id": a_proxy_key(customer)[0].pk,
         "limit_id": a_limit(customer),
         "request_id": a_request(customer, timezone.now()).id,
@@ -112,5 +120,5 @@ def test_what_is_ones_own_does(client: Client, cast: Cast, tokens):
 def test_a_foreign_customer_as_a_parameter_does_not_exist(client: Client, cast: Cast, tokens, parameter):
     for whose, foreign in (("Acme", cast.shady), ("Globex", cast.initech), ("Acme", None)):
         customer = uuid4() if foreign is None else foreign.pk
-        for path in ("keys", "metrics", "properties", "requests", "exports/usage"):
+        for path in ("keys", "metrics", "properties", "requests", "exports/usage", *BILLING):
             assert ask(client, "GET", f"/api/v1/{path}?{parameter}={customer}", tokens[whose]) == 404, path

@@ -19,22 +19,18 @@ from apps.alerts.owners import Owner
 from apps.alerts.services.channels import add_subscription
 from apps.alerts.terms import EventKind
 from apps.analyses.services import save_analysis
-from apps.billing.models import Voucher
-from apps.billing.services.vouchers import make_vouchers
-from apps.customers.models import Customer
-from apps.exports.models import Export
-from apps.limits.services import set_end_user_limits
-from tests.alerts.conftest import a_finding, a_rule
-from tests.billing.wallets import a_lot, a_wallet
-from apps.billing.models import TaxRate
+from apps.billing.models import TaxRate, Voucher
 from apps.billing.services.coupons import add_coupon
+from apps.billing.services.vouchers import make_vouchers
 from apps.customers.models import Customer
 from apps.exports.models import Export
 from apps.limits.services import set_end_user_limits
 from apps.pricing.rate_cards import add_rate_card
 from tests.alerts.conftest import a_channel, a_finding, a_rule
 from tests.billing.making import a_credit_note, an_invoice
+from tests.billing.payments.objects import of_payments
 from tests.billing.plans import a_plan
+from tests.billing.wallets import a_lot, a_wallet
 from tests.cast import Cast, a_customer_member, a_member, a_model_alias, a_provider_key, a_proxy_key, an_api_token
 from tests.isolation.pages import Page, pages
 from tests.used import a_request
@@ -46,14 +42,12 @@ OURS = (
     "limits",
     "pricing",
     "usage",
+    "billing",
     "exports",
     "analyses",
     "bodies",
     "alerts",
-    "billing",
 )
-OURS = ("accounts", "customers", "keys", "limits", "pricing", "usage", "exports", "analyses", "bodies", "alerts")
-OURS = ("accounts", "customers", "keys", "limits", "pricing", "usage", "exports", "bodies", "alerts", "billing")
 PAGES = [page for page in pages() if page.arguments]
 Objects = Mapping[str, object]
 
@@ -78,6 +72,7 @@ def of_operator(organization: Organization, customer: Customer) -> Objects:
         "rate_id": TaxRate.objects.create(organization=organization, name="VAT", percent=20).pk,
         **of_billing(customer),
         **of_alerts(Owner(organization), customer),
+        **of_payments(customer),
     }
 
 
@@ -99,13 +94,14 @@ def of_customer(customer: Customer) -> Objects:
         "analysis_id": save_analysis(customer.organization, customer, name="Ours", asked={}, by=None).pk,
         **of_billing(customer),
         **of_alerts(Owner(customer.organization, customer), customer),
+        **of_payments(customer),
     }
 
 
 def of_billing(customer: Customer) -> Objects:
     """A final invoice, and a credit note to it."""
     invoice = an_invoice(customer)
-    return {"invoice_id": invoice.pk, "note_id": a_credit_note(invoice).pk}
+    return {"invoice_id": invoice.pk, "note_id": a_credit_note(invoice).pk, "line_id": invoice.lines.first().pk}
 
 
 def an_export(organization: Organization, customer: Customer | None) -> Export:

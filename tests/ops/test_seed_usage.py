@@ -84,4 +84,4 @@ def test_pages_are_visited_and_measured(cast):
     [(200, 150, 12, True), (200, 151, 12, False), (200, 10, 13, False), (500, 10, 1, False)],
 )
 def test_what_is_good_enough(status, p95, queries, is_met):
-    assert Measured("a page", status, 1.0, 1.0, p95, queries).is_met is is_met
+    assert Measured("a page", status, 1.0, 0, 1.0, 1.0, p95, 1.0, queries).is_met is is_met

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from apps.billing.countries import country_name
@@ -184,28 +185,30 @@ def _looks(kept: Kept, invoice: Invoice) -> dict[str, Any]:
     words = kept.words
     return {
         "accent": kept.seller.get("accent") or ACCENT,
-        "logo": _logo(invoice, kept.seller.get("logo", "")),
-        "seller": _party(kept, words["from"], kept.seller),
-        "buyer": _party(kept, words["to"], kept.buyer),
+        "logo": logo_of(invoice.organization_id, kept.seller.get("logo", "")),
+        "seller": party_of(words, kept.figures, words["from"], kept.seller),
+        "buyer": party_of(words, kept.figures, words["to"], kept.buyer),
         "columns": (words["description"], words["quantity"], words["unit_price"], words["amount"]),
         "footer": kept.seller.get("footer", ""),
         "page": words["page"],
     }
 
 
-def _logo(invoice: Invoice, sha256: str) -> bytes | None:
+def logo_of(organization_id: UUID, sha256: str) -> bytes | None:
+    """The logo of that hash, which may not be the one of today."""
     if not sha256:
         return None
-    logo = Logo.objects.filter(organization=invoice.organization_id, sha256=sha256).first()
+    logo = Logo.objects.filter(organization=organization_id, sha256=sha256).first()
     return bytes(logo.content) if logo else None
 
 
-def _party(kept: Kept, heading: str, party: Mapping[str, Any]) -> Party:
+def party_of(words: Mapping[str, str], figures: Figures, heading: str, party: Mapping[str, Any]) -> Party:
+    """Name, address, tax id and e-mail, of which each may be missing."""
     lines = [line.strip() for line in str(party.get("address", "")).splitlines()]
     if country := party.get("country"):
-        lines.append(country_name(country, str(kept.figures.locale)))
+        lines.append(country_name(country, str(figures.locale)))
     if tax_id := party.get("tax_id"):
-        lines.append(f"{kept.words['tax_id']}: {tax_id}")
+        lines.append(f"{words['tax_id']}: {tax_id}")
     lines.append(str(party.get("email", "")))
     return Party(heading, str(party.get("legal_name", "")), tuple(filter(None, lines)))
 

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from babel import Locale
 from babel.dates import format_date
-from babel.numbers import format_currency, format_decimal
+from babel.numbers import format_currency, format_decimal, get_currency_symbol
 
 from apps.billing.money import minor_units
 
@@ -56,6 +56,8 @@ class Figures:
 
     def _money(self, amount: Decimal, places: str) -> str:
         pattern = self.locale.currency_formats["standard"].pattern.replace("0.00", f"0.{places}" if places else "0")
+        if pattern.startswith("¤#") and get_currency_symbol(self.currency, self.locale)[-1:].isalpha():
+            pattern = pattern.replace("¤", "¤\u00a0", 1)  # KWD 1.234, not KWD1.234
         written = format_currency(
             amount, self.currency, pattern, locale=self.locale, currency_digits=False, decimal_quantization=False
         )

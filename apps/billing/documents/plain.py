@@ -46,7 +46,7 @@ def invoice_plain(invoice: Invoice) -> Plain:
     seller = invoice.seller or seller_snapshot(seller_of(invoice.organization))
     buyer = invoice.buyer or buyer_snapshot(details_of(invoice.customer))
     places = minor_units(invoice.currency)
-    taxes = invoice.taxes.order_by("name", "percent")
+    taxes = sorted(invoice.taxes.all(), key=lambda tax: (tax.name, tax.percent))  # which may be fetched already
     return {
         **invoice_summary(invoice),
         "per_dollar": _exact(invoice.per_dollar),
@@ -106,7 +106,7 @@ def credit_note_plain(note: CreditNote) -> Plain:
         "created_at": _instant(note.created_at),
         "lines": [
             {"description": line.description, "amount": _amount(line.amount, places)}
-            for line in note.lines.order_by("pk")
+            for line in sorted(note.lines.all(), key=lambda line: line.pk)
         ],
     }
 

@@ -95,6 +95,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name="refund",
+            name="net",
+            field=apps.kit.fields.AmountField(default=0),
+        ),
+        migrations.AddField(
+            model_name="refund",
             name="created_by",
             field=models.ForeignKey(
                 blank=True,

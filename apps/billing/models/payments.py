@@ -123,6 +123,11 @@ class Payment(IdentifiedModel):
         return self.credit > 0
 
     @property
+    def tax_on_top(self) -> Decimal:
+        """The tax that bought no credit: where prices contain it, credit pays them with it."""
+        return Decimal(0) if self.details.get("treatment") == "inclusive" else self.tax
+
+    @property
     def refundable(self) -> Decimal:
         """What of it can still go back."""
         return self.amount - self.refunded if self.state == self.State.SUCCEEDED else Decimal(0)
@@ -156,7 +161,8 @@ class Refund(IdentifiedModel):
     provider_id = models.CharField(max_length=128)  # first our own id
     state = models.CharField(max_length=10, choices=State, default=State.PENDING)
     amount = AmountField()
-    tax = AmountField(default=0)  # in it, of a top-up
+    net = AmountField(default=0)  # in it, of a top-up: as its credit note has them
+    tax = AmountField(default=0)
     credit = AmountField(default=0)  # in USD: what was taken from the wallet for it
     unrecovered = AmountField(default=0)  # in USD: what should have been, but was used already
     error = models.CharField(max_length=300, blank=True)

@@ -1,17 +1,19 @@
 """Plans as an operator looks at them: who is on them, and what they bring a month."""
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
+from uuid import UUID
+
+from django.db.models import Count
 
 from apps.accounts.models import Organization
 from apps.billing.models import Plan, PlanVersion, Subscription
 from apps.billing.money import ZERO, precise
 from apps.billing.periods import Interval
-from apps.billing.queries.subscriptions import subscribers
+from apps.billing.queries.subscriptions import live
 
 A_MONTH = {  # what of an interval is a month
     Interval.WEEK: Fraction(52, 12),
@@ -34,9 +36,8 @@ class OfferedPlan:
 
 def offered_plans(organization: Organization, at: datetime) -> list[OfferedPlan]:
     """All plans by name, those that are retired last."""
-    on = Counter[PlanVersion]()
-    for subscription in subscribers(organization, at).filter(starts_at__lte=at):
-        on[subscription.version] += 1
+    found = Subscription.objects.filter(live(at), customer__organization=organization)
+    on = Counter(dict(found.values_list("version_id").annotate(Count("pk"))))
     plans = organization.plans.order_by("name", "pk")
     rows = [_offered(plan, on) for plan in plans.prefetch_related("versions")]
     return sorted(rows, key=lambda row: row.plan.retired_at is not None)
@@ -54,15 +55,10 @@ def current_versions(organization: Organization) -> list[PlanVersion]:
     return list(versions.order_by("plan_id", "-number").distinct("plan_id"))
 
 
-def by_version(rows: Iterable[Subscription]) -> Counter[PlanVersion]:
-    """How many are on each."""
-    return Counter(row.version for row in rows)
-
-
-def _offered(plan: Plan, on: Counter[PlanVersion]) -> OfferedPlan:
+def _offered(plan: Plan, on: Counter[UUID]) -> OfferedPlan:
     versions = sorted(plan.versions.all(), key=lambda version: version.number)
     newest = versions[-1]
-    counts = {version: on[version] for version in versions}
+    counts = {version: on[version.pk] for version in versions}
     fees = sum((monthly_fee(version) * count for version, count in counts.items()), ZERO)
     everybody = sum(counts.values())
     return OfferedPlan(plan, newest, everybody, everybody - counts[newest], fees)

@@ -10,12 +10,12 @@ from typing import Any
 from django.db.models import F, Sum
 
 from apps.billing.charges import PeriodCharges, Served, period_charges
+from apps.billing.invoicing.plans import terms_of
 from apps.billing.measured import Usage
 from apps.billing.models import PlanVersion
 from apps.billing.money import ZERO, converted, precise, summed
 from apps.billing.parties import per_dollar
 from apps.billing.periods import Period, day_of, months_later, period_on
-from apps.billing.queries.subscriptions import terms_of
 from apps.billing.totals import Line, Totals, total_up
 from apps.customers.models import Customer
 from apps.usage.models import TOKEN_KINDS, DailyTotal

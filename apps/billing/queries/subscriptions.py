@@ -1,4 +1,4 @@
-"""Who is on which plan, now and next, and the terms that are counted with."""
+"""Who is on which plan, now and next."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -7,41 +7,10 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 
 from apps.accounts.models import Organization
-from apps.billing.charges import Served
-from apps.billing.models import PlanVersion, Subscription
-from apps.billing.periods import Alignment, Cycle, Interval, Period, day_of, period_at
-from apps.billing.terms import Terms, parse_charges, parse_free_units
+from apps.billing.invoicing.due import cycle_of
+from apps.billing.models import Subscription
+from apps.billing.periods import Period, period_at
 from apps.customers.models import Customer
-
-
-def terms_of(version: PlanVersion) -> Terms:
-    """As they are counted with."""
-    return Terms(
-        name=version.plan.name,
-        currency=version.currency,
-        interval=Interval(version.interval),
-        alignment=Alignment(version.alignment),
-        fee=version.fee,
-        is_in_advance=version.fee_due == PlanVersion.FeeDue.ADVANCE,
-        minimum=version.minimum,
-        discount_percent=version.discount_percent,
-        charges=parse_charges(version.charges),
-        free=parse_free_units(version.allowances),
-    )
-
-
-def cycle_of(subscription: Subscription) -> Cycle:
-    """The periods that it is billed in."""
-    version = subscription.version
-    interval, alignment = Interval(version.interval), Alignment(version.alignment)
-    return Cycle(interval, subscription.anchor_on, subscription.time_zone, alignment)
-
-
-def served_of(subscription: Subscription) -> Served:
-    """On which days it is, and from which on it costs."""
-    zone, trial, end = subscription.time_zone, subscription.trial_ends_at, subscription.ends_at
-    first = day_of(subscription.starts_at, zone)
-    return Served(first, day_of(end, zone) if end else None, day_of(trial, zone) if trial else None)
 
 
 def period_of(subscription: Subscription, at: datetime) -> Period:

@@ -1,6 +1,7 @@
 """What begins with a subscription: a wallet that fits it, the prices of its rate card, the first allowance.
 
-Done with it where it begins today, and else by a task once it has begun; once, however often it is tried.
+Done with it where it begins today, and else by a task once it has begun; once, however often it is tried. What goes
+with its end is only the rate card: credit stays until it expires.
 """
 
 from datetime import datetime
@@ -9,9 +10,13 @@ from django.db import transaction
 
 from apps.accounts.models import User
 from apps.billing.models import PlanVersion, Subscription, Wallet
+from apps.billing.queries.subscriptions import live, subscription_at
 from apps.billing.services.included import grant_allowance
 from apps.billing.services.wallets import open_wallet, update_wallet
+from apps.customers.models import Customer
 from apps.customers.services import lock as lock_customer
+from apps.pricing.models import RateCardUse
+from apps.pricing.rate_cards import use_rate_card
 
 Settlement = PlanVersion.Settlement
 
@@ -25,6 +30,7 @@ def begin(subscription: Subscription, *, by: User | None, at: datetime) -> bool:
         return False
     subscription.began_at = at
     _fit_wallet(subscription, by=by, at=at)
+    fit_rate_card(subscription.customer, by=by, at=at)
     grant_allowance(subscription, at=at)
     return True
 
@@ -33,6 +39,28 @@ def beginnings_due(*, at: datetime) -> list[Subscription]:
     """Those that have begun by the clock, and by nothing else."""
     found = Subscription.objects.filter(began_at=None, starts_at__lte=at)
     return list(found.select_related("version__plan", "customer__organization").order_by("starts_at"))
+
+
+def fit_rate_card(customer: Customer, *, by: User | None, at: datetime) -> None:
+    """Sell to the customer by the card of the plan that it is on, from now on; on no plan, by none of a plan's."""
+    current = subscription_at(customer, at)
+    cards = customer.organization.rate_cards.filter(customer=None)
+    wanted = current.version.rate_card_id if current else None
+    card = cards.filter(pk=wanted).first() if wanted else None
+    last = RateCardUse.objects.filter(customer=customer, by_plan=True, effective_from__lte=at).order_by(
+        "effective_from"
+    )
+    if card is not None or last.exists():
+        use_rate_card(customer.organization, customer, card, effective_from=at, by=by, by_plan=True)
+
+
+def left_on_cards(*, at: datetime) -> list[Customer]:
+    """Customers whose plan has ended, with no other after it, and who are sold to by its card still."""
+    uses = RateCardUse.objects.filter(by_plan=True, effective_from__lte=at).order_by("customer_id", "-effective_from")
+    latest = uses.distinct("customer_id")
+    on_card = [use.customer_id for use in latest if use.card_id is not None and use.customer_id is not None]
+    on_plan = Subscription.objects.filter(live(at), customer_id__in=on_card).values("customer_id")
+    return list(Customer.objects.filter(pk__in=on_card).exclude(pk__in=on_plan).select_related("organization"))
 
 
 def _fit_wallet(subscription: Subscription, *, by: User | None, at: datetime) -> None:

@@ -34,6 +34,7 @@ def start_top_up(
 ) -> Payment:
     """Buy `credit` dollars of credit: charged to `method` at once, else by the page that the payment's `url` names.
 
+    return_url: where the payer comes back to, with "{payment}" in place of the payment's id.
     Raises NotConfigured without an exchange rate, PaymentDeclined; ProviderError, the payment then pending, when
     nobody could be asked.
     """
@@ -172,7 +173,7 @@ def _begin(
         payment.save(update_fields=["details"])
         return charge_method(payment, provider, method, at=at)
     try:
-        order = _order_of(payment, provider, return_url)
+        order = _order_of(payment, provider, return_url.replace("{payment}", str(payment.pk)))
         started = provider.start_payment(order)
     except Declined as refusal:
         record_failure(payment, str(refusal), at=at)

@@ -5,9 +5,10 @@ Whoever dies half way has changed nothing; whoever comes second finds it final. 
 (e-mail, PDF, payment) is left to tasks, once it is committed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F
@@ -31,7 +32,8 @@ from apps.billing.models import (
 from apps.billing.periods import day_of
 from apps.billing.queries.snapshots import buyer_snapshot, seller_snapshot
 from apps.billing.services.ledger import account_of, book
-from apps.billing.services.numbers import take_number
+from apps.billing.services.numbers import Number, take_numbers
+from apps.customers.models import Customer
 from apps.kit.after_commit import after_commit
 from apps.kit.failpoints import reach
 
@@ -65,8 +67,9 @@ def finalize_invoice(invoice: Invoice, *, by: User | None, at: datetime) -> Invo
             customers = lock_customers([invoice.customer_id])
             locked = Invoice.objects.select_for_update().get(pk=invoice.pk)
             if locked.state == State.DRAFT:
-                terms = TermsOf(invoice.organization).of(list(customers.values()))[invoice.customer_id]
-                _finalize(locked, terms, by, at)
+                terms = TermsOf(invoice.organization).of(list(customers.values()))
+                locked.customer = terms[invoice.customer_id].customer
+                _finalize([locked], terms, by, at)
     return Invoice.objects.filter(pk=invoice.pk).first()
 
 
@@ -82,11 +85,8 @@ def finalize_periods(organization: Organization, dues: Sequence[Due], *, by: Use
         try:
             with transaction.atomic():
                 built = build_locked(organization, wanted, at)
-                customers = [invoice.customer for invoice in built.drafts]
-                terms = TermsOf(organization).of(customers)
-                for invoice in built.drafts:
-                    _finalize(invoice, terms[invoice.customer_id], by, at)
-                    reach("invoice_finalized")
+                terms = TermsOf(organization).of([invoice.customer for invoice in built.drafts])
+                _finalize(built.drafts, terms, by, at)
         except CannotBuild as cannot:
             refused += [(due, cannot.reasons[due.customer_id]) for due in dues if due.customer_id in cannot.reasons]
             continue
@@ -94,51 +94,75 @@ def finalize_periods(organization: Organization, dues: Sequence[Due], *, by: Use
         return built
 
 
-def _finalize(invoice: Invoice, terms: Terms, by: User | None, at: datetime) -> None:
-    """A draft that is locked, with its amounts as they are to stay."""
-    organization, seller = terms.seller.organization, terms.seller
-    today = day_of(at, organization.time_zone)
-    taken = take_number(organization, NumberSeries.Kind.INVOICE, seller.invoice_prefix)
-    invoice.sequence, invoice.number = taken
+def _finalize(invoices: Sequence[Invoice], terms: Mapping[UUID, Terms], by: User | None, at: datetime) -> None:
+    """Drafts of one organization that are locked, with their amounts as they are to stay."""
+    if not invoices:
+        return
+    organization = terms[invoices[0].customer_id].customer.organization
+    prefix = terms[invoices[0].customer_id].seller.invoice_prefix
+    numbers = take_numbers(organization, NumberSeries.Kind.INVOICE, prefix, len(invoices))
+    accounts = Accounts(organization)
+    for invoice, number in zip(invoices, numbers, strict=True):
+        of = terms[invoice.customer_id]
+        _freeze(invoice, of, number, at)
+        _use_coupons(invoice, of)
+        book_invoice(invoice, accounts, at=at)
+        if by is not None:
+            changes: audit.Changes = {"number": (None, invoice.number), "total": (None, invoice.total)}
+            audit.record(organization, "invoice.finalize", invoice, actor=by, changes=changes, customer=of.customer)
+        after_commit("billing.collect_invoice", str(invoice.pk))
+        reach("invoice_finalized")
+    InvoiceTransition.objects.bulk_create(
+        InvoiceTransition(invoice=each, before=State.DRAFT, after=each.state, at=at, by=by) for each in invoices
+    )
+
+
+def _freeze(invoice: Invoice, terms: Terms, number: Number, at: datetime) -> None:
+    today = day_of(at, terms.customer.organization.time_zone)
+    invoice.sequence, invoice.number = number
     invoice.finalized_at, invoice.issued_on = at, today
     invoice.due_on = today + timedelta(days=terms.net_days)
-    invoice.seller, invoice.buyer = seller_snapshot(seller), buyer_snapshot(terms.details)
+    invoice.seller, invoice.buyer = seller_snapshot(terms.seller), buyer_snapshot(terms.details)
     invoice.state = State.OPEN if invoice.total else State.PAID
     invoice.save(update_fields=FINAL)
-    InvoiceTransition.objects.create(invoice=invoice, before=State.DRAFT, after=invoice.state, at=at, by=by)
     _fix_currency(terms.details, invoice.currency)
-    _use_coupons(invoice, terms)
-    book_invoice(invoice, at=at)
-    if by is not None:
-        changes: audit.Changes = {"number": (None, invoice.number), "total": (None, invoice.total)}
-        audit.record(organization, "invoice.finalize", invoice, actor=by, changes=changes, customer=invoice.customer)
-    after_commit("billing.collect_invoice", str(invoice.pk))
 
 
-def book_invoice(invoice: Invoice, *, at: datetime) -> None:
+class Accounts:
+    """Of an organization; those of its own are looked up once, however many invoices are booked on them."""
+
+    def __init__(self, organization: Organization) -> None:
+        self.organization = organization
+        self._own: dict[tuple[LedgerAccount.Kind, str], LedgerAccount] = {}
+
+    def own(self, kind: LedgerAccount.Kind, currency: str) -> LedgerAccount:
+        if (kind, currency) not in self._own:
+            self._own[kind, currency] = account_of(self.organization, kind, currency)
+        return self._own[kind, currency]
+
+    def receivable(self, customer: Customer, currency: str) -> LedgerAccount:
+        return account_of(self.organization, Account.RECEIVABLE, currency, customer)
+
+
+def book_invoice(invoice: Invoice, accounts: Accounts, *, at: datetime) -> None:
     """The customer owes its total, of which a part is tax. What was paid from credit was booked when it was drawn."""
-    organization = invoice.organization
-    net = invoice.total - invoice.tax
+    if not invoice.total:
+        return
     entries = {
-        (Account.RECEIVABLE, invoice.customer): -invoice.total,
-        (Account.REVENUE, None): net,
-        (Account.TAX, None): invoice.tax,
+        accounts.receivable(invoice.customer, invoice.currency): -invoice.total,
+        accounts.own(Account.REVENUE, invoice.currency): invoice.total - invoice.tax,
     }
-    moved = {
-        account_of(organization, kind, invoice.currency, customer): amount
-        for (kind, customer), amount in entries.items()
-        if amount
-    }
-    if moved:
-        book(
-            organization,
-            LedgerTransaction.Kind.INVOICE,
-            key=f"invoice:{invoice.pk}",
-            at=at,
-            entries=moved,
-            customer=invoice.customer,
-            source={"invoice": str(invoice.pk), "number": invoice.number},
-        )
+    if invoice.tax:
+        entries[accounts.own(Account.TAX, invoice.currency)] = invoice.tax
+    book(
+        accounts.organization,
+        LedgerTransaction.Kind.INVOICE,
+        key=f"invoice:{invoice.pk}",
+        at=at,
+        entries=entries,
+        customer=invoice.customer,
+        source={"invoice": str(invoice.pk), "number": invoice.number},
+    )
 
 
 def _fix_currency(details: BillingDetails, currency: str) -> None:

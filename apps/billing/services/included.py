@@ -9,11 +9,13 @@ from fractions import Fraction
 
 from django.db import transaction
 
+from apps.billing.invoicing.due import cycle_of
+from apps.billing.invoicing.plans import served_of
 from apps.billing.models import CreditLot, Subscription, Wallet
 from apps.billing.money import ZERO, precise
 from apps.billing.parties import per_dollar
 from apps.billing.periods import Period
-from apps.billing.queries.subscriptions import cycle_of, live_subscriptions, period_of, served_of
+from apps.billing.queries.subscriptions import live_subscriptions, period_of
 from apps.billing.services.lots import grant_credit, take_credit
 
 
@@ -31,7 +33,7 @@ def grant_allowance(subscription: Subscription, *, at: datetime) -> CreditLot | 
     lot, _is_new = grant_credit(
         wallet,
         amount,
-        key=_key(subscription, period),
+        key=allowance_key(subscription, period),
         at=at,
         by=None,
         source=CreditLot.Source.ALLOWANCE,
@@ -45,7 +47,7 @@ def grant_allowance(subscription: Subscription, *, at: datetime) -> CreditLot | 
 def allowances_due(*, at: datetime) -> list[Subscription]:
     """The live subscriptions that include money which was not given for this period yet."""
     including = list(live_subscriptions(at).filter(version__allowance__gt=0, customer__wallet__isnull=False))
-    keys = {subscription.pk: _key(subscription, period_of(subscription, at)) for subscription in including}
+    keys = {subscription.pk: allowance_key(subscription, period_of(subscription, at)) for subscription in including}
     given = set(CreditLot.objects.filter(key__in=keys.values()).values_list("key", flat=True))
     return [subscription for subscription in including if keys[subscription.pk] not in given]
 
@@ -57,7 +59,9 @@ def trim_allowance(subscription: Subscription, until: date, *, at: datetime) -> 
     until: the first day without it. Returns how much.
     """
     period = period_of(subscription, at)
-    lot = CreditLot.objects.filter(wallet__customer=subscription.customer_id, key=_key(subscription, period)).first()
+    lot = CreditLot.objects.filter(
+        wallet__customer=subscription.customer_id, key=allowance_key(subscription, period)
+    ).first()
     if lot is None:
         return ZERO
     served = served_of(subscription)
@@ -87,5 +91,6 @@ def _expires_at(subscription: Subscription, period: Period) -> datetime:
     return cycle.period(cycle.index_on(period.until)).until_at
 
 
-def _key(subscription: Subscription, period: Period) -> str:
+def allowance_key(subscription: Subscription, period: Period) -> str:
+    """Of the lot that a period's included money is."""
     return f"allowance:{subscription.pk}:{period.first}"

@@ -15,6 +15,7 @@ from apps.billing.payments.registry import STRIPE, provider_of
 SECRET_PREFIXES = ("sk_", "rk_")
 WEBHOOK_PREFIX = "whsec_"
 SHORTEST = 12
+TOLD = ("key_hint", "webhook_hint", "collects", "is_on")
 
 
 def settings_of(organization: Organization) -> PaymentProviderSettings | None:
@@ -40,7 +41,7 @@ def set_up_stripe(
     keys = ProviderKeys(secret_key or known.secret_key, webhook_secret or known.webhook_secret)
     if not keys.secret_key:
         raise ValidationError({"secret_key": _("Without a secret key nothing can be charged.")})
-    before = audit.fields_of(row, ("key_hint", "webhook_hint", "collects", "is_on")) if not row._state.adding else {}
+    before = audit.fields_of(row, TOLD) if row.kek_id else {}
     row.key_hint, row.webhook_hint = hint_of(keys.secret_key), hint_of(keys.webhook_secret)
     row.collects, row.is_on = collects, is_on
     if keys != known:
@@ -48,8 +49,8 @@ def set_up_stripe(
         row.checked_at = None
     row.full_clean()
     row.save()
-    after = audit.fields_of(row, ("key_hint", "webhook_hint", "collects", "is_on"))
-    audit.record(organization, "payment_provider.set", row, actor=by, changes=audit.difference(before, after))
+    changes = audit.difference(before, audit.fields_of(row, TOLD))
+    audit.record(organization, "payment_provider.set", row, actor=by, changes=changes)
     return row
 
 

@@ -5,6 +5,7 @@ provider says is put down by `record_payment` and `record_failure`, which change
 whichever of them comes first. Locks: customer, payment, then wallet, lot, invoice.
 """
 
+import logging
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -22,23 +23,30 @@ from apps.billing.models import (
     LedgerTransaction,
     Payment,
     PaymentAllocation,
+    Refund,
     Wallet,
 )
 from apps.billing.models.parties import USD
+from apps.billing.models.payments import MANUAL
 from apps.billing.money import precise, round_half_away
 from apps.billing.parties import details_of
 from apps.billing.payments.base import Payer
 from apps.billing.services.ledger import account_of, book
 from apps.billing.services.lots import add_lot
 from apps.billing.services.quotes import Quote
+from apps.billing.services.receipts import make_receipt
 from apps.billing.services.settling import settle_invoice
 from apps.billing.services.wallets import open_wallet
 from apps.customers.models import Customer
 from apps.customers.services import lock as lock_customer
 from apps.kit.after_commit import after_commit
+from apps.kit.errors import Refused
 from apps.kit.ids import uuid7
 
+logger = logging.getLogger(__name__)
+
 Kind = LedgerAccount.Kind
+OWED = (Invoice.State.OPEN, Invoice.State.UNCOLLECTIBLE)  # what is paid after all, is paid
 MOST_ERROR = 300
 BACK_OFF = timedelta(hours=1)  # after a payment that was declined
 
@@ -93,7 +101,7 @@ def record_payment(
     payment.save()
     if payment.is_top_up:
         _give_credit(payment, customer, at)
-        after_commit("billing.make_receipt", str(payment.pk))
+        _make_receipt(payment, at)
     else:
         _book_for_invoices(payment, customer, at)
         _allocate(payment, customer, at, by)
@@ -118,16 +126,29 @@ def record_failure(payment: Payment, error: str, *, at: datetime, provider_id: s
     return True
 
 
+@transaction.atomic
+def cancel_payment(payment: Payment, *, by: User | None, at: datetime) -> None:
+    """A transfer that was announced is not sent after all. Raises NotPossible for what a provider tells of."""
+    if payment.provider != MANUAL or not record_failure(payment, "Cancelled.", at=at):
+        raise NotPossible("Only a transfer that has not come in yet can be cancelled.")
+    customer = payment.customer
+    audit.record(customer.organization, "payment.cancel", payment, actor=by, customer=customer)
+
+
 def allocated(payment: Payment) -> Decimal:
     """What of it went to invoices."""
     return sum(payment.allocations.values_list("amount", flat=True), Decimal(0))
 
 
 def surplus_of(payment: Payment) -> Decimal:
-    """What of a payment nothing was owed for: it is the customer's, until it is refunded or used."""
+    """What of a payment nothing was owed for: it is the customer's, until it is refunded or used.
+
+    What goes back for a credit note is not taken from the invoice, which stays paid.
+    """
     if payment.is_top_up or payment.state != Payment.State.SUCCEEDED:
         return Decimal(0)
-    return payment.amount - payment.refunded - allocated(payment)
+    gone = payment.refunds.exclude(state=Refund.State.FAILED).filter(credit_note=None)
+    return payment.amount - sum(gone.values_list("amount", flat=True), Decimal(0)) - allocated(payment)
 
 
 @transaction.atomic
@@ -185,7 +206,10 @@ def _put(payment: Payment, received: Decimal | None) -> None:
     """What came in, if it is not what was asked for: credit and tax in proportion, so that nothing is given away."""
     if received is None or received == payment.amount:
         return
-    if payment.is_top_up and payment.amount:
+    if not received:  # a coupon of the provider's paid all of it: the credit is given away
+        payment.details = payment.details | {"asked": payment.amount}
+        payment.tax = Decimal(0)
+    elif payment.is_top_up and payment.amount:
         share = Fraction(received) / Fraction(payment.amount)
         payment.details = payment.details | {"asked": payment.amount}
         payment.tax = round_half_away(Fraction(payment.tax) * share, payment.currency)
@@ -194,23 +218,18 @@ def _put(payment: Payment, received: Decimal | None) -> None:
 
 
 def _give_credit(payment: Payment, customer: Customer, at: datetime) -> None:
-    """Cash against credit and tax. Tax that prices contain is taken from revenue: the credit pays gross prices."""
+    """Cash against what the customer owes, as for any invoice; and the revenue of its receipt is set aside as credit.
+
+    Tax that prices contain stays in the credit: it pays gross prices.
+    """
     organization = customer.organization
-    is_inclusive = payment.details.get("treatment") == "inclusive"
-    paid_for_credit = payment.amount if is_inclusive else payment.amount - payment.tax
     against: dict[LedgerAccount, Decimal] = {}
     if not payment.amount:  # a coupon paid all of it
         against[account_of(organization, Kind.PROMOTION, USD)] = -payment.credit
     else:
         against[account_of(organization, Kind.CASH, payment.currency)] = -payment.amount
-        against[account_of(organization, Kind.TAX, payment.currency)] = payment.tax
-        if is_inclusive:
-            against[account_of(organization, Kind.REVENUE, payment.currency)] = -payment.tax
-        if payment.currency != USD:
-            against[account_of(organization, Kind.EXCHANGE, payment.currency)] = paid_for_credit
-            against[account_of(organization, Kind.EXCHANGE, USD)] = -payment.credit
-        elif paid_for_credit != payment.credit:
-            against[account_of(organization, Kind.EXCHANGE, USD)] = paid_for_credit - payment.credit
+        against[account_of(organization, Kind.RECEIVABLE, payment.currency, customer)] = payment.amount
+        against |= set_aside(payment, payment.amount - payment.tax_on_top, payment.credit)
     add_lot(
         wallet_for(customer, at=at),
         payment.credit,
@@ -218,8 +237,21 @@ def _give_credit(payment: Payment, customer: Customer, at: datetime) -> None:
         at=at,
         source=CreditLot.Source.TOP_UP,
         against=against,
+        note=payment.provider_id[:200] if payment.provider == MANUAL else "",
         told=_source(payment),
     )
+
+
+def set_aside(payment: Payment, amount: Decimal, credit: Decimal) -> dict[LedgerAccount, Decimal]:
+    """Against `credit` dollars on the wallet's account: `amount` of revenue that is earned once the credit is used."""
+    organization, currency = payment.organization, payment.currency
+    entries = {account_of(organization, Kind.REVENUE, currency): -amount}
+    if currency != USD:
+        entries[account_of(organization, Kind.EXCHANGE, currency)] = amount
+        entries[account_of(organization, Kind.EXCHANGE, USD)] = -credit
+    elif amount != credit:
+        entries[account_of(organization, Kind.EXCHANGE, USD)] = amount - credit
+    return entries
 
 
 def _book_for_invoices(payment: Payment, customer: Customer, at: datetime) -> None:
@@ -244,6 +276,16 @@ def _source(payment: Payment) -> dict[str, str]:
     return {"payment": str(payment.pk), "provider": payment.provider, "provider_id": payment.provider_id}
 
 
+def _make_receipt(payment: Payment, at: datetime) -> None:
+    """Now if it can be; if not, the money came in all the same, and `billing.make_receipt` tries again."""
+    try:
+        with transaction.atomic():
+            make_receipt(payment, at=at)
+    except Refused:
+        logger.warning("no receipt of payment %s yet", payment.pk, exc_info=True)
+        after_commit("billing.make_receipt", str(payment.pk))
+
+
 def _back_off(payment: Payment, at: datetime) -> None:
     """No automatic top-up for a while: a card that was declined is not tried every minute."""
     rules = AutoTopUp.objects.filter(wallet__customer_id=payment.customer_id)
@@ -255,9 +297,8 @@ def _allocate(payment: Payment, customer: Customer, at: datetime, by: User | Non
     left = surplus_of(payment)
     due = Invoice.objects.filter(customer=customer, state=Invoice.State.OPEN, currency=payment.currency)
     ids = list(due.order_by("due_on", "sequence").values_list("pk", flat=True))
-    if payment.invoice_id in ids:
-        ids.remove(payment.invoice_id)
-        ids.insert(0, payment.invoice_id)
+    if (named := payment.invoice) and named.state in OWED and named.currency == payment.currency:
+        ids = [named.pk, *(each for each in ids if each != named.pk)]
     for invoice_id in ids:
         if left <= 0:
             return

@@ -123,6 +123,9 @@ def check_terms(version: PlanVersion) -> None:
         wrong["settlement"] = _(
             "Tiers price a whole period, and credit is drawn call by call: with tiers, let usage be on the invoice."
         )
+    cards = version.plan.organization.rate_cards.filter(customer=None)
+    if version.rate_card_id is not None and not cards.filter(pk=version.rate_card_id).exists():
+        wrong["rate_card_id"] = _("There is no such rate card.")
     if wrong:
         raise ValidationError(wrong)
 

@@ -5,29 +5,47 @@ provider says no. Nobody knows whether it does when it cannot be reached: the re
 under the same key. Locks: customer, payment, then wallet, lot, invoice.
 """
 
+import logging
 from datetime import datetime
 from decimal import Decimal
-from fractions import Fraction
+from uuid import UUID
 
 from django.db import transaction
 
 from apps.accounts import audit
 from apps.accounts.models import User
 from apps.billing.errors import NotEnoughCredit, NotPossible
-from apps.billing.models import CreditLot, LedgerAccount, LedgerTransaction, Payment, PaymentAllocation, Refund
-from apps.billing.models.parties import USD
-from apps.billing.money import minor_units, precise, round_half_away, rounded
+from apps.billing.models import (
+    CreditLot,
+    CreditNote,
+    LedgerTransaction,
+    Payment,
+    PaymentAllocation,
+    Refund,
+)
+from apps.billing.money import round_half_away
 from apps.billing.payments.base import Declined, ProviderError, RefundReading, State
 from apps.billing.payments.registry import provider_of
-from apps.billing.services.ledger import account_of, book
+from apps.billing.services.credit_notes import credit_invoice
+from apps.billing.services.ledger import book
 from apps.billing.services.lots import add_lot, take_credit
-from apps.billing.services.payments import key_of_lot, surplus_of, wallet_for
+from apps.billing.services.payments import surplus_of, wallet_for
+from apps.billing.services.receipts import make_receipt
+from apps.billing.services.refund_entries import (
+    Entries,
+    credit_entries,
+    credit_for,
+    invoice_entries,
+    lot_of,
+    split,
+    waiting_note,
+)
 from apps.billing.services.settling import settle_invoice
 from apps.customers.models import Customer
 from apps.customers.services import lock as lock_customer
+from apps.kit.errors import Refused
 
-Kind = LedgerAccount.Kind
-Entries = dict[LedgerAccount, Decimal]
+logger = logging.getLogger(__name__)
 
 
 def refund_payment(payment: Payment, amount: Decimal, *, reason: str, by: User | None, at: datetime) -> Refund:
@@ -63,7 +81,37 @@ def put_down(refund: Refund, told: RefundReading, *, at: datetime) -> Refund:
         return _fail(refund, told.error or "The provider could not pay it back.", at)
     known = Refund.objects.filter(pk=refund.pk).exclude(state=Refund.State.FAILED)
     known.update(state=Refund.State(told.state.value), provider_id=told.provider_id, error="")
-    return Refund.objects.get(pk=refund.pk)
+    refund = Refund.objects.select_related("payment__customer", "payment__organization").get(pk=refund.pk)
+    if refund.state == Refund.State.SUCCEEDED:
+        try:
+            note_refund(refund, at=at)
+        except Refused:  # the money is back all the same; `billing.ask_about_payments` tries again
+            logger.warning("no credit note of refund %s yet", refund.pk, exc_info=True)
+    return refund
+
+
+@transaction.atomic
+def note_refund(refund: Refund, *, at: datetime) -> None:
+    """The credit note of a refund of credit: its receipt is taken back by as much. Once. Raises NotPossible."""
+    lock_customer(refund.payment.customer)
+    payment = _locked(refund.payment)
+    refund.refresh_from_db()
+    if not payment.is_top_up or refund.credit_note_id or refund.state != Refund.State.SUCCEEDED:
+        return
+    receipt = make_receipt(payment, at=at)
+    if receipt is None:
+        return
+    (line,) = receipt.lines.all()
+    refund.credit_note = credit_invoice(
+        receipt,
+        amounts={line.pk: refund.net},
+        settlement=CreditNote.Settlement.REFUND,
+        reason=refund.reason or "Refund",
+        key=f"refund:{refund.pk}",
+        by=refund.created_by,
+        at=at,
+    )
+    refund.save(update_fields=["credit_note"])
 
 
 @transaction.atomic
@@ -82,37 +130,10 @@ def record_refund(payment: Payment, told: RefundReading, *, at: datetime) -> Ref
     if told.state is State.FAILED or amount <= 0:
         return None
     refund = Refund(payment=payment, provider_id=told.provider_id, amount=amount, created_at=at)
-    refund.state = Refund.State(told.state.value)
     refund.reason = "Made at the payment provider."
     _book(refund, payment, customer, at, takes_what_is_left=True)
     _record(refund, "payment.refund", None, payment)
-    return refund
-
-
-def credit_for(payment: Payment, amount: Decimal) -> Decimal:
-    """The credit that goes with a refund of `amount`: all that is left of it, with the last of the money."""
-    if not payment.is_top_up or not payment.amount:
-        return Decimal(0)
-    taken = sum(
-        (each.credit + each.unrecovered for each in payment.refunds.exclude(state=Refund.State.FAILED)), Decimal(0)
-    )
-    if amount == payment.refundable:
-        return payment.credit - taken
-    return min(precise(Fraction(payment.credit) * Fraction(amount) / Fraction(payment.amount)), payment.credit - taken)
-
-
-def most_refundable(payment: Payment) -> Decimal:
-    """What can go back now: of a top-up, as much as is left of its credit, rounded down to whole minor units."""
-    if not payment.is_top_up or not payment.refundable:
-        return payment.refundable
-    lot = _lot_of(payment)
-    left = lot.remaining if lot else Decimal(0)
-    if left >= credit_for(payment, payment.refundable):
-        return payment.refundable
-    share = Fraction(left) * Fraction(payment.amount) / Fraction(payment.credit)
-    places = minor_units(payment.currency)
-    nearest = round_half_away(share, payment.currency)
-    return nearest if Fraction(nearest) <= share else nearest - rounded(Decimal(1).scaleb(-places), places)
+    return put_down(refund, told, at=at)
 
 
 @transaction.atomic
@@ -135,10 +156,11 @@ def _begin(payment: Payment, amount: Decimal, reason: str, by: User | None, at: 
 def _book(refund: Refund, payment: Payment, customer: Customer, at: datetime, *, takes_what_is_left: bool) -> None:
     """Save the refund, with all that follows from it."""
     credit = credit_for(payment, refund.amount)
-    refund.tax = _tax_in(payment, payment.refunded + refund.amount) - _tax_in(payment, payment.refunded)
+    if payment.is_top_up:
+        refund.net, refund.tax = split(payment, refund.amount)
     payment.refunded += refund.amount
     if payment.is_top_up:
-        lot = _lot_of(payment)
+        lot = lot_of(payment)
         left = lot.remaining if lot else Decimal(0)
         if credit > left and not takes_what_is_left:
             raise NotEnoughCredit("Of its credit too much is used already: pay back less.")
@@ -147,15 +169,16 @@ def _book(refund: Refund, payment: Payment, customer: Customer, at: datetime, *,
         refund.save(force_insert=True)
         _take_back(refund, payment, customer, lot, at)
     else:
+        refund.credit_note = waiting_note(payment, refund.amount)
         refund.save(force_insert=True)
-        key, entries = f"refund:{refund.pk}", _from_invoices(refund, payment, customer)
+        key, entries = f"refund:{refund.pk}", invoice_entries(refund, payment, customer)
         _in_ledger(key, refund, payment, customer, at, entries)
         _unsettle(refund, payment, at)
     payment.save(update_fields=["refunded"])
 
 
 def _take_back(refund: Refund, payment: Payment, customer: Customer, lot: CreditLot | None, at: datetime) -> None:
-    against, told = _from_credit(refund, payment), _source(refund, payment)
+    against, told = credit_entries(refund, payment), _source(refund, payment)
     if refund.credit:
         take_credit(
             wallet_for(customer, at=at),
@@ -171,46 +194,10 @@ def _take_back(refund: Refund, payment: Payment, customer: Customer, lot: Credit
         _in_ledger(f"refund:{refund.pk}", refund, payment, customer, at, against)
 
 
-def _from_credit(refund: Refund, payment: Payment) -> Entries:
-    """The other side of the credit: what left the till, the tax in it, and what could not be had back."""
-    organization, tax = payment.organization, refund.tax
-    is_inclusive = payment.details.get("treatment") == "inclusive"
-    of_credit = refund.amount if is_inclusive else refund.amount - tax
-    entries: Entries = {
-        account_of(organization, Kind.CASH, payment.currency): refund.amount,
-        account_of(organization, Kind.TAX, payment.currency): -tax,
-    }
-    if is_inclusive:
-        entries[account_of(organization, Kind.REVENUE, payment.currency)] = tax
-    lost = account_of(organization, Kind.WRITTEN_OFF, USD)
-    whole = refund.credit + refund.unrecovered
-    entries[lost] = -refund.unrecovered
-    if payment.currency != USD:
-        entries[account_of(organization, Kind.EXCHANGE, payment.currency)] = -of_credit
-        entries[account_of(organization, Kind.EXCHANGE, USD)] = whole
-    elif of_credit != whole:
-        entries[account_of(organization, Kind.EXCHANGE, USD)] = whole - of_credit
-    return entries
-
-
-def _tax_in(payment: Payment, amount: Decimal) -> Decimal:
-    """The tax in so much of the payment: of all parts together, it is the tax of the whole."""
-    share = Fraction(amount) / Fraction(payment.amount)
-    return round_half_away(Fraction(payment.tax) * share, payment.currency)
-
-
-def _from_invoices(refund: Refund, payment: Payment, customer: Customer) -> Entries:
-    """What the customer paid is owed again, or, where nothing was owed, what we owed is paid."""
-    return {
-        account_of(customer.organization, Kind.CASH, payment.currency): refund.amount,
-        account_of(customer.organization, Kind.RECEIVABLE, payment.currency, customer): -refund.amount,
-    }
-
-
 def _unsettle(refund: Refund, payment: Payment, at: datetime) -> None:
     """What is over goes first; then the invoices that were paid with it are open again, the last one first."""
     left = max(-surplus_of(payment), Decimal(0))  # what is over counts this refund already
-    paid: dict[object, Decimal] = {}
+    paid: dict[UUID, Decimal] = {}
     for allocation in payment.allocations.order_by("pk"):
         paid[allocation.invoice_id] = paid.get(allocation.invoice_id, Decimal(0)) + allocation.amount
     invoices = {each.invoice_id: each.invoice for each in payment.allocations.select_related("invoice")}
@@ -236,7 +223,7 @@ def _fail(refund: Refund, error: str, at: datetime) -> Refund:
     payment.save(update_fields=["refunded"])
     key = f"refund_failed:{refund.pk}"
     if payment.is_top_up:
-        back = {account: -amount for account, amount in _from_credit(refund, payment).items()}
+        back = {account: -amount for account, amount in credit_entries(refund, payment).items()}
         if refund.credit:
             source, told = CreditLot.Source.TOP_UP, _source(refund, payment)
             wallet = wallet_for(customer, at=at)
@@ -244,7 +231,7 @@ def _fail(refund: Refund, error: str, at: datetime) -> Refund:
         else:
             _in_ledger(key, refund, payment, customer, at, back)
     else:
-        back = {account: -amount for account, amount in _from_invoices(refund, payment, customer).items()}
+        back = {account: -amount for account, amount in invoice_entries(refund, payment, customer).items()}
         _in_ledger(key, refund, payment, customer, at, back)
         _settle_again(refund, payment, at)
     _record(refund, "payment.refund_failed", None, payment)
@@ -266,10 +253,6 @@ def _settle_again(refund: Refund, payment: Payment, at: datetime) -> None:
 def _locked(payment: Payment) -> Payment:
     rows = Payment.objects.select_for_update(of=("self",), no_key=True)
     return rows.select_related("customer", "organization").get(pk=payment.pk)
-
-
-def _lot_of(payment: Payment) -> CreditLot | None:
-    return CreditLot.objects.filter(wallet__customer_id=payment.customer_id, key=key_of_lot(payment)).first()
 
 
 def _in_ledger(key: str, refund: Refund, payment: Payment, customer: Customer, at: datetime, entries: Entries) -> None:

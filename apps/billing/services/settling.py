@@ -8,6 +8,7 @@ from django.db import transaction
 from apps.accounts.models import User
 from apps.billing.models import Invoice, InvoiceTransition, LedgerAccount, LedgerTransaction
 from apps.billing.services.ledger import account_of, book
+from apps.kit.after_commit import after_commit
 
 State = Invoice.State
 
@@ -30,6 +31,8 @@ def settle_invoice(invoice: Invoice, amount: Decimal, *, at: datetime, by: User 
     invoice.save(update_fields=["paid", "state"])
     if invoice.state != before:
         InvoiceTransition.objects.create(invoice=invoice, before=before, after=invoice.state, at=at, by=by)
+    if invoice.state == State.PAID:
+        after_commit("billing.reinstate", str(invoice.customer_id))  # if it was suspended for what was overdue
     return invoice
 
 

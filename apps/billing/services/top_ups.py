@@ -7,15 +7,13 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from apps.accounts import audit
 from apps.accounts.models import User
 from apps.billing.errors import NotPossible
-from apps.billing.models import CreditLot, LedgerAccount, Payment, Wallet
+from apps.billing.models import CreditLot, Payment
 from apps.billing.models.parties import USD
 from apps.billing.money import round_half_away
-from apps.billing.services.ledger import account_of
-from apps.billing.services.lots import MOST, add_lot
-from apps.billing.services.wallets import open_wallet
+from apps.billing.services.lots import MOST
+from apps.billing.services.payments import key_of_lot, record_payment
 from apps.customers.models import Customer
 from apps.customers.services import lock as lock_customer
 
@@ -37,35 +35,21 @@ def top_up_by_hand(
         raise ValidationError({"amount": _("An amount above zero, and not above a billion dollars.")})
     customer = lock_customer(customer)
     organization = customer.organization
-    payment, is_new = Payment.objects.get_or_create(
+    payment, _is_new = Payment.objects.get_or_create(
         organization=organization,
         provider=BY_HAND,
         provider_id=reference,
         defaults={
             "customer": customer,
-            "state": Payment.State.SUCCEEDED,
             "currency": USD,
             "amount": paid,
             "credit": paid,
-            "paid_at": at,
             "created_by": by,
             "created_at": at,
         },
     )
     if (payment.customer_id, payment.amount, payment.credit) != (customer.pk, paid, paid):
         raise NotPossible(_("The reference “%(reference)s” is of another payment already.") % {"reference": reference})
-    wallet = open_wallet(customer, settlement=Wallet.Settlement.CREDIT_FIRST, by=by, at=at)
-    lot, _is_new = add_lot(
-        wallet,
-        paid,
-        key=f"top_up:{payment.pk}",
-        at=at,
-        source=CreditLot.Source.TOP_UP,
-        against={account_of(organization, LedgerAccount.Kind.CASH, USD): -paid},
-        note=reference[:200],
-        told={"payment": str(payment.pk), "reference": reference},
-    )
-    if is_new:
-        changes: audit.Changes = {"amount": (None, paid), "reference": (None, reference)}
-        audit.record(organization, "credit.top_up", payment, actor=by, changes=changes, customer=customer)
-    return lot, is_new
+    # As for every payment: the credit, the ledger and the receipt, once.
+    is_new = record_payment(payment, at=at, by=by)
+    return CreditLot.objects.get(wallet__customer=customer, key=key_of_lot(payment)), is_new

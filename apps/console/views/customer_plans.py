@@ -1,5 +1,6 @@
 """The plan that a customer is on: begun, changed, ended, and what its last months would cost on any."""
 
+from datetime import datetime
 from uuid import UUID
 
 from django.contrib import messages
@@ -13,10 +14,12 @@ from django.views.decorators.http import require_POST
 from apps.accounts.access import OperatorRequest, operator_page
 from apps.accounts.models import Role
 from apps.billing.charges import Kind
+from apps.billing.errors import NotConfigured
 from apps.billing.models import AppliedCoupon, InvoiceLine, PlanVersion, Subscription
 from apps.billing.periods import Period, months_later
 from apps.billing.queries.plans import current_versions
 from apps.billing.queries.simulation import Simulation, Used, last_month, month_of, simulate, usage_of
+from apps.billing.queries.standing import Standing, standing_of
 from apps.billing.queries.subscriptions import next_subscription, period_of, subscription_at, subscriptions_of
 from apps.billing.services.coupons import apply_coupon, remove_coupon
 from apps.billing.services.subscriptions import (
@@ -46,6 +49,8 @@ def customer_plan(request: OperatorRequest, customer_id: UUID) -> HttpResponse:
         "customer": customer,
         "current": current,
         "period": period_of(current, at) if current else None,
+        "standing": _standing(current, at) if current else None,
+        "rate_card": current and request.organization.rate_cards.filter(pk=current.version.rate_card_id).first(),
         "following": following,
         "last": current or following,  # that a change is of
         "history": [row for row in subscriptions_of(customer) if row not in (current, following)],
@@ -57,6 +62,14 @@ def customer_plan(request: OperatorRequest, customer_id: UUID) -> HttpResponse:
         "may_change": request.member.may(Role.BILLING),
     }
     return render(request, "console/plans/customer.html", context)
+
+
+def _standing(current: Subscription, at: datetime) -> Standing | None:
+    """None: its currency has no exchange rate yet."""
+    try:
+        return standing_of(current, at)
+    except NotConfigured:
+        return None
 
 
 def _form(request: OperatorRequest, current: Subscription | None) -> SubscribeForm | ChangeForm:
@@ -216,7 +229,7 @@ def _lines(simulation: Simulation) -> list[dict[str, object]]:
         {
             "name": line.name or simulation.version.plan.name,
             "label": InvoiceLine.Kind(line.kind.value).label,
-            "quantity": None if line.kind is Kind.FEE or line.quantity is None else f"{line.quantity.normalize():,f}",
+            "quantity": None if line.kind is Kind.FEE else line.quantity,
             "unit": line.unit.replace("_", " "),
             "amount": total.amount,
         }

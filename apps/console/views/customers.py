@@ -5,6 +5,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
+from django.db.models import QuerySet, Sum
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -15,23 +16,21 @@ from django.views.decorators.http import require_POST
 from apps.accounts.access import OperatorRequest, operator_page
 from apps.accounts.models import Role
 from apps.console.forms import AddCustomerForm, CustomerForm, CustomerKeysForm, CustomerMemberForm
+from apps.customers.models import Customer
 from apps.customers.services import invite_customer_member, resume_customer, suspend_customer, update_customer
 from apps.keys.services.customers import add_customer_with_keys
 from apps.keys.services.links import assign_provider_keys
 from apps.kit.errors import Refused
 from apps.usage.faces import RequestRow, bars, chosen_period, named_groups, named_standings
 from apps.usage.limit_faces import set_limits
-from apps.usage.queries import Scope, by_customer, grouped_by, named_period, over_time, recent_requests, totals
+from apps.usage.queries import Scope, by_customer, named_period, over_time, recent_requests
+from apps.usage.queries.figures import added_up
+from apps.usage.queries.groups import tops
 from apps.usage.standing import standings_of
 
 PAGE = 25
 TOP = 8
-ORDERS = {
-    "name": lambda row: row[0].name.lower(),
-    "requests": lambda row: -row[1].requests,
-    "price": lambda row: -row[1].price,
-    "cost": lambda row: -row[1].cost,
-}
+MEASURES = ("requests", "price", "cost")  # that they can be ordered by, the most first
 
 
 @operator_page(Role.VIEWER)
@@ -42,12 +41,24 @@ def customers(request: OperatorRequest) -> HttpResponse:
     if wanted:
         found = found.filter(name__icontains=wanted)
     since, until = named_period("month", timezone.now(), request.zone)
-    figures = by_customer(organization, found.values_list("pk", flat=True), since, until)
     order = request.GET.get("sort", "name")
-    rows = sorted(((customer, figures[customer.pk]) for customer in found), key=ORDERS.get(order, ORDERS["name"]))
-    page = Paginator(rows, PAGE).get_page(request.GET.get("page"))
+    ids = _in_order(Scope(organization.pk, since, until), found, order)
+    page = Paginator(ids, PAGE).get_page(request.GET.get("page"))
+    shown = found.in_bulk(page.object_list)
+    figures = by_customer(organization, page.object_list, since, until)
+    page.object_list = [(shown[pk], figures[pk]) for pk in page.object_list]
     context = {"section": "customers", "page": page, "wanted": wanted, "order": order}
     return render(request, "console/customers/list.html", context)
+
+
+def _in_order(scope: Scope, found: QuerySet[Customer], order: str) -> list[UUID]:
+    """The ids of all of them; only those that are shown get their figures."""
+    names = dict(found.values_list("pk", "name"))
+    ids = sorted(names, key=lambda pk: names[pk].lower())
+    if order not in MEASURES:
+        return ids
+    sums = dict(scope.sum_rows("customer").values_list("customer_id").annotate(by=Sum(order)).order_by())
+    return sorted(ids, key=lambda pk: -sums.get(pk, 0))
 
 
 @operator_page(Role.ADMIN)
@@ -80,22 +91,23 @@ def customer_detail(request: OperatorRequest, customer_id: UUID) -> HttpResponse
     period = chosen_period(request.GET.get("period"), now, zone)
     scope = Scope(request.organization.pk, *period.period, customer_id=customer.pk)
     points = over_time(scope, period.interval, zone)
-    key_names = dict(customer.proxy_keys.values_list("pk", "name"))
+    proxy_keys = list(customer.proxy_keys.order_by("-created_at"))
+    dearest = tops(scope, "model", "user", "key", limit=TOP)
     context = {
         "section": "customers",
         "customer": customer,
         "period": period,
         "zone": zone,
-        "totals": totals(scope),
+        "totals": added_up(point.figures for point in points),
         "requests_chart": bars(points, period.interval, lambda figures: figures.requests, False),
         "price_chart": bars(points, period.interval, lambda figures: figures.price, True),
-        "models": named_groups(grouped_by(scope, "model", limit=TOP)),
-        "users": named_groups(grouped_by(scope, "user", limit=TOP)),
-        "keys": named_groups(grouped_by(scope, "key", limit=TOP), key_names),
+        "models": named_groups(dearest["model"]),
+        "users": named_groups(dearest["user"]),
+        "keys": named_groups(dearest["key"], {key.pk: key.name for key in proxy_keys}),
         "standings": named_standings(standings_of(customer, at=now)),
         "set_limits": set_limits(customer),
         "links": customer.provider_key_links.select_related("provider_key").order_by("provider", "position"),
-        "proxy_keys": customer.proxy_keys.order_by("-created_at")[:20],
+        "proxy_keys": proxy_keys[:20],
         "now": now,
         "members": customer.members.select_related("user").order_by("created_at"),
         "invitations": customer.invitations.filter(accepted_at=None, expires_at__gt=now),

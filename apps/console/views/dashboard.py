@@ -1,5 +1,6 @@
 """The operator's overview."""
 
+from django.db.models import Exists, OuterRef
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -8,9 +9,12 @@ from django.utils.translation import gettext as _
 
 from apps.accounts.access import OperatorRequest, operator_page
 from apps.accounts.models import Organization, Role
+from apps.customers.models import Customer
+from apps.keys.models import ProviderKey, ProxyKey
 from apps.usage.faces import bars, chosen_period, named_groups
-from apps.usage.queries import Scope, grouped_by, over_time, totals
+from apps.usage.queries import Scope, grouped_by, over_time
 from apps.usage.queries.cardinality import too_many
+from apps.usage.queries.figures import added_up
 
 TOP = 6
 
@@ -29,7 +33,7 @@ def dashboard(request: OperatorRequest) -> HttpResponse:
         "section": "dashboard",
         "period": period,
         "zone": zone,
-        "totals": totals(scope),
+        "totals": added_up(point.figures for point in points),
         "too_many": too_many(organization.pk, at=timezone.now()),
         "requests_chart": bars(points, period.interval, lambda figures: figures.requests, False),
         "price_chart": bars(points, period.interval, lambda figures: figures.price, True),
@@ -42,18 +46,15 @@ def dashboard(request: OperatorRequest) -> HttpResponse:
 
 def first_steps(organization: Organization) -> list[tuple[str, str, bool]]:
     """What a new operator has to do, where it is done, and whether it is; empty when all of it is."""
-    customers = organization.customers
+    done = Organization.objects.filter(pk=organization.pk).values_list(
+        Exists(ProviderKey.objects.filter(organization=OuterRef("pk"))),
+        Exists(Customer.objects.filter(organization=OuterRef("pk"))),
+        Exists(ProxyKey.objects.filter(organization=OuterRef("pk"))),
+    )
+    has_provider_key, has_customer, has_proxy_key = done.get()
     steps = [
-        (
-            _("Put a provider key in the vault"),
-            reverse("console:provider-key-add"),
-            organization.provider_keys.exists(),
-        ),
-        (_("Add a customer"), reverse("console:customer-add"), customers.exists()),
-        (
-            _("Have the customer sign in and generate a key"),
-            reverse("console:customers"),
-            customers.filter(proxy_keys__isnull=False).exists(),
-        ),
+        (_("Put a provider key in the vault"), reverse("console:provider-key-add"), has_provider_key),
+        (_("Add a customer"), reverse("console:customer-add"), has_customer),
+        (_("Have the customer sign in and generate a key"), reverse("console:customers"), has_proxy_key),
     ]
     return [] if all(is_done for _name, _url, is_done in steps) else steps

@@ -4,6 +4,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
+from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -13,7 +14,7 @@ from django.views.decorators.http import require_POST
 
 from apps.accounts.access import OperatorRequest, operator_page
 from apps.accounts.models import Role
-from apps.billing.queries.plans import monthly_fee, offered_plans
+from apps.billing.queries.plans import offered_plans
 from apps.billing.queries.subscriptions import subscribers
 from apps.billing.services.coupons import add_coupon, retire_coupon
 from apps.billing.services.plans import (
@@ -28,6 +29,7 @@ from apps.billing.services.subscriptions import move_subscribers
 from apps.console.plan_forms import CouponForm, PlanForms
 from apps.kit.errors import Refused
 
+PAGE = 25  # subscribers
 HERE = {"section": "billing", "tab": "plans"}
 
 
@@ -47,7 +49,7 @@ def plans(request: OperatorRequest) -> HttpResponse:
 @operator_page(Role.BILLING)
 def plan_add(request: OperatorRequest) -> HttpResponse:
     """Offer a plan."""
-    forms = PlanForms(request.POST or None)
+    forms = PlanForms(request.POST or None, organization=request.organization)
     if request.method == "POST" and forms.is_valid():
         named = {name: forms.plan.cleaned_data[name] for name in ("name", "description")}
         try:
@@ -65,16 +67,16 @@ def plan_detail(request: OperatorRequest, plan_id: UUID) -> HttpResponse:
     """A plan's terms, its versions and who is on them."""
     plan = get_object_or_404(request.organization.plans, pk=plan_id)
     at = timezone.now()
-    on = list(subscribers(request.organization, at).filter(version__plan=plan))
+    on = subscribers(request.organization, at).filter(version__plan=plan)
     newest = newest_version(plan)
     context = {
         **HERE,
         "plan": plan,
         "version": newest,
-        "monthly": monthly_fee(newest),
+        "rate_card": request.organization.rate_cards.filter(pk=newest.rate_card_id).first(),
         "versions": plan.versions.order_by("-number"),
-        "subscribers": on,
-        "behind": sum(row.version_id != newest.pk and row.ends_at is None for row in on),
+        "page": Paginator(on, PAGE).get_page(request.GET.get("page")),
+        "behind": on.filter(ends_at=None).exclude(version=newest).count(),
         "now": at,
         "zone": request.zone,
         "may_change": request.member.may(Role.BILLING),
@@ -87,7 +89,7 @@ def plan_edit(request: OperatorRequest, plan_id: UUID) -> HttpResponse:
     """Other terms, as the plan's next version; its name is changed as it is."""
     plan = get_object_or_404(request.organization.plans, pk=plan_id)
     newest = newest_version(plan)
-    forms = PlanForms(request.POST or None, version=newest)
+    forms = PlanForms(request.POST or None, organization=request.organization, version=newest)
     if request.method == "POST" and forms.is_valid():
         named = {name: forms.plan.cleaned_data[name] for name in ("name", "description")}
         try:

@@ -41,7 +41,8 @@ def money_short(amount: Decimal | int | None) -> str:
     if amount is None or not amount or abs(amount) >= CENT:
         return money(amount)
     places = 1 - Decimal(amount).adjusted()
-    return format_html('<span title="{}">≈ ${}</span>', money(amount), f"{amount:.{places}f}")
+    sign = "-" if amount < 0 else ""
+    return format_html('<span title="{}">≈ {}${}</span>', money(amount), sign, f"{abs(amount):.{places}f}")
 
 
 @register.filter

@@ -1,11 +1,15 @@
-"""Invoices and credit notes as files. A draft is not for the customer yet."""
+"""Invoices and credit notes as files; statements. A draft is not for the customer yet."""
 
 from uuid import UUID
 
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
 
 from apps.billing.documents import faces
+from apps.billing.documents.content import invoice_document
+from apps.billing.documents.statement_faces import chosen_statement, statement_pdf
+from apps.billing.documents.statements import statement_document
 from apps.billing.models import CreditNote, Invoice
 from apps.customers.access import PortalRequest, portal_page
 from apps.customers.models import CustomerRole
@@ -15,6 +19,14 @@ from apps.customers.models import CustomerRole
 def invoice_pdf(request: PortalRequest, invoice_id: UUID) -> HttpResponse:
     """One of its final invoices."""
     return faces.invoice_pdf_answer(_invoice(request, invoice_id))
+
+
+@portal_page(CustomerRole.VIEWER)
+def invoice_page(request: PortalRequest, invoice_id: UUID) -> HttpResponse:
+    """As it is printed."""
+    invoice = _invoice(request, invoice_id)
+    context = {"section": "billing", "tab": "invoices", "invoice": invoice, "document": invoice_document(invoice)}
+    return render(request, "portal/billing/document.html", context)
 
 
 @portal_page(CustomerRole.VIEWER)
@@ -41,3 +53,23 @@ def _invoice(request: PortalRequest, invoice_id: UUID) -> Invoice:
 
 def _credit_note(request: PortalRequest, note_id: UUID) -> CreditNote:
     return get_object_or_404(CreditNote, invoice__customer=request.customer, pk=note_id)
+
+
+@portal_page(CustomerRole.VIEWER)
+def billing_statement(request: PortalRequest) -> HttpResponse:
+    """What was billed and paid over some days, and what is open."""
+    form, found = chosen_statement(request, request.customer)
+    context = {
+        "section": "billing",
+        "tab": "statement",
+        "form": form,
+        "document": statement_document(found) if found else None,
+        "pdf_url": reverse("portal:billing-statement-pdf"),
+    }
+    return render(request, "portal/billing/statement.html", context)
+
+
+@portal_page(CustomerRole.VIEWER)
+def billing_statement_pdf(request: PortalRequest) -> HttpResponse:
+    """The same as a file."""
+    return statement_pdf(request, request.customer)

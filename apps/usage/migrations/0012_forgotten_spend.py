@@ -9,7 +9,7 @@ import apps.kit.fields
 class Migration(migrations.Migration):
     dependencies = [
         ("accounts", "0004_on_client_gone"),
-        ("usage", "0011_rate_rule"),
+        ("usage", "0011_cheaper_rollups"),
     ]
 
     operations = [

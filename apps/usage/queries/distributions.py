@@ -1,29 +1,25 @@
 """How users are spread: how many make so many requests, or cost so much. With the far ones cut off, on request."""
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import accumulate
 from math import ceil
-from typing import Literal
+from typing import Any, Literal, get_args
 
+import msgspec
 from django.db import connection
+from django.db.models import QuerySet
 
+from apps.usage.models import Snapshot, SnapshotUser
 from apps.usage.queries.figures import Scope
 from apps.usage.queries.measures import measured
 
 Spread = Literal["requests", "cost", "price"]
+SPREADS: tuple[Spread, ...] = get_args(Spread)
+Counts = list[tuple[Decimal, int]]  # of a figure, how many users have it; in order
 CUTS = {"all": (0.0, 1.0), "p99": (0.0, 0.99), "p95": (0.0, 0.95), "p75": (0.0, 0.75), "middle": (0.25, 0.75)}
 BINS = 20
-
-SQL = """
-WITH each (customer_id, end_user, measure) AS ({users}),
-ends AS (
-    SELECT percentile_disc(%s) WITHIN GROUP (ORDER BY measure) AS low,
-           percentile_disc(%s) WITHIN GROUP (ORDER BY measure) AS high,
-           percentile_disc(0.5) WITHIN GROUP (ORDER BY measure) AS median
-    FROM each
-)
-SELECT measure, count(*), min(low), min(high), min(median) FROM each CROSS JOIN ends GROUP BY measure ORDER BY measure
-"""
 
 
 @dataclass(frozen=True)
@@ -54,21 +50,52 @@ def distribution(scope: Scope, spread: Spread, cut: str = "all") -> Distribution
     cut: one of CUTS: up to a percentile of the users, or the middle half of them. Bins of requests are whole.
     """
     users = scope.sum_rows("user").exclude(end_user=None).order_by().values_list("customer_id", "end_user")
-    query, values = users.annotate(measure=measured(spread)).query.sql_with_params()
+    return _cut(_counts(users.annotate(measure=measured(spread))), spread, cut)
+
+
+def every_distribution(snapshot: Snapshot) -> str:
+    """All of them of the users of a snapshot, as text for it to keep."""
+    users = SnapshotUser.objects.filter(snapshot=snapshot).exclude(end_user=None).order_by()
+    found: dict[str, Distribution] = {}
+    for spread in SPREADS:
+        counts = _counts(users.values_list("customer_id", "end_user", spread))
+        found |= {f"{spread} {cut}": _cut(counts, spread, cut) for cut in CUTS}
+    return msgspec.json.encode(found).decode()
+
+
+def distribution_of(snapshot: Snapshot, spread: Spread, cut: str = "all") -> Distribution:
+    """One of those that a snapshot keeps."""
+    return msgspec.json.decode(snapshot.answer, type=dict[str, Distribution])[f"{spread} {cut}"]
+
+
+def _counts(users: QuerySet[Any, Any]) -> Counts:
+    query, values = users.query.sql_with_params()
     with connection.cursor() as cursor:
-        cursor.execute(SQL.format(users=query), [*values, *CUTS[cut]])
-        rows = cursor.fetchall()
-    if not rows:
+        cursor.execute(
+            "SELECT measure, count(*) FROM (" + query + ") AS each (customer_id, end_user, measure) "  # noqa: S608 ours
+            "GROUP BY measure ORDER BY measure",
+            values,
+        )
+        return [(Decimal(measure), users) for measure, users in cursor.fetchall()]
+
+
+def _cut(counts: Counts, spread: Spread, cut: str) -> Distribution:
+    if not counts:
         return NOBODY
-    low, high, median = (Decimal(end) for end in rows[0][2:])
-    counts = [(Decimal(measure), users) for measure, users, *_ in rows]
+    low, high, median = (_percentile(counts, share) for share in (*CUTS[cut], 0.5))
     within = [(measure, users) for measure, users in counts if low <= measure <= high]
     inside = sum(users for _, users in within)
     everybody = sum(users for _, users in counts)
     return Distribution(_bins(within, low, high, spread == "requests"), inside, everybody - inside, median)
 
 
-def _bins(within: list[tuple[Decimal, int]], low: Decimal, high: Decimal, is_whole: bool) -> list[Bin]:
+def _percentile(counts: Counts, share: float) -> Decimal:
+    """By nearest rank: the figure of a user, not one between two."""
+    upto = list(accumulate(users for _, users in counts))
+    return counts[bisect_left(upto, max(1, ceil(share * upto[-1])))][0]
+
+
+def _bins(within: Counts, low: Decimal, high: Decimal, is_whole: bool) -> list[Bin]:
     if low == high:
         return [Bin(low, high, sum(users for _, users in within))]
     width = (high - low) / BINS

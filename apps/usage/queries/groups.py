@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
-from django.db.models import F, OuterRef, QuerySet, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import F, OuterRef, QuerySet, Subquery, TextField, Value
+from django.db.models.functions import Cast, Coalesce
 
 from apps.accounts.models import Organization
 from apps.usage.models import PropertyName
@@ -39,7 +39,36 @@ def grouped_by(
     scope: Scope, dimension: Dimension, *, order: str = "-price", limit: int | None = None, offset: int = 0
 ) -> list[Group]:
     """A group for each value that occurs, ordered by a sum of Figures ("-" before it: largest first)."""
-    return _groups(scope.sum_rows(dimension), COLUMNS[dimension], order, limit, offset)
+    rows, column = scope.sum_rows(dimension), COLUMNS[dimension]
+    if limit is None or dimension != "customer":
+        return _groups(rows, column, order, limit, offset)
+    # There may be so many that just those on a page are added up.
+    ordered = _in_order(rows.values(group=F(column)), order)
+    shown = [group for group, _ in ordered.values_list("group", "ordered_by")[offset : offset + limit]]
+    found = {group.value: group for group in _groups(rows.filter(**{f"{column}__in": shown}), column, order, None, 0)}
+    return [found[value] for value in shown]
+
+
+def tops(scope: Scope, *dimensions: Dimension, limit: int) -> dict[Dimension, list[Group]]:
+    """As `grouped_by` of each, the dearest of them, in one query."""
+    each = [
+        _in_order(
+            scope.sum_rows(dimension).values(
+                of=Value(dimension, TextField()), group=Cast(COLUMNS[dimension], TextField())
+            ),
+            "-price",
+        ).annotate(**figure_sums())[:limit]
+        for dimension in dimensions
+    ]
+    found: dict[Dimension, list[Group]] = {dimension: [] for dimension in dimensions}
+    for row in each[0].union(*each[1:], all=True):
+        is_id = row["group"] is not None and COLUMNS[row["of"]].endswith("_id")
+        found[row["of"]].append(Group(UUID(row["group"]) if is_id else row["group"], Figures.of(row)))
+    return {dimension: sorted(groups, key=_dearest) for dimension, groups in found.items()}
+
+
+def _dearest(group: Group) -> tuple[Any, ...]:
+    return -group.figures.price, group.value is None, str(group.value)
 
 
 def grouped_by_property(
@@ -95,9 +124,12 @@ def by_customer(
 
 
 def _groups(rows: QuerySet[Any], column: str, order: str, limit: int | None, offset: int) -> list[Group]:
-    is_descending = order.startswith("-")
-    key = F(f"sum_{order.removeprefix('-')}")
-    ordering = key.desc(nulls_last=True) if is_descending else key.asc(nulls_first=True)
-    groups = rows.values(group=F(column)).annotate(**figure_sums()).order_by(ordering, "group")
+    groups = _in_order(rows.values(group=F(column)), order).annotate(**figure_sums())
     end = None if limit is None else offset + limit
     return [Group(row["group"], Figures.of(row)) for row in groups[offset:end]]
+
+
+def _in_order(groups: QuerySet[Any], order: str) -> QuerySet[Any]:
+    key = F("ordered_by")
+    ordering = key.desc(nulls_last=True) if order.startswith("-") else key.asc(nulls_first=True)
+    return groups.annotate(ordered_by=figure_sums()[f"sum_{order.removeprefix('-')}"]).order_by(ordering, "group")

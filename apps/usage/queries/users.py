@@ -7,13 +7,14 @@ them, the one that they are ordered by; then all figures, of just those that are
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from itertools import islice
 from typing import Any, NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from django.contrib.postgres.aggregates import ArrayAgg
 from django.db.models import Count, F, Max, Min, OuterRef, Q, QuerySet, Subquery, Sum, Window
 from django.db.models.functions import Coalesce, TruncDay
 
@@ -128,16 +129,19 @@ def user_rows(
     if rows is None:
         return []
     by_user = rows.values("customer_id", "end_user")
-    figures = {_key(row): Figures.of(row) for row in by_user.annotate(**figure_sums()).order_by()}
-    days: dict[UserKey, list[tuple[date, int]]] = {}
-    by_day = by_user.annotate(on=_day(scope, zone), on_day=measured("requests")).order_by("on")
-    for row in by_day:
-        days.setdefault(_key(row), []).append((row["on"].astimezone(zone).date(), row["on_day"]))
+    sums = by_user.annotate(**figure_sums(), on=ArrayAgg(_day(scope, zone)), counts=ArrayAgg("requests")).order_by()
+    found = {_key(row): (Figures.of(row), requests_on(row["on"], row["counts"], zone)) for row in sums}
     latencies = _latencies(scope, keys, narrowed)
-    return [
-        UserRow(key, figures.get(key, NO_FIGURES), tuple(days.get(key, ())), latencies.get(key, UNKNOWN))
-        for key in keys
-    ]
+    return [UserRow(key, *found.get(key, (NO_FIGURES, ())), latencies.get(key, UNKNOWN)) for key in keys]
+
+
+def requests_on(days: Iterable[datetime], counts: Iterable[int], zone: ZoneInfo) -> tuple[tuple[date, int], ...]:
+    """How many requests there were on each day, in order; of rows, of which a day has several."""
+    found: dict[date, int] = {}
+    for day, requests in sorted(zip(days, counts, strict=True)):
+        on = day.astimezone(zone).date()
+        found[on] = found.get(on, 0) + requests
+    return tuple(found.items())
 
 
 def _latencies(scope: Scope, keys: list[UserKey], narrowed: UserFilter) -> dict[UserKey, Percentiles]:
@@ -219,9 +223,7 @@ def _order_of(name: str, scope: Scope, zone: ZoneInfo) -> Any:
         case "latency_p50_ms" | "latency_p95_ms":  # by a property they are not known: the average stands in
             return measured("average_latency_ms")
         case "growth":
-            middle = scope.since + (scope.until - scope.since) / 2
-            then, now = Q(**{f"{scope.moment}__lt": middle}), Q(**{f"{scope.moment}__gte": middle})
-            return Coalesce(Sum("requests", filter=now), 0) - Coalesce(Sum("requests", filter=then), 0)
+            return growth(scope)
         case "active_days":
             return Count(_day(scope, zone), distinct=True)
         case "requests_per_active_day":
@@ -230,6 +232,13 @@ def _order_of(name: str, scope: Scope, zone: ZoneInfo) -> Any:
             return measured(name)
         case _:
             raise ValueError(f"no such order: {order_name(name)}")
+
+
+def growth(scope: Scope) -> Any:
+    """Requests of the second half of the scope, less those of the first."""
+    middle = scope.since + (scope.until - scope.since) / 2
+    then, now = Q(**{f"{scope.moment}__lt": middle}), Q(**{f"{scope.moment}__gte": middle})
+    return Coalesce(Sum("requests", filter=now), 0) - Coalesce(Sum("requests", filter=then), 0)
 
 
 def _day(scope: Scope, zone: ZoneInfo) -> Any:

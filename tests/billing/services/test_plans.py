@@ -1,6 +1,7 @@
 """Plans are offered by versions that stay as they are."""
 
 from decimal import Decimal
+from uuid import uuid4
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -66,6 +67,7 @@ BAD = [
     pytest.param({"allowances": [{"name": "A", "metric": "tokens"}]}, "allowances", id="an allowance of nothing"),
     pytest.param({"charges": TIERS, "settlement": "prepaid"}, "settlement", id="tiers from credit"),
     pytest.param({"currency": "XYZ"}, "currency", id="no such currency"),
+    pytest.param({"rate_card_id": uuid4()}, "rate_card_id", id="no such rate card"),
     pytest.param({"interval": "fortnight"}, "interval", id="no such interval"),
     pytest.param({"fee": D(-1)}, "fee", id="a fee below zero"),
     pytest.param({"discount_percent": D(101)}, "discount_percent", id="more than all off"),

@@ -10,7 +10,7 @@ from apps.accounts.models import AuditEvent
 from apps.billing.errors import NotPossible
 from apps.billing.models import CreditLot, Invoice, Subscription, Wallet
 from apps.billing.queries.subscriptions import next_subscription, period_of, subscription_at
-from apps.billing.services.beginnings import begin, beginnings_due
+from apps.billing.services.beginnings import begin, beginnings_due, fit_rate_card, left_on_cards
 from apps.billing.services.included import allowances_due, grant_allowance
 from apps.billing.services.plans import change_plan, retire_plan
 from apps.billing.services.subscriptions import (
@@ -20,6 +20,8 @@ from apps.billing.services.subscriptions import (
     move_subscribers,
     subscribe,
 )
+from apps.pricing.models import RateCardUse
+from apps.pricing.rate_cards import add_rate_card
 from tests.billing.plans import NOON, a_plan, midnight
 from tests.cast import a_customer, an_organization, at_once, reread
 
@@ -252,6 +254,31 @@ def test_a_plan_lets_a_wallet_that_is_there_pay_its_way(customer):
     assert not begin(due, by=None, at=midnight(4, 1))
     assert beginnings_due(at=midnight(4, 1)) == []
     assert Wallet.objects.get().settlement == "credit_first"
+
+
+def cards_of(customer):
+    """That it was put on by plans: each with since when."""
+    uses = RateCardUse.objects.filter(customer=customer, by_plan=True).order_by("effective_from")
+    return [(str(use.card or ""), use.effective_from) for use in uses]
+
+
+def test_a_plan_brings_its_rate_card_and_takes_it_along(customer):
+    rules = [{"match": "*", "mode": "free"}]
+    card = add_rate_card(customer.organization, name="Partners", rules=rules, effective_from=NOON, by=None)
+    subscription = on(customer, a_plan(customer.organization, rate_card_id=card.pk))
+    assert cards_of(customer) == [("Partners", NOON)]
+    end_subscription(subscription, by=None, at=NOON, at_period_end=False)
+    assert left_on_cards(at=NOON) == []
+    tomorrow = midnight(3, 20)
+    assert left_on_cards(at=tomorrow) == [customer]
+    fit_rate_card(customer, by=None, at=tomorrow)
+    assert left_on_cards(at=tomorrow) == []
+    assert cards_of(customer) == [("Partners", NOON), ("", tomorrow)]
+
+
+def test_a_plan_without_a_card_leaves_the_customer_to_its_own(customer):
+    on(customer)
+    assert cards_of(customer) == []
 
 
 def lots(customer):

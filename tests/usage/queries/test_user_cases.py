@@ -10,11 +10,14 @@ import pytest
 
 from apps.accounts.models import Organization
 from apps.pricing.rating import Tokens
+from apps.usage.models import Snapshot
 from apps.usage.queries import Scope, users
+from apps.usage.queries.snapshot_users import users_of
 from apps.usage.queries.users import UserRow, every_user
 from apps.usage.ranges import DAY, midnight
 from apps.usage.record import encode
 from apps.usage.rollup import roll_up
+from apps.usage.snapshots import Asked, take_snapshot
 from tests.cast import Cast
 from tests.usage.conftest import an_intent, an_outcome, write_spool
 from tests.usage.queries.user_cases import CASES, UNFINISHED, USUAL, Call, Case
@@ -48,6 +51,8 @@ def test_users_are_as_worked_out(cast: Cast, root: Path, ship: Callable[[], int]
         assert [(each.key, each.active_days, each.figures) for each in exported] == [
             (row.key, row.active_days, row.figures) for row in page.rows
         ]
+    assert take_snapshot(Asked(cast.acme.pk, case.zone, first, last))
+    assert users_of(Snapshot.objects.get(), zone) == users(by_days, zone)
 
 
 def _batches(case: Case) -> Iterator[list[Call]]:

@@ -8,6 +8,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.accounts.commands import OrganizationCommand, organization_of
+from apps.billing.models.parties import USD
+from apps.billing.money import round_half_away
 from apps.billing.services.top_ups import top_up_by_hand
 from apps.customers.commands import customer_of
 
@@ -34,7 +36,7 @@ class Command(OrganizationCommand):
                 "dry_run": options["dry_run"],
                 "customer": customer.slug,
                 "reference": options["reference"],
-                "credited": lot.amount if is_new else Decimal(0),
+                "credited": round_half_away(lot.amount, USD) if is_new else Decimal(0),
                 "was_credited_before": not is_new,
                 "balance": lot.wallet.balance,
             }

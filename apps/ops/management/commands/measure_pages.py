@@ -7,7 +7,7 @@ from typing import Any
 from apps.accounts.commands import OrganizationCommand, organization_of
 from apps.ops.pages import Measured, measure_pages
 
-LINE = "{:42} {:>6} {:>9} {:>7} {:>7} {:>8} {}"
+LINE = "{:48} {:>6} {:>8} {:>8} {:>6} {:>6} {:>6} {:>6} {:>7} {}"
 
 
 class Command(OrganizationCommand):
@@ -22,9 +22,11 @@ class Command(OrganizationCommand):
         if options["json"]:
             super().handle(*args, **options)
             return
-        self.stdout.write(LINE.format("page", "status", "first ms", "median", "p95", "queries", ""))
+        self.stdout.write(
+            LINE.format("page", "status", "first ms", "kept ms", "least", "median", "p95", "cpu", "queries", "")
+        )
         for each in self._measured(options):
-            told = (f"{value:.0f}" for value in (each.first_ms, each.median_ms, each.p95_ms))
+            told = (f"{value:.0f}" for value in each[2:8])
             self.stdout.write(LINE.format(each.page, each.status, *told, each.queries, "" if each.is_met else "over"))
 
     def run(self, **options: Any) -> dict[str, object]:

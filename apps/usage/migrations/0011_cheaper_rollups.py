@@ -8,7 +8,7 @@ CREATE AGGREGATE usage_total (bigint) (SFUNC = int8pl, STYPE = bigint, COMBINEFU
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("usage", "0009_coarse_days"),
+        ("usage", "0010_rate_rule"),
     ]
 
     operations = [

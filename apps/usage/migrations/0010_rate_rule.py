@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("usage", "0010_cheaper_rollups")]
+    dependencies = [("usage", "0009_coarse_days")]
 
     operations = [
         migrations.AddField(model_name="request", name="rate_rule_id", field=models.BigIntegerField(null=True)),
