@@ -47,7 +47,10 @@ class LineForm(forms.Form):
 
 
 class OneOffForm(LineForm):
-    """An invoice of one line; more are added to its draft. The key comes with the page: a double click adds one."""
+    """An invoice of one line; more are added to its draft.
+
+    Its key is made when it is shown: a double click adds one.
+    """
 
     memo = forms.CharField(label=_("Note on the invoice"), max_length=500, required=False)
     key = forms.UUIDField(widget=forms.HiddenInput, initial=uuid4)

@@ -28,6 +28,7 @@ from apps.keys.services.customers import add_customer_with_keys
 from apps.keys.services.provider_keys import add_provider_key
 from apps.keys.services.proxy_keys import mint_proxy_key
 from apps.limits.services import set_end_user_limits
+from apps.ops.demo_billing import add_demo_billing
 from apps.ops.demo_card import DemoCard, read_demo_card, write_demo_card
 from apps.ops.demo_customers import CUSTOMERS, DemoCustomer
 from apps.ops.demo_history import Account, PriceOf, calls
@@ -65,6 +66,7 @@ def make_demo(data: Path, *, sandbox_url: str, days: int = DAYS) -> bool:
         gina = create_person("gina@globex.example", name="Gina", password=password, is_verified=True)
         add_customer_member(acme.customers.get(slug="globex"), gina, CustomerRole.ADMIN, by=olivia)
         live_key = _live_customer(acme, by=olivia)
+        add_demo_billing(acme, by=olivia, at=timezone.now())
         card = DemoCard(olivia.email, gina.email, password, plain_keys["Globex"], live_key)
         write_demo_card(data, card)
     _write_history(accounts, days=days, until=timezone.now())

@@ -101,7 +101,7 @@ def of_customer(customer: Customer) -> Objects:
 def of_billing(customer: Customer) -> Objects:
     """A final invoice, and a credit note to it."""
     invoice = an_invoice(customer)
-    return {"invoice_id": invoice.pk, "note_id": a_credit_note(invoice).pk}
+    return {"invoice_id": invoice.pk, "note_id": a_credit_note(invoice).pk, "line_id": invoice.lines.first().pk}
 
 
 def an_export(organization: Organization, customer: Customer | None) -> Export:

@@ -4,6 +4,7 @@ import pytest
 from django.utils import timezone
 
 from apps.accounts.models import Organization, User
+from apps.billing.models import Seller, Subscription, Wallet
 from apps.customers.models import Customer
 from apps.keys.models import ProviderKey, ProxyKey
 from apps.keys.token import digest
@@ -118,3 +119,12 @@ def test_a_demo_that_fails_half_way_leaves_nothing(data, monkeypatch):
     assert not Organization.objects.exists()
     assert not User.objects.exists()
     assert read_demo_card(data) is None
+
+
+def test_billing_has_a_seller_a_plan_and_a_prepaid_customer(data):
+    make_demo(data, sandbox_url=SANDBOX, days=1)
+    assert Seller.objects.get().legal_name == "Acme AI Ltd"
+    subscription = Subscription.objects.get()
+    assert (subscription.customer.slug, subscription.version.fee) == ("globex", 49)
+    wallet = Wallet.objects.get()
+    assert (wallet.customer.slug, wallet.settlement, wallet.balance) == ("umbrella", "prepaid", 20)

@@ -101,7 +101,7 @@ def _fees_by_month(organization: Organization, since: date) -> dict[date, Decima
         invoice__organization=organization, kind__in=kinds, invoice__issued_on__gte=since
     ).exclude(invoice__state=Invoice.State.VOID)
     usd = ExpressionWrapper(F("precise_amount") / F("invoice__per_dollar"), output_field=AmountField())
-    rows = lines.annotate(month=TruncMonth("invoice__issued_on")).values_list("month").annotate(Sum(usd))
+    rows = lines.annotate(month=TruncMonth("invoice__issued_on")).values_list("month").annotate(fees=Sum(usd))
     return dict(rows)
 
 
@@ -110,7 +110,7 @@ def receivables(organization: Organization, *, on: date) -> list[Age]:
     rows = (
         Invoice.objects.filter(organization=organization, state=Invoice.State.OPEN)
         .values_list("currency", "due_on")
-        .annotate(Sum(F("total") - F("paid") - F("credited")))
+        .annotate(owed=Sum(F("total") - F("paid") - F("credited")))
     )
     sums: dict[str, dict[str, Decimal]] = {label: {} for label, _, _ in AGES}
     for currency, due_on, amount in rows:
@@ -145,7 +145,7 @@ def movers(organization: Organization, *, at: datetime, most: int = 6) -> list[M
     )
     then = Sum("price", filter=Q(day__lt=midnight(same_day, zone)), default=ZERO)
     rows = DailyCustomer.objects.filter(organization=organization, day__gte=midnight(before, zone))
-    sums = {pk: (a, b) for pk, a, b in rows.values_list("customer_id").annotate(now, then) if a != b}
+    sums = {pk: (a, b) for pk, a, b in rows.values_list("customer_id").annotate(now=now, before=then) if a != b}
     top = sorted(sums, key=lambda pk: -abs(sums[pk][0] - sums[pk][1]))[:most]
     names = dict(organization.customers.filter(pk__in=top).values_list("pk", "name"))
     return [Mover(pk, names[pk], *sums[pk]) for pk in top if pk in names]
