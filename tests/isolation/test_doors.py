@@ -34,6 +34,7 @@ KINDS = (
     "rule_id",
     "subscription_id",
     "token_id",
+    "voucher_id",
 )
 NOBODYS = {name: uuid4() for name in KINDS}
 

@@ -54,7 +54,7 @@ DAYS = f"""
         SELECT wallet_id, day, from_credit FROM billing_drawnday
         WHERE wallet_id IN (SELECT wallet.id FROM {OF_WALLETS})
     )
-    SELECT 'usage of ' || slug || ' on ' || to_char(day AT TIME ZONE organization.time_zone, 'YYYY-MM-DD')
+    SELECT 'usage of ' || customer.slug || ' on ' || to_char(day AT TIME ZONE organization.time_zone, 'YYYY-MM-DD')
         || ': paid from credit, by the ledger', coalesce(booked.amount, 0), coalesce(from_credit, 0)
     FROM booked FULL JOIN drawn USING (wallet_id, day) JOIN billing_wallet AS wallet ON wallet.id = wallet_id
     JOIN customers_customer AS customer ON customer.id = wallet.customer_id
@@ -102,7 +102,7 @@ NOT_DRAWN = f"""
     ), drawn AS (
         SELECT wallet_id, day, amount FROM wallets JOIN billing_drawnday USING (wallet_id) WHERE day >= since
     )
-    SELECT 'usage of ' || slug || ' on ' || to_char(day AT TIME ZONE organization.time_zone, 'YYYY-MM-DD')
+    SELECT 'usage of ' || wallets.slug || ' on ' || to_char(day AT TIME ZONE organization.time_zone, 'YYYY-MM-DD')
         || ': accounted for by its wallet', coalesce(price, 0), coalesce(amount, 0)
     FROM rolled FULL JOIN drawn USING (wallet_id, day) JOIN wallets USING (wallet_id)
     JOIN accounts_organization AS organization ON organization.id = wallets.organization_id

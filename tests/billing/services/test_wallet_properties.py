@@ -98,7 +98,7 @@ class Books:
 
 @pytest.mark.django_db
 @given(operations=st.lists(OPERATIONS, max_size=14))
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 def test_balance_is_what_happened_and_lots_are_never_overdrawn(operations):
     with transaction.atomic():
         books = Books()
