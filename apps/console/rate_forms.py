@@ -12,13 +12,14 @@ from django.utils.translation import gettext_lazy as _
 from apps.accounts.models import Organization
 from apps.customers.models import Customer
 from apps.pricing.globs import LONGEST
-from apps.pricing.models import RateCard, RateCardVersion, RateRule
+from apps.pricing.models import RateCard, RateCardVersion
 from apps.pricing.rating import KINDS
 from apps.pricing.rules import MOST_RULES, BadRules, Mode, RuleTold, clean_rules
 from apps.usage.request_filter import Moment
 
 KIND_COLUMNS = ("input", "cache_read", "output")
 AMOUNTS = ("per_request", "floor", "ceiling")
+MODES = ((Mode.COST_PLUS.value, _("Cost plus")), (Mode.ABSOLUTE.value, _("Own prices")), (Mode.FREE.value, _("Free")))
 SPARE = 3  # empty rows
 MORE = 10  # that one asks for
 
@@ -37,9 +38,7 @@ class RuleForm(forms.Form):
         max_length=LONGEST,
         widget=forms.TextInput(attrs={"placeholder": "openai/gpt-*", "aria-label": _("Models"), "class": "mono"}),
     )
-    mode = forms.ChoiceField(
-        label=_("How"), choices=RateRule.Mode.choices, widget=forms.Select(attrs={"aria-label": _("How")})
-    )
+    mode = forms.ChoiceField(label=_("How"), choices=MODES, widget=forms.Select(attrs={"aria-label": _("How")}))
     markup_percent = _box(_("Markup, %"), "20")
     input = _box(_("Input"))
     cache_read = _box(_("Cached input"))

@@ -155,7 +155,7 @@ def _found(chosen: Range, scope: Scope, name: str | None, at: datetime) -> tuple
         terms=terms.digest,
     )
     if snapshot := snapshot_to_show(asked, at=at):
-        return answers_of(snapshot.answer), snapshot.as_of.astimezone(chosen.zone)
+        return answers_of(snapshot.answer), snapshot.as_of_in(chosen.zone)
     with kept_if_slow(asked):
         return answers(scope, chosen.zone, terms, name=name), None
 

@@ -3,6 +3,9 @@
 All of it can be made again from the sums, so its tables are not logged: a crash of PostgreSQL empties them.
 """
 
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
@@ -26,11 +29,17 @@ class Snapshot(models.Model):
     users = models.PositiveIntegerField(default=0)
     answer = models.TextField(default="")  # of users, how they are spread; of insights, all that there is
 
+    is_behind = False  # something was added since: told by who looked
+
     class Meta:
         indexes = (models.Index(fields=["key", "-as_of"], name="snapshot_by_key"),)
 
     def __str__(self) -> str:
         return f"{self.asked} as of {self.as_of:%Y-%m-%d %H:%M:%S}"
+
+    def as_of_in(self, zone: ZoneInfo) -> datetime | None:
+        """As of when its figures are. None: as of now."""
+        return self.as_of.astimezone(zone) if self.is_behind else None
 
 
 class SnapshotUser(models.Model):

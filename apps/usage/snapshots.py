@@ -9,7 +9,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import date, datetime, timedelta
 from hashlib import sha256
 from typing import Any, Literal, Self
@@ -30,6 +30,7 @@ from apps.usage.queries.periods import midnight
 from apps.usage.queries.snapshot_users import store_users
 from apps.usage.ranges import Range, chosen_range
 
+SHAPE = 1  # raised with every change to what snapshots are like: those of before are not found then
 SLOW_MS = 200  # what takes less is added up each time
 SHARE = 20  # a snapshot is this many times as old as it took to take, before it is taken anew
 AT_LEAST = timedelta(seconds=10)
@@ -38,6 +39,7 @@ RIGHT_FOR = timedelta(days=1)  # as long as the totals are the same: in case tha
 LOOKED_AT_EVERY = timedelta(minutes=10)
 KEPT_WARM = timedelta(days=7)  # after somebody looked
 WARM_EVERY = timedelta(minutes=15)
+AT_ONCE = 2  # of all workers: the others roll up meanwhile
 SUPERSEDED_FOR = timedelta(minutes=1)  # who found it may still read it
 
 Kind = Literal["users", "insights"]
@@ -77,7 +79,7 @@ class Asked:
 
     @property
     def key(self) -> str:
-        return sha256(replace(self, period="").as_text().encode()).hexdigest()
+        return sha256(f"{SHAPE} {replace(self, period='').as_text()}".encode()).hexdigest()
 
     def as_of(self, at: datetime) -> Self:
         """The same, of the days that its period is about at that time, and on the terms that hold now."""
@@ -97,7 +99,8 @@ class Asked:
 
     @classmethod
     def of_text(cls, text: str) -> Self:
-        told: dict[str, Any] = json.loads(text)
+        names = {each.name for each in fields(cls)}  # those of another version may be there
+        told: dict[str, Any] = {name: value for name, value in json.loads(text).items() if name in names}
         told |= {name: date.fromisoformat(told[name]) for name in ("first", "last")}
         told |= {name: told[name] and UUID(told[name]) for name in ("organization_id", "customer_id")}
         return cls(**told)
@@ -110,10 +113,11 @@ def snapshot_to_show(asked: Asked, *, at: datetime) -> Snapshot | None:
         return None
     _note_look(found, at)
     age = at - found.as_of
-    is_right = found.totals == _totals(asked)
-    if age >= _rests(found, is_right=is_right):
+    found.is_behind = found.totals != _totals(asked)
+    if age >= _rests(found, is_right=not found.is_behind):
         _ask_for(asked)
-    return found if is_right or (found.took_ms >= SLOW_MS and age < TOO_OLD) else None
+    is_to_show = not found.is_behind or (found.took_ms >= SLOW_MS and age < TOO_OLD)
+    return found if is_to_show else None
 
 
 @contextmanager
@@ -130,9 +134,13 @@ def _ask_for(asked: Asked) -> None:
 
 
 def take_snapshot(asked: Asked, *, looked_at: datetime | None = None) -> bool:
-    """Take one, unless the newest is right, or too new, or somebody else is at it; returns whether it was taken."""
+    """Take one, unless the newest is right, or too new, or somebody else is at it; returns whether it was taken.
+
+    Nor where AT_ONCE are being taken: the next look asks again.
+    """
     with transaction.atomic(), connection.cursor() as cursor:
-        if not try_lock_name(f"snapshot {asked.key}"):
+        is_free = try_lock_name(f"snapshot {asked.key}")
+        if not is_free or not any(try_lock_name(f"snapshots, place {number}") for number in range(AT_ONCE)):
             return False
         at, newest = timezone.now(), _newest(asked)
         now = _totals(asked)  # before the rest: what comes between makes it behind, not wrong

@@ -16,7 +16,8 @@ from apps.kit.templatetags.display import Bar, compact_text, money
 from apps.usage.queries.distributions import CUTS, Distribution, Spread, distribution, distribution_of
 from apps.usage.ranges import PeriodChoice, Range
 from apps.usage.snapshots import kept_if_slow, snapshot_to_show
-from apps.usage.user_faces import UsersFilter, chosen_users
+from apps.usage.user_faces import chosen_users
+from apps.usage.user_filter import UsersFilter
 
 LABELS = {
     "all": _("All"),
@@ -59,7 +60,7 @@ def user_spreads(asked: QueryDict, organization: Organization, customer: Custome
         asked_of = replace(form.in_snapshot(organization, chosen), name=None, value=None)  # users, however they call
         paid: Spread = "price" if customer else "cost"
         snapshot = snapshot_to_show(asked_of, at=at)
-        as_of = snapshot.as_of.astimezone(chosen.zone) if snapshot else None
+        as_of = snapshot.as_of_in(chosen.zone) if snapshot else None
         spread = partial(distribution_of, snapshot) if snapshot else partial(distribution, asked_of.scope)
         with nullcontext() if snapshot else kept_if_slow(asked_of):
             requests = _chart(spread("requests", cut), is_money=False)

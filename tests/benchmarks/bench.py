@@ -1,6 +1,6 @@
 """`make bench`: what the proxy costs, beside nginx proxying the same calls in the same run.
 
-`python -m tests.benchmarks [cost] [streams] [latency] [slow] [scaling] [shipping]` measures only these.
+`python -m tests.benchmarks [cost] [streams] [latency] [slow] [scaling] [shipping] [rolling]` measures only these.
 
 Ours runs with everything on: every limit set, so that each call goes through Redis; intent and outcome
 made durable; the shipper moving them to PostgreSQL meanwhile. Rounds of the two take turns, so that a
@@ -55,7 +55,7 @@ ROWS = int(os.environ.get("TOLLGATE_BENCH_ROWS", "1000000"))
 
 def main(*wanted: str) -> int:
     """Measure and print. 0: every bar was reached; 1: one was missed; 2: it can't be measured here."""
-    if unknown := set(wanted) - {*MEASURES, "shipping"}:
+    if unknown := set(wanted) - {*MEASURES, *OF_USAGE}:
         print(f"There is no measure {', '.join(unknown)}.", file=sys.stderr)
         return 2
     measures = [measure for name, measure in MEASURES.items() if name in wanted or not wanted]
@@ -64,8 +64,9 @@ def main(*wanted: str) -> int:
         if measures:
             with start_servers() as servers:
                 bars += uvloop.run(_measure(servers, measures))
-        if "shipping" in wanted or not wanted:
-            bars += _shipping()
+        for name, measure in OF_USAGE.items():
+            if name in wanted or not wanted:
+                bars += measure()
     except NginxMissing as error:
         print(error, file=sys.stderr)
         return 2
@@ -202,6 +203,16 @@ def _shipping() -> list[Bar]:
         ),
         Bar("time a request, of 10 times as many", growth, "x", most=MOST_GROWTH),
     ]
+
+
+def _rolling() -> list[Bar]:
+    """From PostgreSQL into the sums, with one worker and with two, each a process of its own."""
+    command = [sys.executable, "-m", "tests.benchmarks.roll_up", str(ROWS), "--json"]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)  # 1: a bar was missed
+    return [Bar(**bar) for bar in json.loads(done.stdout)]
+
+
+OF_USAGE: dict[str, Callable[[], list[Bar]]] = {"shipping": _shipping, "rolling": _rolling}
 
 
 def _told(seconds: list[float]) -> str:

@@ -15,7 +15,7 @@ from apps.customers.models import Customer
 from tests.alerts.conftest import a_channel, a_rule
 from tests.billing.making import a_credit_note, an_invoice
 from tests.cast import Cast, a_proxy_key, an_api_token
-from tests.isolation.test_foreign_objects import a_limit, everything, undone
+from tests.isolation.test_foreign_objects import a_limit, a_rate_card, everything, undone
 from tests.used import a_request
 
 BILLING = ("invoices", "credit-notes", "ledger-transactions", "subscriptions")
@@ -53,6 +53,7 @@ def objects_of(customer: Customer, owner: Owner | None = None) -> Objects:
     open_wallet(customer, by=None, at=timezone.now())
     return {
         "customer_id": customer.pk,
+        "card_id": a_rate_card(customer.organization),
         "invoice_id": invoice.pk,
         "note_id": a_credit_note(invoice).pk,
         "key_id": a_proxy_key(customer)[0].pk,

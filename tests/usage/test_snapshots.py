@@ -6,8 +6,10 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+import psycopg
 import pytest
 from celery.signals import before_task_publish
+from django.db import connection
 
 from apps.customers.plan_fees import set_plan_fee
 from apps.usage import snapshots
@@ -63,7 +65,8 @@ def test_it_is_shown_as_long_as_nothing_was_added(asked, clock, enqueued):
     snapshot = taken(asked, took_ms=1)
     assert (snapshot.users, snapshot.as_of) == (1, NOW)
     for later in (NOW, NOW + timedelta(hours=23)):
-        assert snapshot_to_show(asked, at=later) == snapshot
+        found = snapshot_to_show(asked, at=later)
+        assert (found, found.as_of_in(ZONE)) == (snapshot, None)
     assert not take_snapshot(asked)
     assert enqueued == []
 
@@ -97,6 +100,7 @@ def test_it_is_shown_while_behind_and_taken_anew_not_too_often(
     with django_capture_on_commit_callbacks(execute=True):
         found = snapshot_to_show(asked, at=at)
     assert (found == snapshot, enqueued) == (is_shown, [asked] if is_due else [])
+    assert found is None or found.as_of_in(ZoneInfo("Asia/Tokyo")) == NOW
     clock.move_to(at, tick=False)
     assert take_snapshot(asked) == is_due
     assert SnapshotUser.objects.count() == (3 if is_due else 1)  # the old ones stay for who reads them
@@ -136,6 +140,24 @@ def test_other_days_users_or_filters_are_another_snapshot_but_not_another_name_o
 def test_ten_who_ask_at_once_have_it_taken_once(asked):
     assert Counter(at_once(10, lambda: take_snapshot(asked))) == {True: 1, False: 9}
     assert (Snapshot.objects.count(), SnapshotUser.objects.count()) == (1, 1)
+
+
+def test_no_more_are_taken_at_once_than_leave_workers_for_the_rest(asked):
+    parameters = connection.get_connection_params() | {"cursor_factory": None}
+    with psycopg.connect(**parameters, autocommit=True) as other:
+        for taken_place in range(snapshots.AT_ONCE):
+            place = f"snapshots, place {taken_place}"
+            other.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [place])
+        assert not take_snapshot(asked)
+        other.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [place])
+        assert take_snapshot(asked)
+
+
+def test_what_another_version_asked_for_is_no_trouble(asked):
+    text = asked.as_text()
+    assert Asked.of_text(text) == asked
+    assert Asked.of_text(text.replace("{", '{"colour": "green", ', 1)) == asked
+    assert Asked.of_text(text.replace('"sold_as": null, ', "")) == asked
 
 
 def test_rebuilding_may_have_changed_who_is_told_apart(cast, asked, clock):

@@ -12,6 +12,7 @@ from apps.api.v1 import (
     metrics,
     prices,
     properties,
+    rate_cards,
     requests,
     sending,
     sessions,
@@ -64,6 +65,9 @@ urlpatterns = [
     path("plans", billing.PlanList.as_view(), name="plans"),
     path("subscriptions", billing.SubscriptionList.as_view(), name="subscriptions"),
     path("prices", prices.PriceList.as_view(), name="prices"),
+    path("rate-cards", rate_cards.RateCardList.as_view(), name="rate-cards"),
+    path("rate-cards/<uuid:card_id>", rate_cards.RateCardDetail.as_view(), name="rate-card"),
+    path("customers/<uuid:customer_id>/prices", rate_cards.CustomerPrices.as_view(), name="customer-prices"),
     path("audit-events", audit.AuditLog.as_view(), name="audit-events"),
     re_path("", Nothing.as_view(), name="nothing"),
 ]

@@ -6,6 +6,7 @@ from uuid import UUID
 from apps.billing.audit.findings import Finding
 from apps.billing.audit.invoices import invoice_findings, not_invoiced
 from apps.billing.audit.ledger import ledger_findings
+from apps.billing.audit.payments import payment_findings
 from apps.billing.audit.wallets import not_drawn, wallet_findings
 from apps.billing.models import Invoice, LedgerTransaction
 
@@ -33,6 +34,7 @@ def deep_audit(organization_id: UUID | None = None) -> Deep:
     findings = [
         *ledger_findings(organization_id),
         *invoice_findings(organization_id),
+        *payment_findings(organization_id),
         *wallet_findings(organization_id),
     ]
     return Deep(

@@ -15,7 +15,6 @@ from typing import Any
 
 import stripe
 
-from apps.billing.money import minor_units, rounded
 from apps.billing.payments.base import (
     BadSignature,
     Declined,
@@ -29,36 +28,28 @@ from apps.billing.payments.base import (
     RefundReading,
     Started,
     State,
-    Subject,
+)
+from apps.billing.payments.stripe_objects import (
+    INVOICE,
+    PAYMENT,
+    REFUND,
+    from_units,
+    id_of,
+    method_in,
+    payment_of,
+    reading_in,
+    refund_in,
+    subject_of,
+    to_units,
 )
 
 API_VERSION = "2026-10-28.endive"
 TIMEOUT_S = 20.0
 RETRIES = 2  # by the SDK, under the same idempotency key
 
-PAYMENT, REFUND, INVOICE = "tollgate_payment", "tollgate_refund", "tollgate_invoice"  # in metadata
-
-# What Stripe counts in other units than ISO 4217: no ariary or kroná is charged in parts, and yet two are told.
-UNITS = {"ISK": 2, "UGX": 2, "MGA": 0}
-TENTHS_ONLY = 3  # of dinars, the last of three places is always 0
-
-DONE = {"succeeded": State.SUCCEEDED, "canceled": State.FAILED, "requires_payment_method": State.FAILED}
 
 logger = logging.getLogger(__name__)
 logging.getLogger("stripe").setLevel(logging.WARNING)  # below that it tells what is asked
-
-
-def to_units(amount: Decimal, currency: str) -> int:
-    """In the units that Stripe counts the currency in."""
-    places = UNITS.get(currency, minor_units(currency))
-    scaled = int(rounded(amount.scaleb(places), 0))
-    return scaled // 10 * 10 if places == TENTHS_ONLY else scaled
-
-
-def from_units(units: int, currency: str) -> Decimal:
-    """The amount that Stripe tells."""
-    code = currency.upper()
-    return Decimal(units).scaleb(-UNITS.get(code, minor_units(code)))
 
 
 class StripePayments:
@@ -104,7 +95,7 @@ class StripePayments:
     def methods(self, payer_id: str) -> Sequence[Method]:
         with _asking():
             found = self._client.v1.payment_methods.list({"customer": payer_id, "type": "card", "limit": 100})
-        return [_method(each) for each in found.to_dict()["data"]]
+        return [method_in(each) for each in found.to_dict()["data"]]
 
     def remove_method(self, method_id: str) -> None:
         try:
@@ -168,13 +159,13 @@ class StripePayments:
             intent = found.to_dict()
             refunds = self._refunds(intent)
             invoice = "" if PAYMENT in (intent.get("metadata") or {}) else self._invoice_of(intent)
-        return _reading(intent, refunds, invoice)
+        return reading_in(intent, refunds, invoice)
 
     def read_checkout(self, checkout_id: str) -> tuple[str, Reading | None]:
         with _asking():
             session = self._client.v1.checkout.sessions.retrieve(checkout_id).to_dict()
         our_id = (session.get("metadata") or {}).get(PAYMENT, "")
-        if intent_id := _id_of(session.get("payment_intent")):
+        if intent_id := id_of(session.get("payment_intent")):
             return our_id, self.read_payment(intent_id)
         if session.get("status") == "open":
             return our_id, None
@@ -196,7 +187,7 @@ class StripePayments:
         }
         with _asking():
             made = self._client.v1.refunds.create(params, _once(f"refund:{refund_id}"))  # type: ignore[arg-type]
-        return _refund(made.to_dict(), currency)
+        return refund_in(made.to_dict(), currency)
 
     # Invoices
 
@@ -238,7 +229,7 @@ class StripePayments:
             provider_id=found["id"],
             is_paid=found.get("status") == "paid",
             our_id=(found.get("metadata") or {}).get(INVOICE, ""),
-            payment_id=_payment_of(found),
+            payment_id=payment_of(found),
             url=found.get("hosted_invoice_url") or "",
             error=((found.get("last_finalization_error") or {}).get("message") or "")[:300],
         )
@@ -253,7 +244,7 @@ class StripePayments:
             )
             told = json.loads(body)
             told["data"]["object"].pop("client_secret", None)  # who has it can act for the payer
-            return Event(told["id"], told["type"], *_subject(told["type"], told["data"]["object"]), told)
+            return Event(told["id"], told["type"], *subject_of(told["type"], told["data"]["object"]), told)
         except (stripe.SignatureVerificationError, ValueError, KeyError, TypeError) as error:
             raise BadSignature("Not signed by Stripe for this organization.") from error
 
@@ -266,15 +257,15 @@ class StripePayments:
         if not isinstance(charge, Mapping) or not charge.get("amount_refunded"):
             return []
         found = self._client.v1.refunds.list({"payment_intent": intent["id"], "limit": 100}).to_dict()
-        return [_refund(each, intent["currency"].upper()) for each in found["data"]]
+        return [refund_in(each, intent["currency"].upper()) for each in found["data"]]
 
     def _invoice_of(self, intent: Mapping[str, Any]) -> str:
         """The pushed invoice that a payment without a mark of ours is for."""
         if "invoice" in intent:
-            return _id_of(intent["invoice"])
+            return id_of(intent["invoice"])
         about: dict[str, Any] = {"payment": {"type": "payment_intent", "payment_intent": intent["id"]}}
         found = self._client.v1.invoice_payments.list(about).to_dict()["data"]  # type: ignore[arg-type]
-        return _id_of(found[0]["invoice"]) if found else ""
+        return id_of(found[0]["invoice"]) if found else ""
 
 
 @lru_cache(maxsize=1)
@@ -304,84 +295,4 @@ def _once(key: str) -> dict[str, str]:
 
 def _intent_in(error: stripe.StripeError) -> str:
     told = error.json_body if isinstance(error.json_body, dict) else {}
-    return _id_of((told.get("error") or {}).get("payment_intent"))
-
-
-def _id_of(value: Any) -> str:
-    """Of what is expanded, or only named, or not there."""
-    return str(value.get("id") or "") if isinstance(value, Mapping) else str(value or "")
-
-
-def _reading(intent: Mapping[str, Any], refunds: Sequence[RefundReading], invoice: str) -> Reading:
-    currency = intent["currency"].upper()
-    charge = intent.get("latest_charge")
-    failure = intent.get("last_payment_error") or {}
-    state = DONE.get(intent["status"], State.PENDING)
-    if state is State.FAILED and intent["status"] != "canceled" and not failure:
-        state = State.PENDING  # nobody has tried to pay yet
-    received = intent.get("amount_received") if state is State.SUCCEEDED else None
-    return Reading(
-        provider_id=intent["id"],
-        state=state,
-        amount=from_units(received or intent["amount"], currency),
-        currency=currency,
-        our_id=(intent.get("metadata") or {}).get(PAYMENT, ""),
-        invoice_id=invoice,
-        payer_id=_id_of(intent.get("customer")),
-        method=_method_of(intent),
-        error=(failure.get("message") or "")[:300],
-        is_disputed=bool(isinstance(charge, Mapping) and charge.get("disputed")),
-        refunds=refunds,
-    )
-
-
-def _refund(told: Mapping[str, Any], currency: str) -> RefundReading:
-    states = {"succeeded": State.SUCCEEDED, "failed": State.FAILED, "canceled": State.FAILED}
-    return RefundReading(
-        provider_id=told["id"],
-        amount=from_units(told["amount"], currency),
-        state=states.get(told.get("status") or "", State.PENDING),
-        our_id=(told.get("metadata") or {}).get(REFUND, ""),
-        error=str(told.get("failure_reason") or ""),
-    )
-
-
-def _payment_of(invoice: Mapping[str, Any]) -> str:
-    """The payment that paid it: named by the invoice itself, or, since 2025, in a list beside it."""
-    for each in (invoice.get("payments") or {}).get("data") or ():
-        if each.get("status") == "paid":
-            return _id_of((each.get("payment") or {}).get("payment_intent"))
-    return _id_of(invoice.get("payment_intent"))
-
-
-def _method(told: Mapping[str, Any]) -> Method:
-    return Method(told["id"], told["type"], _label(told))
-
-
-def _method_of(intent: Mapping[str, Any]) -> str:
-    told = intent.get("payment_method")
-    return _label(told) if isinstance(told, Mapping) and "type" in told else ""
-
-
-def _label(told: Mapping[str, Any]) -> str:
-    kind = told["type"]
-    about = told.get(kind) or {}
-    brand = str(about.get("display_brand") or about.get("brand") or kind).replace("_", " ").title()
-    return f"{brand} …{about['last4']}"[:80] if about.get("last4") else brand[:80]
-
-
-def _subject(kind: str, about: Mapping[str, Any]) -> tuple[Subject, str]:
-    """Which of the provider's objects to look at; of what we have nothing to do with, nothing."""
-    if kind.startswith("checkout.session."):
-        if about.get("mode") == "setup":
-            return Subject.METHODS, _id_of(about.get("customer"))
-        return Subject.CHECKOUT, about["id"]
-    if kind.startswith("payment_intent."):
-        return Subject.PAYMENT, about["id"]
-    if kind.startswith(("charge.", "refund.")) and about.get("payment_intent"):
-        return Subject.PAYMENT, _id_of(about["payment_intent"])
-    if kind in ("invoice.paid", "invoice.payment_succeeded", "invoice.payment_failed"):
-        return Subject.INVOICE, about["id"]
-    if kind.startswith(("payment_method.", "setup_intent.")):
-        return Subject.METHODS, _id_of(about.get("customer"))
-    return Subject.NOTHING, ""
+    return id_of((told.get("error") or {}).get("payment_intent"))

@@ -26,6 +26,7 @@ from apps.customers.services import lock, resume_customer, suspend_customer
 from apps.kit.after_commit import after_commit
 from apps.kit.failpoints import reach
 
+ON_ITS_WAY = timedelta(days=7)  # who begins to pay and never does is not left alone for ever
 ACTOR = "reminders of what is overdue"
 Kind = Mailing.Kind
 
@@ -49,17 +50,17 @@ def run_dunning(organization: Organization, *, at: datetime, is_dry_run: bool = 
     if not policy.reminder_days and policy.suspends_after is None:
         return done
     today = today_of(organization, at)
-    for invoice_id in overdue_invoices(organization, today).values_list("pk", flat=True):
+    for invoice_id in overdue_invoices(organization, today, at=at).values_list("pk", flat=True):
         done.add(_dun(invoice_id, policy, today, at, is_dry_run=is_dry_run))
         reach("dunned")
     return done
 
 
-def overdue_invoices(organization: Organization, today: date) -> QuerySet[Invoice]:
+def overdue_invoices(organization: Organization, today: date, *, at: datetime) -> QuerySet[Invoice]:
     """Open ones that are overdue, of customers that are reminded, and that no payment is on its way for."""
     left_out = BillingDetails.objects.filter(customer=OuterRef("customer"), is_reminded=False)
     on_its_way = Payment.objects.filter(
-        invoice=OuterRef("pk"), state=Payment.State.PENDING, created_at__gte=OuterRef("created_at")
+        invoice=OuterRef("pk"), state=Payment.State.PENDING, created_at__gte=at - ON_ITS_WAY
     )
     overdue = Invoice.objects.due().filter(organization=organization, due_on__lt=today)
     return overdue.exclude(Exists(left_out)).exclude(Exists(on_its_way)).order_by("due_on", "pk")

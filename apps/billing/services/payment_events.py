@@ -12,7 +12,9 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from apps.accounts.models import Organization
+from apps.accounts import audit
+from apps.accounts.models import Organization, User
+from apps.billing.errors import NotPossible
 from apps.billing.models import BillingDetails, Invoice, Payment, PaymentEvent
 from apps.billing.payments.base import Event, InvoiceReading, PaymentProvider, Reading, State, Subject
 from apps.billing.payments.registry import provider_of
@@ -137,6 +139,42 @@ def _pushed_payment(
         },
     )
     return payment
+
+
+def take_as_payment(row: PaymentEvent, *, by: User | None, at: datetime) -> Payment:
+    """Money that nobody here waited for is a payment of the customer that the provider knows as its payer: for
+    whatever is due, the oldest first; what is more stays the customer's. Once.
+
+    Raises NotPossible where no customer is known, or nothing came in.
+    """
+    provider = provider_of(row.organization, row.provider)
+    if row.outcome != Outcome.UNMATCHED or Subject(row.payload["subject"]) is not Subject.PAYMENT:
+        raise NotPossible("Only a payment that is not matched can be taken.")
+    reading = provider.read_payment(row.payload["subject_id"])
+    details = BillingDetails.objects.filter(customer__organization=row.organization, stripe_id=reading.payer_id)
+    found = details.exclude(stripe_id="").select_related("customer").first()
+    if found is None:
+        raise NotPossible("Its payer is no customer here: refund it at the provider, or put it down as a transfer.")
+    if reading.state is not State.SUCCEEDED:
+        raise NotPossible("It was not paid.")
+    with transaction.atomic():
+        payment, _is_new = Payment.objects.get_or_create(
+            organization=row.organization,
+            provider=provider.name,
+            provider_id=reading.provider_id,
+            defaults={"customer": found.customer, "currency": reading.currency, "amount": reading.amount},
+        )
+        record_payment(payment, at=at, method=reading.method, by=by)
+        PaymentEvent.objects.filter(pk=row.pk).update(outcome=Outcome.DONE, processed_at=at, error="")
+    return payment
+
+
+@transaction.atomic
+def dismiss_event(row: PaymentEvent, *, by: User | None, at: datetime) -> None:
+    """It was looked at, and has nothing to do with anything here."""
+    open_ones = PaymentEvent.objects.filter(pk=row.pk).exclude(outcome__in=(Outcome.DONE, Outcome.IGNORED))
+    if open_ones.update(outcome=Outcome.IGNORED, processed_at=at):
+        audit.record(row.organization, "payment_event.dismiss", row, actor=by, changes={"event": (None, row.event_id)})
 
 
 def payment_of(organization: Organization, provider: str, provider_id: str, our_id: str) -> Payment | None:

@@ -8,7 +8,6 @@ under the same key. Locks: customer, payment, then wallet, lot, invoice.
 import logging
 from datetime import datetime
 from decimal import Decimal
-from fractions import Fraction
 from uuid import UUID
 
 from django.db import transaction
@@ -19,30 +18,34 @@ from apps.billing.errors import NotEnoughCredit, NotPossible
 from apps.billing.models import (
     CreditLot,
     CreditNote,
-    LedgerAccount,
     LedgerTransaction,
     Payment,
     PaymentAllocation,
     Refund,
 )
-from apps.billing.models.parties import USD
-from apps.billing.money import minor_units, precise, round_half_away, rounded
+from apps.billing.money import round_half_away
 from apps.billing.payments.base import Declined, ProviderError, RefundReading, State
 from apps.billing.payments.registry import provider_of
 from apps.billing.services.credit_notes import credit_invoice
-from apps.billing.services.ledger import account_of, book
+from apps.billing.services.ledger import book
 from apps.billing.services.lots import add_lot, take_credit
-from apps.billing.services.payments import key_of_lot, set_aside, surplus_of, wallet_for
+from apps.billing.services.payments import surplus_of, wallet_for
 from apps.billing.services.receipts import make_receipt
+from apps.billing.services.refund_entries import (
+    Entries,
+    credit_entries,
+    credit_for,
+    invoice_entries,
+    lot_of,
+    split,
+    waiting_note,
+)
 from apps.billing.services.settling import settle_invoice
 from apps.customers.models import Customer
 from apps.customers.services import lock as lock_customer
 from apps.kit.errors import Refused
 
 logger = logging.getLogger(__name__)
-
-Kind = LedgerAccount.Kind
-Entries = dict[LedgerAccount, Decimal]
 
 
 def refund_payment(payment: Payment, amount: Decimal, *, reason: str, by: User | None, at: datetime) -> Refund:
@@ -133,32 +136,6 @@ def record_refund(payment: Payment, told: RefundReading, *, at: datetime) -> Ref
     return put_down(refund, told, at=at)
 
 
-def credit_for(payment: Payment, amount: Decimal) -> Decimal:
-    """The credit that goes with a refund of `amount`: all that is left of it, with the last of the money."""
-    if not payment.is_top_up or not payment.amount:
-        return Decimal(0)
-    taken = sum(
-        (each.credit + each.unrecovered for each in payment.refunds.exclude(state=Refund.State.FAILED)), Decimal(0)
-    )
-    if amount == payment.refundable:
-        return payment.credit - taken
-    return min(precise(Fraction(payment.credit) * Fraction(amount) / Fraction(payment.amount)), payment.credit - taken)
-
-
-def most_refundable(payment: Payment) -> Decimal:
-    """What can go back now: of a top-up, as much as is left of its credit, rounded down to whole minor units."""
-    if not payment.is_top_up or not payment.refundable:
-        return payment.refundable
-    lot = _lot_of(payment)
-    left = lot.remaining if lot else Decimal(0)
-    if left >= credit_for(payment, payment.refundable):
-        return payment.refundable
-    share = Fraction(left) * Fraction(payment.amount) / Fraction(payment.credit)
-    places = minor_units(payment.currency)
-    nearest = round_half_away(share, payment.currency)
-    return nearest if Fraction(nearest) <= share else nearest - rounded(Decimal(1).scaleb(-places), places)
-
-
 @transaction.atomic
 def _begin(payment: Payment, amount: Decimal, reason: str, by: User | None, at: datetime) -> Refund:
     customer = lock_customer(payment.customer)
@@ -183,7 +160,7 @@ def _book(refund: Refund, payment: Payment, customer: Customer, at: datetime, *,
         refund.net, refund.tax = split(payment, refund.amount)
     payment.refunded += refund.amount
     if payment.is_top_up:
-        lot = _lot_of(payment)
+        lot = lot_of(payment)
         left = lot.remaining if lot else Decimal(0)
         if credit > left and not takes_what_is_left:
             raise NotEnoughCredit("Of its credit too much is used already: pay back less.")
@@ -192,16 +169,16 @@ def _book(refund: Refund, payment: Payment, customer: Customer, at: datetime, *,
         refund.save(force_insert=True)
         _take_back(refund, payment, customer, lot, at)
     else:
-        refund.credit_note = _waiting_note(payment, refund.amount)
+        refund.credit_note = waiting_note(payment, refund.amount)
         refund.save(force_insert=True)
-        key, entries = f"refund:{refund.pk}", _from_invoices(refund, payment, customer)
+        key, entries = f"refund:{refund.pk}", invoice_entries(refund, payment, customer)
         _in_ledger(key, refund, payment, customer, at, entries)
         _unsettle(refund, payment, at)
     payment.save(update_fields=["refunded"])
 
 
 def _take_back(refund: Refund, payment: Payment, customer: Customer, lot: CreditLot | None, at: datetime) -> None:
-    against, told = _from_credit(refund, payment), _source(refund, payment)
+    against, told = credit_entries(refund, payment), _source(refund, payment)
     if refund.credit:
         take_credit(
             wallet_for(customer, at=at),
@@ -215,66 +192,6 @@ def _take_back(refund: Refund, payment: Payment, customer: Customer, lot: Credit
         )
     else:  # all of it was used
         _in_ledger(f"refund:{refund.pk}", refund, payment, customer, at, against)
-
-
-def _from_credit(refund: Refund, payment: Payment) -> Entries:
-    """The other side of the credit: what left the till, the revenue that was set aside, what could not be had back.
-
-    The customer owes the amount until the credit note takes it back, and the tax with it. What the note lacks of it,
-    because the two cannot be split into whole cents, is written off.
-    """
-    organization, currency = payment.organization, payment.currency
-    noted, whole = refund.net + refund.tax, refund.credit + refund.unrecovered
-    entries: Entries = {
-        account_of(organization, Kind.CASH, currency): refund.amount,
-        account_of(organization, Kind.RECEIVABLE, currency, payment.customer): -noted,
-    }
-    earned = refund.net if payment.tax_on_top else noted
-    for account, amount in set_aside(payment, earned, whole).items():
-        entries[account] = -amount
-    for code, amount in ((currency, refund.amount - noted), (USD, refund.unrecovered)):
-        lost = account_of(organization, Kind.WRITTEN_OFF, code)
-        entries[lost] = entries.get(lost, Decimal(0)) - amount
-    return entries
-
-
-def split(payment: Payment, amount: Decimal) -> tuple[Decimal, Decimal]:
-    """Net and tax of a refund, as its credit note rounds them; together at most `amount`, at best equal to it."""
-    if not payment.tax:
-        return amount, Decimal(0)
-    before = list(payment.refunds.exclude(state=Refund.State.FAILED))
-    net_left = payment.amount - payment.tax - sum((each.net for each in before), Decimal(0))
-    tax_left = payment.tax - sum((each.tax for each in before), Decimal(0))
-    if amount == payment.refundable:
-        return net_left, tax_left
-    percent = Fraction(sum((Decimal(tax["percent"]) for tax in payment.details["taxes"]), Decimal(0)))
-    unit = Decimal(1).scaleb(-minor_units(payment.currency))
-    net = round_half_away(Fraction(amount) * 100 / (100 + percent), payment.currency) + unit
-    while True:
-        tax = min(round_half_away(Fraction(net) * percent / 100, payment.currency), tax_left)
-        if net + tax <= amount and net <= net_left:
-            return net, tax
-        net -= unit
-
-
-def _waiting_note(payment: Payment, amount: Decimal) -> CreditNote | None:
-    """A credit note on what it paid, of which so much is still to be paid back."""
-    notes = CreditNote.objects.filter(
-        invoice__in=payment.allocations.values("invoice"), settlement=CreditNote.Settlement.REFUND
-    )
-    for note in notes.order_by("sequence"):
-        gone = note.refunds.exclude(state=Refund.State.FAILED).values_list("amount", flat=True)
-        if note.total - sum(gone, Decimal(0)) >= amount:
-            return note
-    return None
-
-
-def _from_invoices(refund: Refund, payment: Payment, customer: Customer) -> Entries:
-    """What the customer paid is owed again, or, where nothing was owed, what we owed is paid."""
-    return {
-        account_of(customer.organization, Kind.CASH, payment.currency): refund.amount,
-        account_of(customer.organization, Kind.RECEIVABLE, payment.currency, customer): -refund.amount,
-    }
 
 
 def _unsettle(refund: Refund, payment: Payment, at: datetime) -> None:
@@ -306,7 +223,7 @@ def _fail(refund: Refund, error: str, at: datetime) -> Refund:
     payment.save(update_fields=["refunded"])
     key = f"refund_failed:{refund.pk}"
     if payment.is_top_up:
-        back = {account: -amount for account, amount in _from_credit(refund, payment).items()}
+        back = {account: -amount for account, amount in credit_entries(refund, payment).items()}
         if refund.credit:
             source, told = CreditLot.Source.TOP_UP, _source(refund, payment)
             wallet = wallet_for(customer, at=at)
@@ -314,7 +231,7 @@ def _fail(refund: Refund, error: str, at: datetime) -> Refund:
         else:
             _in_ledger(key, refund, payment, customer, at, back)
     else:
-        back = {account: -amount for account, amount in _from_invoices(refund, payment, customer).items()}
+        back = {account: -amount for account, amount in invoice_entries(refund, payment, customer).items()}
         _in_ledger(key, refund, payment, customer, at, back)
         _settle_again(refund, payment, at)
     _record(refund, "payment.refund_failed", None, payment)
@@ -336,10 +253,6 @@ def _settle_again(refund: Refund, payment: Payment, at: datetime) -> None:
 def _locked(payment: Payment) -> Payment:
     rows = Payment.objects.select_for_update(of=("self",), no_key=True)
     return rows.select_related("customer", "organization").get(pk=payment.pk)
-
-
-def _lot_of(payment: Payment) -> CreditLot | None:
-    return CreditLot.objects.filter(wallet__customer_id=payment.customer_id, key=key_of_lot(payment)).first()
 
 
 def _in_ledger(key: str, refund: Refund, payment: Payment, customer: Customer, at: datetime, entries: Entries) -> None:

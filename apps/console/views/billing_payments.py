@@ -22,10 +22,11 @@ from apps.billing.payments.registry import LABELS
 from apps.billing.queries.payments import events_to_see_to, payments_by_state, payments_of
 from apps.billing.services.bank_transfers import receive_transfer, record_transfer
 from apps.billing.services.collecting import ask_about
-from apps.billing.services.payment_events import process_event
+from apps.billing.services.payment_events import dismiss_event, process_event, take_as_payment
 from apps.billing.services.payment_settings import check_stripe, remove_stripe, set_up_stripe, settings_of
 from apps.billing.services.payments import apply_surplus, surplus_of
-from apps.billing.services.refunds import most_refundable, refund_payment
+from apps.billing.services.refund_entries import most_refundable
+from apps.billing.services.refunds import refund_payment
 from apps.console.billing_payment_forms import ReceivedForm, RefundForm, StripeForm, TransferForm
 from apps.kit.errors import Refused
 from apps.kit.templatetags.display import plain_amount
@@ -207,6 +208,30 @@ def payment_event_retry(request: OperatorRequest, event_id: str) -> HttpResponse
     else:
         event.refresh_from_db()
         messages.success(request, _("It is: %(state)s.") % {"state": event.get_outcome_display()})
+    return redirect("console:payment-events")
+
+
+@require_POST
+@operator_page(Role.BILLING)
+def payment_event_take(request: OperatorRequest, event_id: str) -> HttpResponse:
+    """Money that nobody waited for, as a payment of the customer who sent it."""
+    event = get_object_or_404(request.organization.payment_events, event_id=event_id)
+    try:
+        payment = take_as_payment(event, by=request.user, at=timezone.now())
+    except (Refused, Declined, ProviderError) as error:
+        messages.error(request, str(error))
+        return redirect("console:payment-events")
+    messages.success(request, _("Put down."))
+    return redirect("console:payment-detail", payment.pk)
+
+
+@require_POST
+@operator_page(Role.BILLING)
+def payment_event_dismiss(request: OperatorRequest, event_id: str) -> HttpResponse:
+    """It has nothing to do with us."""
+    event = get_object_or_404(request.organization.payment_events, event_id=event_id)
+    dismiss_event(event, by=request.user, at=timezone.now())
+    messages.success(request, _("It is not shown any more."))
     return redirect("console:payment-events")
 
 

@@ -78,12 +78,10 @@ def answers(scope: Scope, zone: ZoneInfo, terms: Terms, *, name: str | None) -> 
     is_operator = scope.customer_id is None
     of_users = {"fees": terms.fees, "months": terms.months, "is_operator": is_operator}
     top = users(scope, zone, order="-cost" if is_operator else "-price", limit=TOP)
-    best = profits_of_users(scope, is_worst=False, most=ENDS, **of_users)  # type: ignore[arg-type]
-    worst = profits_of_users(scope, is_worst=True, most=ENDS, **of_users)  # type: ignore[arg-type]
+    best, worst = profits_of_users(scope, most=ENDS, **of_users)  # type: ignore[arg-type]
     shown = {each.whose for each in best}
     customers = _ends(_customers(scope, terms)) if is_operator else ([], [])
     models = _ends(_models(scope)) if is_operator else ([], [])
-    dear = "cost_per_request" if is_operator else "price_per_request"
     return Answers(
         top.rows,
         top.total,
@@ -92,8 +90,7 @@ def answers(scope: Scope, zone: ZoneInfo, terms: Terms, *, name: str | None) -> 
         *customers,
         *models,
         plans(scope, name, **of_users) if name else [],  # type: ignore[arg-type]
-        operations(scope, is_operator=is_operator, order="average_latency_ms", most=OPERATIONS),
-        operations(scope, is_operator=is_operator, order=dear, most=OPERATIONS),
+        *operations(scope, is_operator=is_operator, most=OPERATIONS),
     )
 
 

@@ -100,9 +100,9 @@ def profits_by(
 
 
 def profits_of_users(
-    scope: Scope, *, fees: Fees, months: Decimal, is_operator: bool, is_worst: bool, most: int
-) -> list[Profit[UserKey]]:
-    """The users who bring most, or least. Requests that name nobody are nobody's.
+    scope: Scope, *, fees: Fees, months: Decimal, is_operator: bool, most: int
+) -> tuple[list[Profit[UserKey]], list[Profit[UserKey]]]:
+    """The users who bring most, and those who bring least. Requests that name nobody are nobody's.
 
     A user pays the fee of the value that its calls had last, of each property that there are fees for.
     """
@@ -112,13 +112,17 @@ def profits_of_users(
     columns = ("customer_id", "end_user", "name", "value", "last_at")
     kept, kept_values = properties.order_by().values_list(*columns).query.sql_with_params() if fees else (NO_ROWS, ())
     earned = "price + fee - cost" if is_operator else "fee - price"
-    sql = PROFITS.format(sums=sums, kept=kept, earned=earned, direction="ASC" if is_worst else "DESC")
+    sql = PROFITS.format(sums=sums, kept=kept, earned=earned)
     listed: Iterable[tuple[Any, ...]] = [(name, value, fee * months) for (name, value), fee in fees.items()]
     names, values, amounts = zip(*listed, strict=True) if fees else ((), (), ())
     with connection.cursor() as cursor:
-        cursor.execute(sql, [*sum_values, *kept_values, list(names), list(values), list(map(str, amounts)), most])
+        cursor.execute(sql, [*sum_values, *kept_values, list(names), list(values), list(map(str, amounts)), most, most])
         rows = cursor.fetchall()
-    return [Profit(UserKey(row[0], row[1]), row[2], row[3], row[4], is_operator) for row in rows]
+
+    def told(wanted: bool) -> list[Profit[UserKey]]:
+        return [Profit(UserKey(*row[1:3]), *row[3:], is_operator) for row in rows if row[0] == wanted]
+
+    return told(False), told(True)
 
 
 NO_ROWS = "SELECT NULL::uuid, NULL::text, NULL::text, NULL::text, NULL::timestamptz WHERE FALSE"
@@ -134,37 +138,49 @@ paid AS (
     FROM plan JOIN unnest(%s::text[], %s::text[], %s::text[]) AS fees (name, value, amount) USING (name, value)
     GROUP BY 1, 2
 ),
-earned AS (
+earned AS MATERIALIZED (
     SELECT used.customer_id, used.end_user, price, cost, coalesce(fee, 0) AS fee
     FROM used LEFT JOIN paid USING (customer_id, end_user)
 )
-SELECT customer_id, end_user, price, cost, fee FROM earned
-ORDER BY {earned} {direction}, end_user, customer_id LIMIT %s
+(SELECT FALSE, * FROM earned ORDER BY {earned} DESC, end_user, customer_id LIMIT %s)
+UNION ALL
+(SELECT TRUE, * FROM earned ORDER BY {earned} ASC, end_user, customer_id LIMIT %s)
 """
 
 
-def operations(scope: Scope, *, is_operator: bool, order: str, most: int = 10) -> list[Operation]:
-    """The slowest ("average_latency_ms") or dearest ("cost_per_request") calls of users to models."""
+def operations(scope: Scope, *, is_operator: bool, most: int = 10) -> tuple[list[Operation], list[Operation]]:
+    """The slowest calls of users to models, and the dearest: those that cost the operator, or its customer, most."""
     model = "model" if is_operator else "sold_as"
-    rows = scope.sum_rows("user").values("customer_id", "end_user", model)
+    rows = scope.sum_rows("user").values("customer_id", "end_user", called=F(model))
     rows = rows.annotate(
         answered=measured("answered"),
         cost_each=measured("cost_per_request"),
         price_each=measured("price_per_request"),
         latency=measured("average_latency_ms"),
-        by=measured(order),
     ).filter(answered__gte=FEW)
-    return [
-        Operation(
-            UserKey(row["customer_id"], row["end_user"]),
-            row[model],
-            row["answered"],
-            row["cost_each"],
-            row["price_each"],
-            row["latency"] and float(row["latency"]),
+    sql, values = rows.order_by().query.sql_with_params()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            OPERATIONS.format(each=sql, dear="cost_each" if is_operator else "price_each"), [*values, most, most]
         )
-        for row in rows.order_by(F("by").desc(nulls_last=True), "end_user", "customer_id", model)[:most]
-    ]
+        found = cursor.fetchall()
+
+    def told(wanted: bool) -> list[Operation]:
+        return [
+            Operation(UserKey(*row[1:3]), row[3], int(row[4]), *row[5:7], None if row[7] is None else float(row[7]))
+            for row in found
+            if row[0] == wanted
+        ]
+
+    return told(False), told(True)
+
+
+OPERATIONS = """
+WITH each (customer_id, end_user, called, answered, cost_each, price_each, latency) AS MATERIALIZED ({each})
+(SELECT FALSE, * FROM each ORDER BY latency DESC NULLS LAST, end_user, customer_id, called LIMIT %s)
+UNION ALL
+(SELECT TRUE, * FROM each ORDER BY {dear} DESC NULLS LAST, end_user, customer_id, called LIMIT %s)
+"""
 
 
 def _fee(fees: dict[UUID, Decimal], value: UUID | str | None) -> Decimal:

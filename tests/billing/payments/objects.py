@@ -6,14 +6,14 @@ from uuid import uuid4
 
 from django.utils import timezone
 
-from apps.billing.models import Invoice, PaymentEvent, PaymentMethod
+from apps.billing.models import PaymentEvent, PaymentMethod
 from apps.billing.payments.manual import ManualPayments
 from apps.billing.services.collecting import start_top_up
 from apps.customers.models import Customer
 
 
 def of_payments(customer: Customer) -> Mapping[str, object]:
-    """A payment that is waited for, a card, an open invoice, and an event that nobody here waits for."""
+    """A payment that is waited for, a card, and an event that nobody here waits for."""
     now = timezone.now()
     payment = start_top_up(customer, Decimal(10), by=None, at=now, provider=ManualPayments())
     card = f"pm_{uuid4().hex}"
@@ -29,24 +29,4 @@ def of_payments(customer: Customer) -> Mapping[str, object]:
         "payment_id": payment.pk,
         "method_id": method.pk,
         "event_id": event.event_id,
-        "invoice_id": an_open_invoice(customer).pk,
     }
-
-
-def an_open_invoice(customer: Customer, total: str = "100") -> Invoice:
-    """As if it had become final."""
-    number = Invoice.objects.filter(organization=customer.organization).count() + 1000
-    return Invoice.objects.create(
-        organization=customer.organization,
-        customer=customer,
-        kind=Invoice.Kind.ONE_OFF,
-        key=f"one_off:{uuid4()}",
-        state=Invoice.State.OPEN,
-        sequence=number,
-        number=f"INV-{number}",
-        currency="USD",
-        subtotal=Decimal(total),
-        total=Decimal(total),
-        issued_on=timezone.localdate(),
-        due_on=timezone.localdate(),
-    )

@@ -12,7 +12,8 @@ from apps.billing.models import Invoice, Payment, PaymentEvent, Wallet
 from apps.billing.payment_tasks import ask_about_payments
 from apps.billing.payments.base import ProviderError
 from apps.billing.payments.registry import provider_of
-from apps.billing.payments.stripe import API_VERSION, from_units, to_units
+from apps.billing.payments.stripe import API_VERSION
+from apps.billing.payments.stripe_objects import from_units, to_units
 from apps.billing.services.collecting import ask_about, collect_invoice, start_invoice_payment, start_top_up
 from apps.billing.services.payment_methods import read_methods, start_method
 from apps.billing.services.payment_settings import set_up_stripe

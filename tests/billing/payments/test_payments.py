@@ -28,7 +28,8 @@ from apps.billing.services.credit_notes import credit_invoice
 from apps.billing.services.finalizing import finalize_invoice
 from apps.billing.services.invoices import LineByHand, add_one_off_invoice, mark_uncollectible
 from apps.billing.services.payments import apply_surplus, record_payment, surplus_of
-from apps.billing.services.refunds import most_refundable, refund_payment, settle_refund
+from apps.billing.services.refund_entries import most_refundable
+from apps.billing.services.refunds import refund_payment, settle_refund
 from apps.customers.models import Customer
 from tests.billing.payments.conftest import NOW
 from tests.cast import Cast, at_once, reread

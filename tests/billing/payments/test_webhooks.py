@@ -11,12 +11,13 @@ import stripe
 from django.db import connection
 from django.test import Client
 
+from apps.billing.errors import NotPossible
 from apps.billing.models import CreditLot, LedgerTransaction, Payment, PaymentEvent, Refund, Wallet
 from apps.billing.parties import details_of
 from apps.billing.services import collecting, payment_events
 from apps.billing.services.collecting import start_top_up
-from apps.billing.services.payment_events import process_event
-from apps.billing.services.payments import add_top_up
+from apps.billing.services.payment_events import process_event, take_as_payment
+from apps.billing.services.payments import add_top_up, surplus_of
 from apps.billing.services.quotes import quote_top_up
 from tests.billing.payments.conftest import NOW, a_stored_card
 from tests.billing.payments.fake_stripe import DECLINED_LATER, WEBHOOK_SECRET, LocalStripe
@@ -203,8 +204,15 @@ def test_money_that_nobody_waits_for_is_shown_to_the_operator(client, local, acm
     local.client.v1.payment_intents.create({**params, "confirm": True})
     (event,) = told_of_payments(local)
     assert deliver(client, acme, event) == 200
-    assert PaymentEvent.objects.get().outcome == "unmatched"
+    row = PaymentEvent.objects.get()
+    assert row.outcome == "unmatched"
     assert not Payment.objects.exists()
+    payment = take_as_payment(row, by=None, at=NOW)
+    assert (payment.customer, reread(payment).state, surplus_of(reread(payment))) == (globex, "succeeded", 7)
+    with pytest.raises(NotPossible):
+        take_as_payment(reread(row), by=None, at=NOW)
+    assert deliver(client, acme, event) == 200
+    assert Payment.objects.count() == 1
 
 
 def test_refunded_at_stripe_after_it_was_used(client, local, acme, globex):

@@ -98,13 +98,14 @@ def test_customers_that_are_left_out_are_left_alone(cast: Cast):
     assert run_dunning(cast.acme, at=day(30)) == Dunned()
 
 
-def test_what_a_payment_is_on_its_way_for_is_left_alone_until_it_failed(cast: Cast):
+def test_what_a_payment_is_on_its_way_for_is_left_alone_for_a_week_or_until_it_failed(cast: Cast):
     invoice = an_invoice(cast.globex)
     payment = Payment.objects.create(
         organization=cast.acme, customer=cast.globex, invoice=invoice, provider="stripe", provider_id="pi_1",
-        currency="USD", amount=100, created_at=invoice.created_at,
+        currency="USD", amount=100, created_at=day(1),
     )  # fmt: skip
     assert run_dunning(cast.acme, at=day(3)) == Dunned()
+    assert run_dunning(cast.acme, at=day(9), is_dry_run=True) == Dunned(reminded=1)
     payment.state = Payment.State.FAILED
     payment.save()
     assert run_dunning(cast.acme, at=day(3)) == Dunned(reminded=1)
