@@ -100,7 +100,7 @@ def test_the_file_has_the_rows_of_the_page(visitor, cast):
     client, face = visitor
 
     def rows() -> list[bytes]:
-        return b"".join(client.get(f"{face}users/export/?sort=-requests").streaming_content).splitlines()
+        return b"".join(client.get(f"{face}users/users.csv?sort=-requests").streaming_content).splitlines()
 
     before = rows()
     client.get(f"{face}users/?sort=-requests")
