@@ -20,6 +20,7 @@ document_paths = [
         name="customer-billing-details",
     ),
     path("billing/invoices/<uuid:invoice_id>.pdf", documents.invoice_pdf, name="invoice-pdf"),
+    path("billing/invoices/<uuid:invoice_id>/document/", documents.invoice_page, name="invoice-document"),
     path("billing/invoices/<uuid:invoice_id>.json", documents.invoice_json, name="invoice-json"),
     path("billing/credit-notes/<uuid:note_id>.pdf", documents.credit_note_pdf, name="credit-note-pdf"),
     path("billing/credit-notes/<uuid:note_id>.json", documents.credit_note_json, name="credit-note-json"),

@@ -5,7 +5,9 @@ from decimal import Decimal
 
 import pytest
 
+from apps.billing.models import CreditNote
 from apps.billing.services.coupons import add_coupon, apply_coupon
+from apps.billing.services.credit_notes import credit_invoice
 from apps.billing.services.plans import add_plan
 from apps.billing.services.subscriptions import change_subscription, end_subscription, subscribe
 from tests.billing.made import DECEMBER, a_price, invoices, lines, run, used
@@ -61,3 +63,22 @@ def test_a_plan_that_is_changed_and_ended_is_billed_by_its_days(customer):
         ("usage", "35.71"),
     ]
     assert (last.subtotal, last.discount, last.total) == (D("8.67"), D("0.87"), D("7.80"))
+
+
+def test_what_a_credit_note_took_back_of_a_fee_is_not_taken_back_again(customer):
+    """Who leaves in November without usage would be owed 20 of 30 days: nothing that an invoice can say."""
+    subscription = subscribe(customer, a_plan(customer, "Team", fee=D(60)), by=None, at=october(1))
+    run(customer, finalizes=True)
+    (october_s,) = invoices(customer)
+    assert lines(october_s)[-1] == ("fee", "Team · 1 Nov to 30 Nov 2026", "60.00")
+    end_subscription(subscription, by=None, at=datetime(2026, 11, 10, 12, tzinfo=UTC), at_period_end=False)
+    (refused,) = run(customer, at=DECEMBER).refused
+    assert "come to -40.00 USD" in refused["reason"]
+
+    fee = october_s.lines.last()
+    offset = {"settlement": CreditNote.Settlement.OFFSET, "reason": "left", "key": "left", "by": None, "at": DECEMBER}
+    credit_invoice(october_s, amounts={fee.pk: D(40)}, **offset)
+    assert run(customer, at=DECEMBER).refused == []
+    assert [invoice.total for invoice in invoices(customer)] == [120]
+    october_s.refresh_from_db()
+    assert (october_s.credited, october_s.due) == (40, 80)

@@ -7,6 +7,7 @@ from django.test import Client
 
 from tests.billing.making import a_credit_note, a_draft, an_invoice
 from tests.cast import Cast
+from tests.pages import text_of
 
 
 @pytest.mark.parametrize("face", ["console", "portal"])
@@ -14,6 +15,8 @@ def test_an_invoice_and_a_credit_note_are_files(client: Client, cast: Cast, face
     client.force_login(cast.olivia if face == "console" else cast.gina)
     invoice = an_invoice(cast.globex, ("100",), tax="19")
     note = a_credit_note(invoice)
+    said = text_of(client.get(f"/{face}/billing/invoices/{invoice.pk}/document/"))
+    assert "VAT 19 % on $100.00 $19.00 Total $119.00" in said
     answer = client.get(f"/{face}/billing/invoices/{invoice.pk}.pdf")
     assert answer.headers["Content-Type"] == "application/pdf"
     assert answer.headers["Content-Disposition"] == 'attachment; filename="INV-00001.pdf"'

@@ -21,7 +21,7 @@ class InvoiceSerializer(Told):
 
     id = serializers.UUIDField()
     number = serializers.CharField(allow_null=True)
-    kind = serializers.ChoiceField(choices=["period", "top_up", "one_off"])
+    kind = serializers.CharField(help_text="`period`, `top_up` or `one_off`.")
     state = serializers.ChoiceField(choices=["draft", "open", "paid", "void", "uncollectible"])
     customer = serializers.UUIDField()
     currency = serializers.CharField()

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_POST
 from apps.accounts.access import OperatorRequest, operator_page
 from apps.accounts.models import Role
 from apps.billing.documents import faces
+from apps.billing.documents.content import invoice_document
 from apps.billing.documents.statement_faces import chosen_statement, statement_pdf
 from apps.billing.documents.statements import statement_document
 from apps.billing.models import Invoice, Mailing
@@ -26,6 +27,14 @@ from apps.kit.errors import Refused
 def invoice_pdf(request: OperatorRequest, invoice_id: UUID) -> HttpResponse:
     """A draft too: it is stamped so."""
     return faces.invoice_pdf_answer(get_object_or_404(request.organization.invoices, pk=invoice_id))
+
+
+@operator_page(Role.VIEWER)
+def invoice_page(request: OperatorRequest, invoice_id: UUID) -> HttpResponse:
+    """As it is printed."""
+    invoice = get_object_or_404(request.organization.invoices.select_related("customer"), pk=invoice_id)
+    context = {"section": "billing", "tab": "invoices", "invoice": invoice, "document": invoice_document(invoice)}
+    return render(request, "console/billing/document.html", context)
 
 
 @operator_page(Role.VIEWER)

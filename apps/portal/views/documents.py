@@ -7,6 +7,7 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 
 from apps.billing.documents import faces
+from apps.billing.documents.content import invoice_document
 from apps.billing.documents.statement_faces import chosen_statement, statement_pdf
 from apps.billing.documents.statements import statement_document
 from apps.billing.models import CreditNote, Invoice
@@ -18,6 +19,14 @@ from apps.customers.models import CustomerRole
 def invoice_pdf(request: PortalRequest, invoice_id: UUID) -> HttpResponse:
     """One of its final invoices."""
     return faces.invoice_pdf_answer(_invoice(request, invoice_id))
+
+
+@portal_page(CustomerRole.VIEWER)
+def invoice_page(request: PortalRequest, invoice_id: UUID) -> HttpResponse:
+    """As it is printed."""
+    invoice = _invoice(request, invoice_id)
+    context = {"section": "billing", "tab": "invoices", "invoice": invoice, "document": invoice_document(invoice)}
+    return render(request, "portal/billing/document.html", context)
 
 
 @portal_page(CustomerRole.VIEWER)
