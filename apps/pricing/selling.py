@@ -11,6 +11,8 @@ from math import lcm
 from types import MappingProxyType
 from typing import ClassVar, NamedTuple
 
+import msgspec
+
 from apps.pricing.rating import (
     EXACT,
     INPUT_KINDS,
@@ -74,7 +76,7 @@ class Sale:
 class CostPlus(Sale):
     """The cost with a markup on it; a kind of token, or a piece, can have a markup of its own."""
 
-    __slots__ = ("_below", "_factors", "markup_percent", "markups")
+    __slots__ = ("_below", "_factors", "_named", "_usual", "markup_percent", "markups")
 
     goes_by_cost = True
 
@@ -95,7 +97,10 @@ class CostPlus(Sale):
             every = [self.markup_of(kind) for kind in KINDS] + [*markups.values(), markup_percent]
             ratios = [(100 + Fraction(each)) / 100 for each in every]
             self._below = lcm(*(ratio.denominator for ratio in ratios))
-            self._factors = tuple(int(ratio * self._below) for ratio in ratios[: len(KINDS)])
+            factors = [int(ratio * self._below) for ratio in ratios]
+            self._factors = tuple(factors[: len(KINDS)])
+            self._named = dict(zip(markups, factors[len(KINDS) :], strict=False))
+            self._usual = factors[-1]
 
     def markup_of(self, name: str) -> Decimal:
         """Of a kind of token (its own, else its parent's), of a piece, or of the call itself (REQUEST)."""
@@ -108,9 +113,10 @@ class CostPlus(Sale):
         held = price.services.get(service_tier, price)
         rates = held.rates_for(tokens.all_input)
         amount = rates.request * self._factor(REQUEST)
-        for kind, each, factor in zip(KINDS, rates.tokens, self._factors, strict=True):
-            amount += getattr(tokens, kind) * each * factor
-        return self._divided(amount + self._of_units(units, held))
+        for count, each, factor in zip(msgspec.structs.astuple(tokens), rates.tokens, self._factors, strict=True):
+            if count:
+                amount += count * each * factor
+        return self._divided(amount + self._of_units(units, held) if units else amount)
 
     def bound(
         self, price: Price | None, input_tokens: int, output_tokens: int, units: Units = (), service_tier: str = ""
@@ -137,12 +143,14 @@ class CostPlus(Sale):
 
     def _factor(self, name: str) -> int:
         """Of anything but tokens: what it costs is multiplied with, times `_below`."""
-        return int((100 + Fraction(self.markup_of(name))) * self._below / 100)
+        named = self._named.get(name)
+        return self._named.get(name.partition(":")[0], self._usual) if named is None else named
 
     def _divided(self, amount: int | Fraction) -> int:
         """Half away from zero."""
-        exact = Fraction(amount) / self._below
-        return (2 * exact.numerator + exact.denominator) // (2 * exact.denominator)
+        above, below = (amount, 1) if isinstance(amount, int) else (amount.numerator, amount.denominator)
+        below *= self._below
+        return (2 * above + below) // (2 * below)
 
 
 class Absolute(Sale):

@@ -21,7 +21,7 @@ from apps.billing.invoicing.composing import Composed, compose, is_nothing
 from apps.billing.invoicing.credit import Drawn, drawn_of, late_credit, wallets_to_draw
 from apps.billing.invoicing.days import Used, Wanted, late_days, take_days
 from apps.billing.invoicing.due import Due
-from apps.billing.invoicing.late import Late, settle_late
+from apps.billing.invoicing.late import Late, charged_late, settle_late
 from apps.billing.invoicing.lines import Drafted, Kind, Weights, credit_line
 from apps.billing.invoicing.plans import Billed, Part, Planned, parts_of, period_lines
 from apps.billing.invoicing.terms import Terms, TermsOf
@@ -266,10 +266,11 @@ def _compose(draft: Draft, reader: Reader) -> None:
     wallet = terms.wallet
     is_prepaid = wallet is not None and wallet.settlement == wallet.Settlement.PREPAID
     late = Late(invoice, terms, reader.late.get(invoice.pk, []), reader.late_credit.get(invoice.pk, {}), reader.at)
+    charged, late = charged_late(late, draft.parts)
     planned = period_lines(
         due,
         draft.parts,
-        used,
+        [*used, *charged],
         terms.subscriptions,
         currency=invoice.currency,
         rate_of=rate_of,

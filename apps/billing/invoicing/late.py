@@ -4,8 +4,8 @@ More usage is on the next invoice, as such. Less (requests were priced anew) is 
 it, and never an edit. What credit paid of it, or got back, is counted in: of a prepaid customer nothing is left.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -13,8 +13,9 @@ from uuid import UUID
 
 from apps.billing.invoicing.days import Used
 from apps.billing.invoicing.lines import Drafted, Kind, Weights, credit_line, usage_lines
+from apps.billing.invoicing.plans import Part, terms_of
 from apps.billing.invoicing.terms import Terms
-from apps.billing.models import CreditedDay, CreditNote, Invoice, InvoicedDay
+from apps.billing.models import CreditedDay, CreditNote, Invoice, InvoicedDay, Subscription
 from apps.billing.money import summed
 from apps.billing.services.credit_notes import credit_amount, lock_invoice, net_of
 
@@ -47,6 +48,35 @@ def settle_late(late: Late, weights: Weights) -> tuple[list[Drafted], int]:
         lines += _lines(late, invoice, days, credit, weights)
         _note_days(late.invoice, days)
     return lines, notes
+
+
+def charged_late(late: Late, parts: Sequence[Part]) -> tuple[list[Used], Late]:
+    """Late usage that a charge of the plan covers, then as now, as usage of the last part; and what is left.
+
+    Tiers price a whole period: what comes late to one that is final is counted in the one that is invoiced next.
+    """
+    now = next((part for part in reversed(parts) if part.subscription), None)
+    if now is None or now.subscription is None or not late.days or not now.subscription.version.charges:
+        return [], late
+    covers = _covering(now.subscription)
+    then = {each.pk: _covering(each) for each in late.terms.subscriptions}
+    charged: list[Used] = []
+    rest: list[Used] = []
+    for each in late.days:
+        was_on = next((one for one in late.terms.subscriptions if _is_on(one, each.since)), None)
+        is_charged = was_on is not None and then[was_on.pk](each.sold_as) and covers(each.sold_as)
+        (charged if is_charged else rest).append(each)
+    _note_days(late.invoice, charged)
+    return [replace(each, since=now.since) for each in charged], replace(late, days=rest)
+
+
+def _covering(subscription: Subscription) -> Callable[[str], bool]:
+    charges = terms_of(subscription.version).charges
+    return lambda model: any(charge.covers(model) for charge in charges)
+
+
+def _is_on(subscription: Subscription, at: datetime) -> bool:
+    return subscription.starts_at <= at and (subscription.ends_at is None or at < subscription.ends_at)
 
 
 def _by_invoice(earlier: Iterable[Invoice], late: Late) -> list[tuple[Invoice | None, list[Used]]]:

@@ -21,9 +21,14 @@ def as_text(keys: ProviderKeys) -> str:
     return json.dumps(keys._asdict())
 
 
+def is_for_tests(secret: str) -> bool:
+    """Whether it moves no real money."""
+    return "_test_" in secret
+
+
 def hint_of(secret: str) -> str:
     """What may be shown of it: whether it is for tests, and its last four characters."""
     if not secret:
         return ""
-    mode = "test " if "_test_" in secret else ""
+    mode = "test " if is_for_tests(secret) else ""
     return f"{mode}…{secret[-4:]}"

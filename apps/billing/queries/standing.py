@@ -68,7 +68,7 @@ def standing_of(subscription: Subscription, at: datetime) -> Standing:
     return Standing(
         subscription,
         period,
-        tuple(line for line in charges.lines if line.kind in SO_FAR),
+        tuple(line for line in charges.lines if line.kind in SO_FAR and line.quantity),
         tuple(IncludedUnits(each.name, each.metric, each.quantity + each.rolled, each.used) for each in allowances),
         CreditLot.objects.filter(wallet__customer=customer, key=allowance_key(subscription, period)).first(),
     )

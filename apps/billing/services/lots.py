@@ -11,6 +11,7 @@ from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db.models import F
+from django.db.transaction import atomic
 from django.utils.translation import gettext as _
 
 from apps.accounts import audit
@@ -99,6 +100,7 @@ def add_lot(
     return lot, True
 
 
+@atomic
 def grant_credit(
     wallet: Wallet,
     amount: Decimal,
@@ -160,6 +162,7 @@ def take_credit(
     return transaction, True
 
 
+@atomic
 def adjust_credit(
     wallet: Wallet, amount: Decimal, *, key: str, reason: str, at: datetime, by: User | None
 ) -> tuple[LedgerTransaction, bool]:

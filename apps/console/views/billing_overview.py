@@ -29,7 +29,7 @@ def billing(request: OperatorRequest) -> HttpResponse:
         Bar(f"{each.first:%b %Y}", float(each.revenue), f"{each.first:%b %Y}: {money(each.revenue)}") for each in months
     ]
     context = HERE | {
-        "months": list(reversed(months)),
+        "months": [each for each in reversed(months) if each.revenue or each.cost],
         "month": months[-1],
         "before": months[-2],
         "bars": bars,

@@ -11,7 +11,7 @@ from apps.billing.services.drawing import draw_usage
 from apps.billing.services.settling import settle_invoice
 from apps.usage.models import DailyCustomer, DailyTotal
 from tests.billing.invoicing.test_finalizing import balances, final
-from tests.billing.made import AFTER, DECEMBER, a_tax, a_wallet, invoices, lines, run, used
+from tests.billing.made import AFTER, DECEMBER, a_subscription, a_tax, a_wallet, invoices, lines, run, used
 from tests.cast import a_customer, an_organization, reread
 
 OFFSET, CREDIT, REFUND = CreditNote.Settlement
@@ -176,3 +176,24 @@ def test_no_more_than_was_paid_goes_back(customer):
         invoice, amounts={line.pk: Decimal(4)}, settlement=CREDIT, reason="", key="1", by=None, at=AFTER
     )
     assert (note.total, customer.wallet.balance, reread(invoice).due) == (4, 4, 2)
+
+
+def test_late_usage_of_a_charge_counts_in_the_next_periods_tiers(customer):
+    tiers = [{"up_to": "3000", "unit": "2", "flat": "0"}, {"up_to": None, "unit": "1", "flat": "0"}]
+    charge = {
+        "name": "All",
+        "models": "mystery",
+        "metric": "tokens",
+        "mode": "graduated",
+        "per": "1000",
+        "tiers": tiers,
+    }
+    a_subscription(customer, charges=[charge])
+    used(customer, price="999", model="mystery")  # 1,500 tokens
+    assert final(customer).total == 3
+    used(customer, price="999", day=30, model="mystery")
+    used(customer, price="999", month=11, model="mystery")
+    november = final(customer, at=DECEMBER)
+    assert (lines(november), november.total) == ([("charge", "All", "6.00")], 6)
+    assert sum(InvoicedDay.objects.values_list("requests", flat=True)) == 30
+    assert run(customer, at=DECEMBER, finalizes=True).finalized == 0

@@ -7,7 +7,7 @@ from django.test import Client
 
 from apps.accounts.models import AuditEvent, Role
 from apps.billing.models import Payment, PaymentEvent, PaymentProviderSettings, Wallet
-from apps.billing.parties import seller_of
+from apps.billing.parties import details_of, seller_of
 from apps.billing.payments.keys import keys_in
 from apps.billing.services.payment_settings import set_up_stripe
 from apps.customers.models import CustomerRole
@@ -88,6 +88,14 @@ class TestStripeKeys:
         answer = olivia.post(f"{STRIPE}test/", follow=True)
         assert "Stripe takes the key." in answer.content.decode()
         assert PaymentProviderSettings.objects.get().checked_at is not None
+
+    def test_real_keys_know_none_of_the_customers_and_cards_of_those_for_tests(self, local, acme, cast: Cast):
+        card = a_stored_card(local, cast.globex)
+        set_up_stripe(acme, secret_key="sk_test_another_of_acme", by=None)
+        assert (reread(card).removed_at, bool(details_of(cast.globex).stripe_id)) == (None, True)
+        set_up_stripe(acme, secret_key="sk_live_of_acme_4242", by=None)
+        assert reread(card).removed_at is not None
+        assert details_of(cast.globex).stripe_id == ""
 
     def test_they_can_be_forgotten(self, olivia: Client, cast: Cast):
         set_up_stripe(cast.acme, secret_key=SECRET_KEY, by=None)

@@ -58,5 +58,6 @@ def _told_of(found: Deep, *, as_json: bool) -> dict[str, object]:
         "invoices": found.invoices,
         "transactions": found.transactions,
         "not_invoiced_yet": [each.as_dict() if as_json else str(each) for each in found.not_invoiced],
+        "not_drawn_yet": [each.as_dict() if as_json else str(each) for each in found.not_drawn],
         "findings": [each.as_dict() if as_json else str(each) for each in found.findings],
     }
