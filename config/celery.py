@@ -9,12 +9,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 app = Celery("tollgate")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
-app.autodiscover_tasks(["apps.billing"], related_name="plan_tasks")
-app.autodiscover_tasks(["apps.billing"], related_name="wallet_tasks")
-app.autodiscover_tasks(["apps.billing"], related_name="payment_tasks")
-app.autodiscover_tasks(["apps.billing"], related_name="wallet_tasks")
-app.autodiscover_tasks(["apps.billing"], related_name="invoice_tasks")
-app.autodiscover_tasks(["apps.billing"], related_name="document_tasks")
+for tasks in ("wallet_tasks", "plan_tasks", "invoice_tasks", "document_tasks", "payment_tasks"):
+    app.autodiscover_tasks(["apps.billing"], related_name=tasks)
 
 EVERY_MINUTE = 60.0
 
