@@ -131,10 +131,10 @@ VAT = {"name": "VAT", "country": "DE", "percent": "19", "effective_from": "2026-
 
 
 def test_a_tax_rate_is_added_and_retired(olivia: Client, cast: Cast):
-    olivia.post("/console/billing/settings/rates/add/", VAT)
+    olivia.post("/console/billing/settings/rates/add/", VAT | {"percent": "20"})
     rate = TaxRate.objects.get(organization=cast.acme)
-    assert (rate.percent, rate.country, rate.effective_from) == (19, "DE", date(2026, 1, 1))
-    assert "VAT DE 19 % 1 Jan 2026 In force" in text_of(olivia.get("/console/billing/settings/rates/"))
+    assert (rate.percent, rate.country, rate.effective_from) == (20, "DE", date(2026, 1, 1))
+    assert "VAT DE 20 % 1 Jan 2026 In force" in text_of(olivia.get("/console/billing/settings/rates/"))
     olivia.post(f"/console/billing/settings/rates/{rate.pk}/retire/")
     assert reread(rate).retired_at is not None
     assert "Retired" in text_of(olivia.get("/console/billing/settings/rates/"))

@@ -189,8 +189,8 @@ def test_a_users_page_has_its_figures_alone(olivia: Client, cast: Cast):
         "gpt-4o-mini 12 1.5k $2.00 $3.00",
         "Plan Requests Tokens Cost Price",
         "pro 4 1.5k $2.00 $3.00",
-        "Time Model User Status Tokens in Tokens out Latency Cost Price",
-        "10 Mar 10:00:00 gpt-4o-mini-2024-07-18 ann Served 1k 500 800 ms $0.2500 $0.3750",
+        "Time Model Status Tokens in Tokens out Latency Cost Price",
+        "10 Mar 10:00:00 gpt-4o-mini-2024-07-18 Served 1k 500 800 ms $0.2500 $0.3750",
     ]
 
 

@@ -103,8 +103,8 @@ def test_a_users_page(gina: Client):
         "house 12 1.5k $3.00",
         "Plan Requests Tokens Spend",
         "pro 10 1.5k $3.00",
-        "Time Model User Status Tokens in Tokens out Latency Spend",
-        "10 Mar 10:00:00 house ann Served 1k 500 800 ms $0.3750",
+        "Time Model Status Tokens in Tokens out Latency Spend",
+        "10 Mar 10:00:00 house Served 1k 500 800 ms $0.3750",
     ]
 
 

@@ -26,16 +26,6 @@ def give_credit(*, wallet: str, amount: str, key: str) -> None:
     grant_credit(held, Decimal(amount), key=key, by=None, at=datetime.now(UTC))
 
 
-def use(*, wallet: str, prices: list[str]) -> None:
-    """Usage in the roll-ups, of as many days from today on."""
-    from apps.billing.models import Wallet
-    from tests.billing.wallets import A_DAY, usage
-
-    held = Wallet.objects.get(pk=UUID(wallet))
-    for number, price in enumerate(prices):
-        usage(held, price, day=held.draws_from + number * A_DAY)
-
-
 def draw(*, wallet: str) -> dict[str, Any]:
     """Have the wallet pay for what is rolled up. Gives what it has then."""
     from apps.billing.models import Wallet
@@ -46,4 +36,4 @@ def draw(*, wallet: str) -> dict[str, Any]:
     return {"balance": str(found.balance), "drawn": str(found.drawn), "ceiling": str(found.ceiling)}
 
 
-ACTIONS = {action.__name__: action for action in (open_wallet, give_credit, use, draw)}
+ACTIONS = {action.__name__: action for action in (open_wallet, give_credit, draw)}

@@ -17,6 +17,7 @@ from django.views.decorators.http import require_POST
 from apps.accounts.access import OperatorRequest, operator_page
 from apps.accounts.models import Role
 from apps.billing.models import Payment, Refund
+from apps.billing.models.payments import MANUAL
 from apps.billing.payments.base import Declined, ProviderError
 from apps.billing.payments.registry import LABELS
 from apps.billing.queries.payments import events_to_see_to, payments_by_state, payments_of
@@ -144,6 +145,9 @@ def transfer_add(request: OperatorRequest) -> HttpResponse:
         else:
             messages.success(request, _("Put down.") if is_new else _("It was put down before."))
             return redirect("console:payment-detail", payment.pk)
+    if known := _put_down_before(request, form):
+        messages.success(request, _("It was put down before."))
+        return redirect("console:payment-detail", known.pk)
     return render(request, "console/billing/payments/transfer.html", HERE | {"form": form})
 
 
@@ -239,6 +243,23 @@ def _payment(request: OperatorRequest, payment_id: UUID) -> Payment:
     found = request.organization.payments.select_related("customer__organization", "organization", "invoice")
     payment: Payment = get_object_or_404(found, pk=payment_id)
     return payment
+
+
+def _put_down_before(request: OperatorRequest, form: TransferForm) -> Payment | None:
+    """The payment of a form that was sent twice: its invoice is paid by now, and no choice any more."""
+    if request.method != "POST" or set(form.errors) != {"invoice"}:
+        return None
+    sent = {name: form.cleaned_data[name] for name in ("customer", "amount", "currency")}
+    known = request.organization.payments.filter(provider=MANUAL, provider_id=form.cleaned_data["reference"], **sent)
+    return known.filter(invoice__pk=form.data["invoice"]).first() if _is_uuid(form.data.get("invoice", "")) else None
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _of_invoice(request: OperatorRequest) -> dict[str, object]:
