@@ -11,35 +11,6 @@ from tests.cast import Cast, a_customer_member, a_member
 from tests.isolation.pages import ROLES, Page, pages
 
 NOBODYS: Mapping[str, object] = defaultdict(uuid4)  # an id of nothing, for whatever an address names
-KINDS = (
-    "alias_id",
-    "analysis_id",
-    "card_id",
-    "channel_id",
-    "coupon_id",
-    "customer_id",
-    "delivery_id",
-    "event_id",
-    "export_id",
-    "finding_id",
-    "invitation_id",
-    "invoice_id",
-    "key_id",
-    "limit_id",
-    "line_id",
-    "member_id",
-    "method_id",
-    "note_id",
-    "payment_id",
-    "plan_id",
-    "rate_id",
-    "request_id",
-    "rule_id",
-    "subscription_id",
-    "token_id",
-    "voucher_id",
-)
-NOBODYS = {name: uuid4() for name in KINDS}
 
 
 @pytest.fixture(params=ROLES)
