@@ -86,6 +86,7 @@ def test_a_checkout_is_asked_for_with_all_that_finds_it_again(edge, acme, cast: 
         "success_url": f"https://tollgate.example/portal/billing/payments/{payment.pk}/",
     }
     assert {name: asked.params[name] for name in wanted} == wanted
+    payment.delete()
     a_started_top_up(edge, cast)
     assert len(edge.of("POST /v1/customers")) == 1
 
