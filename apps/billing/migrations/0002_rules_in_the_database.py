@@ -49,6 +49,8 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON billing_ledgertransaction
     FOR EACH ROW EXECUTE FUNCTION tollgate_append_only();
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON billing_lotuse
     FOR EACH ROW EXECUTE FUNCTION tollgate_append_only();
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON billing_creditedday
+    FOR EACH ROW EXECUTE FUNCTION tollgate_append_only();
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON billing_creditnoteline
     FOR EACH ROW EXECUTE FUNCTION tollgate_append_only();
 CREATE TRIGGER append_only BEFORE DELETE ON billing_creditnote
@@ -64,6 +66,7 @@ DROP TRIGGER never_edited ON billing_planversion;
 DROP TRIGGER never_edited ON billing_creditnote;
 DROP TRIGGER append_only ON billing_creditnote;
 DROP TRIGGER append_only ON billing_creditnoteline;
+DROP TRIGGER append_only ON billing_creditedday;
 DROP TRIGGER append_only ON billing_lotuse;
 DROP TRIGGER append_only ON billing_ledgertransaction;
 DROP TRIGGER append_only ON billing_ledgerentry;
