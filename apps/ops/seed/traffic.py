@@ -81,17 +81,22 @@ class Call(NamedTuple):
 
 
 def callers(customers: Sequence[tuple[UUID, UUID]], users: int, chance: Random) -> tuple[list[Caller], list[float]]:
-    """So many users of these customers (with a key of each), and their cumulative weights."""
+    """So many users of these customers (with a key of each), and their cumulative weights.
+
+    A few customers have most of the users and calls, and of each a few users most of its calls.
+    """
     sizes = [1 / (rank + 1) ** 0.8 for rank in range(len(customers))]
     counts = [max(1, round(users * size / sum(sizes))) for size in sizes]
     counts[0] += users - sum(counts)
     found, weights = [], []
     plans = [name for name, _ in PLANS], [share for _, share in PLANS]
     for (customer_id, key_id), count, size in zip(customers, counts, sizes, strict=True):
-        for rank in range(max(count, 0)):
+        shares = [1 / (rank + 3) ** 0.9 for rank in range(max(count, 0))]
+        all_shares = sum(shares)
+        for share in shares:
             plan = chance.choices(plans[0], plans[1])[0]
             found.append(Caller(customer_id, key_id, f"user-{len(found):06}@example.com", plan))
-            weights.append(size / max(count, 1) / (rank + 3) ** 0.9)
+            weights.append(size * share / all_shares)
     return found, list(accumulate(weights))
 
 
