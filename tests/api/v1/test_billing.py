@@ -5,13 +5,14 @@ from decimal import Decimal
 
 import pytest
 
-from apps.billing.models import LedgerAccount, LedgerTransaction, Plan, PlanVersion, Subscription
+from apps.billing.models import LedgerAccount, LedgerTransaction, Payment, Plan, PlanVersion, Subscription
 from apps.billing.services.ledger import account_of, book
 from apps.billing.services.lots import add_lot
 from apps.billing.services.wallets import open_wallet
 from tests.api.v1.conftest import NOW, Program
 from tests.billing.making import a_credit_note, a_draft, an_invoice
 from tests.cast import Cast, an_api_token
+from tests.used import an_hour
 
 Account, Kind = LedgerAccount.Kind, LedgerTransaction.Kind
 
@@ -133,3 +134,36 @@ def test_plans_and_who_is_on_them(acmes: Program, globexs: Program, cast: Cast):
 def test_it_needs_the_scope(cast: Cast, path: str):
     ask = Program(an_api_token(cast.acme, scopes=["usage:read"])[1])
     assert ask("GET", path).status_code == 403
+
+
+def test_the_current_period_comes_to_what_its_invoice_would(acmes: Program, globexs: Program, cast: Cast, time_machine):
+    time_machine.move_to(NOW)
+    an_hour(cast.globex, NOW.replace(hour=8), price=Decimal("31.004"))
+    told = globexs.get(f"customers/{cast.globex.pk}/period")
+    assert told == acmes.get(f"customers/{cast.globex.pk}/period")
+    assert (told["period_start"], told["period_end"]) == ("2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z")
+    assert (told["currency"], told["used"], told["total"]) == ("USD", "31", "31")
+    assert Decimal(told["forecast"]) > 31
+    assert globexs("GET", f"customers/{cast.initech.pk}/period").status_code == 404
+    assert not cast.globex.invoices.exists()
+
+
+def test_the_overview_is_the_operators(acmes: Program, globexs: Program, cast: Cast, time_machine):
+    time_machine.move_to(NOW)
+    an_hour(cast.globex, NOW.replace(hour=8), price=Decimal(9), cost=Decimal(7))
+    an_hour(cast.shady, NOW.replace(hour=8), price=Decimal(100))
+    an_invoice(cast.globex, ("100",))
+    told = acmes.get("billing")
+    assert told["months"][-1] == {"month": "2026-03-01", "usage": "9", "fees": "0", "cost": "7", "margin": "2"}
+    assert [(each["currency"], each["amount"]) for each in told["receivables"]] == [("USD", "100")]
+    assert [each["name"] for each in told["movers"]] == ["Globex"]
+    assert globexs("GET", "billing").status_code == 403
+
+
+def test_payments(acmes: Program, globexs: Program, cast: Cast):
+    for customer in (cast.globex, cast.initech, cast.shady):
+        paid = {"provider": "manual", "provider_id": f"T-{customer.slug}", "currency": "USD", "amount": Decimal(50)}
+        Payment.objects.create(organization=customer.organization, customer=customer, **paid)
+    assert {each["customer"] for each in acmes.everything("payments")} == {str(cast.globex.pk), str(cast.initech.pk)}
+    (own,) = globexs.get("payments")["data"]
+    assert (own["customer"], own["amount"], own["state"]) == (str(cast.globex.pk), "50", "pending")
