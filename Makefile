@@ -33,7 +33,7 @@ run: install  ## run all of it at http://localhost:8000 (PORT=8001 to change; Ct
 	@exec $(BIN)/python manage.py up --port $(PORT) --workers $(WORKERS)
 
 test: install  ## the whole suite, in parallel, on a PostgreSQL and a Redis of its own
-	$(BIN)/python -m pytest -n auto -m "not browser"
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not browser"
 
 browser: install  ## the pages in a real browser (needs Chromium)
 	$(BIN)/python -m pytest -m browser

@@ -43,9 +43,9 @@ class WrittenIntent(Intent, array_like=True, tag="i", gc=False):
 class WrittenOutcome(Outcome, array_like=True, tag="o", gc=False):
     """The same of an outcome."""
 
-    cost: str | None = None  # type: ignore[assignment]
-    price: str | None = None  # type: ignore[assignment]
-    provider_cost: str | None = None  # type: ignore[assignment]
+    cost: str | int | None = None  # type: ignore[assignment]
+    price: str | int | None = None  # type: ignore[assignment]
+    provider_cost: str | int | None = None  # type: ignore[assignment]
 
 
 decode = msgspec.msgpack.Decoder(WrittenIntent | WrittenOutcome | Awaited).decode

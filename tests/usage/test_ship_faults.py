@@ -15,6 +15,7 @@ from django.db import connection
 from apps.usage.models import Batch, Request, Spool
 from apps.usage.rollup import roll_up
 from apps.usage.ship import Shipper
+from tests.faults.size import size
 from tests.usage.conftest import a_call, database_url, manage, write_spool
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -117,7 +118,7 @@ def test_connections_cut_off_again_and_again_lose_and_double_nothing(cast, root,
     thread = Thread(target=run)
     thread.start()
     cuts, written = 0, 0
-    while cuts < 20:
+    while cuts < size(6, 20):
         for _ in range(20):
             live_spool.write(*a_call(cast.globex))
         written += 20
