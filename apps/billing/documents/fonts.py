@@ -58,7 +58,7 @@ def _of_package() -> Fonts | None:
     """The package has them inside of modules; PDFs are made from files."""
     if find_spec("pymupdf_fonts") is None:
         return None
-    from pymupdf_fonts import myfont  # type: ignore[import-not-found]
+    from pymupdf_fonts import myfont
 
     folder = Path(tempfile.mkdtemp(prefix="fonts-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
