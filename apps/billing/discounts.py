@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
 
 from apps.billing.money import allocate, rounded, to_minor
-from apps.billing.percentages import percent_of
 
 
 @dataclass(frozen=True)
@@ -64,5 +64,5 @@ def take_off(discounts: Sequence[Discount], lines: Sequence[int], currency: str)
 
 def _worth(discount: Discount, base: int, currency: str) -> int:
     if discount.percent is not None:
-        return int(rounded(percent_of(base, discount.percent), 0))
+        return int(rounded(Fraction(base) * Fraction(discount.percent) / 100, 0))
     return min(to_minor(discount.amount or 0, currency), base)

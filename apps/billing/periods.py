@@ -15,7 +15,6 @@ from zoneinfo import ZoneInfo
 
 MONDAY = date(2001, 1, 1)  # a Monday, and the first day of a month, a quarter and a year
 A_MOMENT = timedelta(microseconds=1)
-MOST_MOVED = timedelta(hours=26)  # between the first midnight of a day on earth and its last
 
 
 class Interval(StrEnum):
@@ -113,11 +112,6 @@ def months_later(day: date, months: int) -> date:
     return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
 
 
-def anchored_on(day_of_month: int) -> date:
-    """An anchor for periods that begin on that day of the month, 1 to 31."""
-    return date(2000, 1, day_of_month)
-
-
 def begin_of(day: date, zone_name: str) -> datetime:
     """The instant at which the day begins there, in UTC; where clocks skip midnight, that at which they do."""
     return datetime.combine(day, time(), ZoneInfo(zone_name)).astimezone(UTC)
@@ -143,24 +137,3 @@ def periods_between(cycle: Cycle, first: date, until: date) -> Iterator[Period]:
     while cycle.boundary(index) < until:
         yield cycle.period(index)
         index += 1
-
-
-def days_between(since: datetime, until: datetime, zone_name: str) -> int:
-    """How many local days a stretch of time touches, the first and the last with it.
-
-    Never 24 hours at a time: October has 31 days in Paris, and 745 hours.
-    """
-    if since >= until:
-        return 0
-    return (day_of(until - A_MOMENT, zone_name) - day_of(since, zone_name)).days + 1
-
-
-def counted_since(period: Period, counted_until: datetime | None) -> datetime:
-    """From when on usage belongs to the period, where that before it was counted up to `counted_until`.
-
-    Who moves to another time zone moves midnight by up to 26 hours: what lies in between is counted once,
-    and not lost.
-    """
-    if counted_until is None or abs(counted_until - period.since_at) > MOST_MOVED:
-        return period.since_at
-    return counted_until

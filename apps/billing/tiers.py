@@ -1,4 +1,4 @@
-"""What a quantity costs by tiers: graduated, by volume, by packages; and percentages of amounts.
+"""What a quantity costs by tiers: graduated, by volume, by packages.
 
 Pure. Quantities may have parts (5.001 opens the tier above 5), amounts are exact: 12 places at the end, and no
 rounding to cents. Source: BILLING.md 2.2; worked tables are in docs/money.md.
@@ -25,10 +25,6 @@ class BadTiers(ValueError):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
-
-
-class NotInParts(ValueError):
-    """Volume prices can be lower for more, so that a part of a period cannot be billed before its end."""
 
 
 @dataclass(frozen=True)
@@ -70,13 +66,6 @@ class Tariff:
         """The same, for each tier that is reached; by volume, for the one tier."""
         return [precise(part) for part in self._parts(Fraction(units))]
 
-    def price_of_more(self, units: Exact, *, more: Exact) -> Decimal:
-        """What `more` units add to the price of `units`, which are billed. Raises NotInParts."""
-        if self.mode is Mode.VOLUME:
-            raise NotInParts("What is priced by volume can be billed only at the end of its period.")
-        before, after = self._parts(Fraction(units)), self._parts(Fraction(units) + Fraction(more))
-        return precise(sum(after, Fraction()) - sum(before, Fraction()))
-
     def _parts(self, units: Fraction) -> list[Fraction]:
         charged = max(units - Fraction(self.free), Fraction())
         if not charged:
@@ -106,11 +95,6 @@ def tariff(
     return Tariff(tuple(tiers), mode, free, flat_at_zero)
 
 
-def per_unit(unit: Decimal) -> Tariff:
-    """Every unit at the same price."""
-    return tariff([Tier(None, unit)])
-
-
 def per_package(size: Decimal, price: Decimal, *, free: Decimal = ZERO) -> Tariff:
     """Packages of so many units, each at `price`; one that is begun counts whole."""
     return tariff([Tier(None, price, size=size)], free=free)
@@ -138,13 +122,6 @@ def check(tiers: Sequence[Tier]) -> None:
 def packages(units: Exact, size: Exact) -> int:
     """How many packages of `size` hold so many units, one that is begun counting whole."""
     return ceil(Fraction(units) / Fraction(size))
-
-
-def free_left(free: Exact, used_before: Exact, used_now: Exact) -> tuple[Decimal, Decimal]:
-    """Of what is used now: what the free units still cover, and what is left to pay. Used in order of time."""
-    left = max(Fraction(free) - Fraction(used_before), Fraction())
-    covered = min(left, Fraction(used_now))
-    return precise(covered), precise(Fraction(used_now) - covered)
 
 
 def _reaches(tier: Tier, units: Fraction) -> bool:

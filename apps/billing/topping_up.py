@@ -10,25 +10,14 @@ from apps.billing.money import ZERO, Exact, round_half_away
 
 @dataclass(frozen=True)
 class TopUpRule:
-    """Below `threshold`, or at it: packs of `size`, until there is more than that; or up to `target`.
+    """Below `threshold`, or at it: packs of `size` (above 0), until there is more than that.
 
-    most: of one top-up in packs. monthly: of all top-ups of a month. least: of one up to a target.
+    monthly: the most of a month; None: no end.
     """
 
     threshold: Decimal
-    size: Decimal | None = None
-    target: Decimal | None = None
-    most: Decimal | None = None
-    least: Decimal = ZERO
+    size: Decimal
     monthly: Decimal | None = None
-
-    def __post_init__(self) -> None:
-        if (self.size is None) == (self.target is None):
-            raise ValueError("Top up by packs of a size, or up to a target.")
-        if self.size is not None and self.size <= 0:
-            raise ValueError("A pack has to hold something.")
-        if self.target is not None and self.target <= self.threshold:
-            raise ValueError("The target has to be above the threshold.")
 
 
 def top_up_amount(
@@ -42,17 +31,10 @@ def top_up_amount(
     there = Fraction(available) + Fraction(pending)
     if there > Fraction(rule.threshold):
         return ZERO
-    amount = _in_packs(rule, there) if rule.size is not None else _to_target(rule, there)
+    size = Fraction(rule.size)
+    amount = (
+        floor((Fraction(rule.threshold) - there) / size) + 1
+    ) * size  # the last pack brings it above the threshold
     if rule.monthly is not None:
         amount = min(amount, max(Fraction(rule.monthly) - Fraction(this_month), Fraction()))
     return round_half_away(amount, currency)
-
-
-def _in_packs(rule: TopUpRule, there: Fraction) -> Fraction:
-    size = Fraction(rule.size or 0)
-    packs = floor((Fraction(rule.threshold) - there) / size) + 1  # the last one brings it above the threshold
-    return packs * size if rule.most is None else min(packs * size, Fraction(rule.most))
-
-
-def _to_target(rule: TopUpRule, there: Fraction) -> Fraction:
-    return max(Fraction(rule.target or 0) - there, Fraction(rule.least))

@@ -1,4 +1,4 @@
-"""Adapters for rounding, splitting, invoices' totals, taxes, commitments, thresholds."""
+"""Adapters for rounding, splitting, invoices' totals, taxes, commitments."""
 
 from datetime import date
 from decimal import Decimal
@@ -9,7 +9,6 @@ from apps.billing.commitments import true_up
 from apps.billing.discounts import Discount
 from apps.billing.money import allocate, from_minor, round_half_away, rounded, to_minor
 from apps.billing.taxes import Rounding, TaxRate
-from apps.billing.thresholds import crossed, crossed_down
 from apps.billing.totals import Line, total_up
 
 Case = dict[str, Any]
@@ -93,45 +92,6 @@ def plan_commitment(case: Case) -> Case:
     return {"true_up": int(rounded(missing, 0))}
 
 
-def progressive(case: Case) -> Case:
-    given, wanted = case["inputs"], case["expected"]
-    if "days" in given:
-        fee = rounded(Fraction(given["plan_fee"] * given["days"], given["period_days"]), 12)
-        return {"final_total": final(fee, given["usage"], given["interim"])}
-    steps = [each[1] if isinstance(each, list) else each for each in given["usage"]]
-    interim = interim_bills(steps, given.get("thresholds") or [given["threshold"]])
-    answer = {
-        "interim": interim,
-        "final_fees": given["plan_fee"] + sum(steps),
-        "final_credit": sum(interim),
-        "final_total": final(Decimal(given["plan_fee"]), sum(steps), sum(interim)),
-    }
-    return {name: answer[name] for name in wanted}
-
-
-def interim_bills(steps: list[int], thresholds: list[int]) -> list[int]:
-    """A bill for what was not billed yet, whenever usage passes a threshold."""
-    bills: list[int] = []
-    used = Decimal(0)
-    for step in steps:
-        before, used = used, used + step
-        if crossed([Decimal(each) for each in thresholds], None, previous=before, current=used):
-            bills.append(int(used) - sum(bills))
-    return bills
-
-
-def final(fee: Decimal, usage: int, interim: int) -> int:
-    return int(total_up([Line(fee), Line(Decimal(usage)), Line(Decimal(-interim))], WHOLE_UNITS).total)
-
-
-def thresholds(case: Case) -> Case:
-    given = case["inputs"]
-    passed = crossed_down if given.get("direction") == "decreasing" else crossed
-    once = [Decimal(each) for each in given["once"]]
-    previous, current = Decimal(given["previous"]), Decimal(given["current"])
-    return {"fired": passed(once, Decimal(given["every"]), previous=previous, current=current)}
-
-
 def proration(case: Case) -> Case:
     given = case["inputs"]
     if "amount" in given:
@@ -159,7 +119,5 @@ ADAPTERS = {
     "invoice.proration": first_partial,
     "invoice.min_commit": invoice_min_commit,
     "plan.min_commitment": plan_commitment,
-    "invoice.progressive": progressive,
-    "alerts.thresholds": thresholds,
     "subscription.proration": proration,
 }

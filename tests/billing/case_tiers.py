@@ -7,18 +7,9 @@ import pytest
 
 from apps.billing.commitments import over_maximum, true_up
 from apps.billing.money import round_half_away, rounded
-from apps.billing.percentages import Rate, marked_up
-from apps.billing.tiers import (
-    BadTiers,
-    Mode,
-    Tariff,
-    Tier,
-    free_left,
-    packages,
-    per_package,
-    per_unit,
-    tariff,
-)
+from apps.billing.tiers import BadTiers, Mode, Tariff, Tier, packages, per_package, tariff
+from apps.pricing.rating import PICOS, Tokens, dollars
+from apps.pricing.selling import CostPlus
 
 Case = dict[str, Any]
 HUNDRED = Decimal(100)
@@ -80,7 +71,8 @@ def by_blocks(case: Case) -> Case:
 def graduated_progressive(case: Case) -> Case:
     given, wanted, of = case["inputs"], case["expected"], tariff_of(case)
     before, now = Decimal(given["units_before"]), Decimal(given["units_now"])
-    answer = {"amount_now": amount(of.price_of_more(before, more=now), wanted["amount_now"])}
+    more = of.price_of(before + now) - of.price_of(before)  # as what comes late is billed
+    answer = {"amount_now": amount(more, wanted["amount_now"])}
     if "running_total" in wanted:
         answer["running_total"] = amount(of.price_of(before + now), wanted["running_total"])
     return answer
@@ -121,6 +113,20 @@ def rebill_delta(case: Case) -> Case:
     return {"missing": [f"{each.normalize():f}" for each in missing]}
 
 
+def sold(
+    cost: Decimal, markup_percent: Decimal, *, fixed: Decimal = Decimal(0), least: object = None, most: object = None
+) -> Decimal:
+    """What a call of this cost is sold for, by the rule of a rate card that says so."""
+    sale = CostPlus(
+        1, markup_percent, per_request=pico(fixed), floor=pico(least or 0), most=None if most is None else pico(most)
+    )
+    return dollars(sale.total(sale.charge(Tokens(), None, pico(cost), (), "")))
+
+
+def pico(value: object) -> int:
+    return int(Decimal(str(value)) * PICOS)
+
+
 def markup(case: Case) -> Case:
     given, wanted = case["inputs"], case["expected"]
     if "rate_percent" in given:
@@ -129,25 +135,21 @@ def markup(case: Case) -> Case:
         return dynamic(given, wanted)
     if "markup" in given:
         percent = (Decimal(given["markup"]) - 1) * HUNDRED
-        return {"price": amount(marked_up(Decimal(given["cost"]), markup_percent=percent), wanted["price"])}
+        return {"price": amount(sold(Decimal(given["cost"]), percent), wanted["price"])}
     return discount_then_margin(given, wanted)
 
 
 def percentage(given: Case) -> Decimal:
-    rate = Rate(
-        Decimal(given["rate_percent"]),
-        number(given, "fixed_per_event"),
-        Decimal(given["min_each"]) if "min_each" in given else None,
-        Decimal(given["max_each"]) if "max_each" in given else None,
-    )
-    if "bases" in given:
-        return rate.of_each(map(Decimal, given["bases"]))
-    return rate.of_all(Decimal(given["base"]), events=given.get("paid_events", 0), free=number(given, "free_amount"))
+    """So many percent of an amount is its cost, marked down to them."""
+    markup_percent = Decimal(given["rate_percent"]) - HUNDRED
+    bounds = {"fixed": number(given, "fixed_per_event"), "least": given.get("min_each"), "most": given.get("max_each")}
+    bases = given.get("bases", [given.get("base")])
+    return sum((sold(Decimal(base), markup_percent, **bounds) for base in bases), Decimal(0))
 
 
 def dynamic(given: Case, wanted: Case) -> Case:
     percent = (Decimal(given["multiplier"]) - 1) * HUNDRED
-    gross = round_half_away(marked_up(Decimal(given["metered_cost"]), markup_percent=percent), "USD")
+    gross = round_half_away(sold(Decimal(given["metered_cost"]), percent), "USD")
     if "max_amount" not in given:
         return {"amount": str(gross)}
     off = over_maximum(Decimal(given["max_amount"]), gross, billed=Decimal(given["billed_before"]))
@@ -159,30 +161,27 @@ def dynamic(given: Case, wanted: Case) -> Case:
 
 
 def discount_then_margin(given: Case, wanted: Case) -> Case:
+    """What the operator pays is the cost: a discount of the provider's is in its own rate."""
     margin = given.get("provider_margin", {"percentage": given.get("margin_percent")})  # not on top of the global one
-    cost, discount = Decimal(given["cost"]), Decimal(given["discount"]) * HUNDRED
-    discounted = marked_up(cost, discount_percent=discount)
-    price = marked_up(
-        cost,
-        discount_percent=discount,
-        markup_percent=Decimal(margin["percentage"]) * HUNDRED,
-        fixed=number(margin, "fixed_amount"),
-    )
-    answer = {"after_discount": discounted, "price": price}
+    cost = Decimal(given["cost"]) * (1 - Decimal(given["discount"]))
+    price = sold(cost, Decimal(margin["percentage"]) * HUNDRED, fixed=number(margin, "fixed_amount"))
+    answer = {"after_discount": cost, "price": price}
     return {name: amount(answer[name], wanted[name]) for name in wanted}
 
 
 def unit(case: Case) -> Case:
     given = case["inputs"]
     assert given["cap_cents"] is None
-    return {"cents": int(rounded(per_unit(Decimal(given["unit_cents"])).price_of(Decimal(given["units"])), 0))}
+    each = tariff([Tier(None, Decimal(given["unit_cents"]))])
+    return {"cents": int(rounded(each.price_of(Decimal(given["units"])), 0))}
 
 
 def allowance(case: Case) -> Case:
     given, wanted = case["inputs"], case["expected"]
-    covered, billable = free_left(given["allowance"], given["used_before"], given["used_now"])
-    _, net_before = free_left(given["allowance"], 0, given["used_before"])
-    answer = {"billable_now": billable, "allowance_used_now": covered, "net_before": net_before}
+    before, now = Decimal(given["used_before"]), Decimal(given["used_now"])
+    beyond = tariff([Tier(None, Decimal(1))], free=Decimal(given["allowance"])).price_of
+    billable = beyond(before + now) - beyond(before)
+    answer = {"billable_now": billable, "allowance_used_now": now - billable, "net_before": beyond(before)}
     return {name: answer[name] for name in wanted}
 
 

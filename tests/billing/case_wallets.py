@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from apps.billing.burn import USUAL_PRIORITY, Lot, burn_order, plan_draw, plan_draws, renewed, settled
+from apps.billing.burn import USUAL_PRIORITY, Lot, burn_order, plan_draw
 from apps.billing.money import from_minor, round_half_away, to_minor
 from apps.billing.taxes import Rounding, TaxRate
 from apps.billing.topping_up import TopUpRule, top_up_amount
@@ -27,19 +27,8 @@ def order(case: Case) -> Case:
     if "grants" in given:
         lots = [lot(each["id"], 1, priority=each.get("priority", USUAL_PRIORITY)) for each in given["grants"]]
         return {"order": [each.key for each in burn_order(lots, at=NOW)]}
-    if "limited_to" in given:
-        return restricted(given)
     lots = [lot(each["id"], each["balance"]) for each in given["wallets"] if each["currency"] == given["currency"]]
     return drawn_by_lot(plan_draw(Decimal(given["total"]), lots, at=NOW)[0])
-
-
-def restricted(given: Case) -> Case:
-    each = Decimal(given["fee"]) + Decimal(given["tax_each"])
-    charges = [(f"metric{number}", each) for number in range(1, given["fees"] + 1)]
-    only = lot("wallet", given["wallet_balance"], pays_for=frozenset([given["limited_to"]]))
-    answers = {drawn_by_lot(plan_draws(some, [only], at=NOW)[0])["wallet"] for some in (charges, charges[::-1])}
-    (applied,) = answers
-    return {"applied": applied}
 
 
 def currency_lock(case: Case) -> Case:
@@ -121,10 +110,6 @@ def activated_late(given: Case) -> Case:
     return {"balance": int(later.remaining - draws[0].amount), "overage_at_start": int(overage)}
 
 
-def recurring(given: Case) -> Case:
-    return {"balance_day2": int(renewed(given["grant"], used=given["usage_day1"]))}
-
-
 def expired(given: Case) -> Case:
     gone = Lot("grant", Decimal(given["grant"]), NOW - timedelta(days=30), expires_at=NOW)
     return {"balance": sum(int(each.remaining) for each in burn_order([gone], at=NOW))}
@@ -136,16 +121,14 @@ GRANTS = {
     "grant-none": of_several,
     "grant-void": voided,
     "grant-late-activation": activated_late,
-    "grant-recurring": recurring,
     "grant-expired-start": expired,
 }
 
 
 def settlement(case: Case) -> Case:
     given = case["inputs"]
-    paid = settled(Decimal(given["charge"]), Decimal(given["balance"]), is_prepaid_only=given["mode"] == "credit_only")
-    assert paid is not None
-    return {"credits": str(int(paid[0])), "invoice": str(int(paid[1]))}
+    draws, short_by = plan_draw(Decimal(given["charge"]), [lot("wallet", given["balance"])], at=NOW)
+    return {"credits": str(sum(drawn_by_lot(draws).values())), "invoice": str(int(short_by))}
 
 
 def purchase(case: Case) -> Case:

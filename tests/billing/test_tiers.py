@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.billing.tiers import BadTiers, Mode, NotInParts, Tier, free_left, per_package, tariff
+from apps.billing.tiers import BadTiers, Mode, Tier, tariff
 
 D = Decimal
 units = st.decimals(min_value=0, max_value=10**9, places=6)
@@ -27,15 +27,6 @@ def test_more_units_never_cost_less(rows, some, more, flat_at_zero):
     assert graduated.price_of(some + more) >= graduated.price_of(some) >= 0
 
 
-@given(tiers(), st.lists(units, min_size=1, max_size=6))
-def test_a_period_billed_in_parts_costs_what_it_costs_at_once(rows, parts):
-    graduated, used, billed = tariff(rows), D(0), D(0)
-    for part in parts:
-        billed += graduated.price_of_more(used, more=part)
-        used += part
-    assert abs(billed - graduated.price_of(used)) <= len(parts) * D("1e-12")
-
-
 @given(tiers(), units)
 def test_the_parts_by_tier_are_the_price(rows, used):
     of = tariff(rows)
@@ -45,24 +36,6 @@ def test_the_parts_by_tier_are_the_price(rows, used):
 @given(prices, units)
 def test_one_tier_costs_the_same_either_way(price, used):
     assert tariff([Tier(None, price)]).price_of(used) == tariff([Tier(None, price)], Mode.VOLUME).price_of(used)
-
-
-@given(units, units, units)
-def test_free_units_and_paid_ones_are_all_that_were_used(free, before, now):
-    covered, paid = free_left(free, before, now)
-    assert covered + paid == now
-    assert min(covered, paid) >= 0
-    assert covered + min(free, before) <= free
-
-
-def test_volume_is_not_billed_in_parts():
-    with pytest.raises(NotInParts):
-        tariff([Tier(None, D(1))], Mode.VOLUME).price_of_more(1, more=2)
-
-
-def test_packages_in_parts_charge_those_that_are_begun():
-    """17 of 10 are two packages; 22 are three: the third is new."""
-    assert per_package(D(10), D(15)).price_of_more(17, more=5) == 15
 
 
 BAD = [
