@@ -31,7 +31,7 @@ from apps.usage.queries.snapshot_users import store_users
 from apps.usage.ranges import Range, chosen_range
 
 SHAPE = 1  # raised with every change to what snapshots are like: those of before are not found then
-SLOW_MS = 200  # what takes less is added up each time
+SLOW_MS = 100  # what takes less is added up each time
 SHARE = 20  # a snapshot is this many times as old as it took to take, before it is taken anew
 AT_LEAST = timedelta(seconds=10)
 TOO_OLD = timedelta(hours=1)  # nobody takes them, then: rather slow than wrong
