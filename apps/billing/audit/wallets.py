@@ -43,7 +43,8 @@ TAKEN = f"""
     WHERE booked.kind IN ('expiry', 'adjustment', 'refund') AND entry.amount < 0
     GROUP BY booked.id, slug, entry.amount HAVING -entry.amount <> coalesce(sum(used.amount), 0) ORDER BY 1
 """  # noqa: S608
-# A day's transactions have the day in their key: usage:<wallet>:<day>:<number>.
+# A day's transactions have the day in their key: usage:<wallet>:<day>:<number>. What was moved from another day has
+# that one's.
 DAYS = f"""
     WITH booked AS (
         SELECT wallet.id AS wallet_id, (source->>'day')::timestamptz AS day, -sum(entry.amount) AS amount
@@ -51,7 +52,7 @@ DAYS = f"""
         JOIN billing_ledgertransaction AS booked ON booked.id = entry.transaction_id
         WHERE booked.kind = 'usage' GROUP BY 1, 2
     ), drawn AS (
-        SELECT wallet_id, day, from_credit FROM billing_drawnday
+        SELECT wallet_id, day, from_credit - moved AS from_credit FROM billing_drawnday
         WHERE wallet_id IN (SELECT wallet.id FROM {OF_WALLETS})
     )
     SELECT 'usage of ' || customer.slug || ' on ' || to_char(day AT TIME ZONE organization.time_zone, 'YYYY-MM-DD')
@@ -72,6 +73,11 @@ BEYOND = f"""
     FROM {OF_WALLETS} JOIN billing_drawnday AS day ON day.wallet_id = wallet.id
     WHERE NOT day.from_credit BETWEEN least(0, day.amount) AND greatest(0, day.amount) ORDER BY 1
 """  # noqa: S608
+MOVED = f"""
+    SELECT 'wallet of ' || slug || ': moved from days to days', 0, sum(day.moved)
+    FROM {OF_WALLETS} JOIN billing_drawnday AS day ON day.wallet_id = wallet.id
+    GROUP BY wallet.id, slug HAVING sum(day.moved) <> 0 ORDER BY 1
+"""  # noqa: S608
 VOUCHERS = """
     SELECT 'voucher …' || hint || ' of ' || organization.slug || ': how often it was used', count(lot.id), uses
     FROM billing_voucher AS voucher JOIN accounts_organization AS organization
@@ -88,6 +94,7 @@ CHECKS = {
     "wallet.day": DAYS,
     "wallet.drawn": DRAWN,
     "wallet.paid": BEYOND,
+    "wallet.moved": MOVED,
     "voucher.uses": VOUCHERS,
 }
 # No fault: the next draw comes to it. Of days whose sums are kept no longer nothing can be said.

@@ -24,10 +24,12 @@ from apps.billing.models.payments import (
 )
 from apps.billing.models.plans import AppliedCoupon, Coupon, Plan, PlanVersion, Subscription
 from apps.billing.models.wallets import AutoTopUp, CreditLot, DrawnDay, LotUse, Voucher, Wallet
+from apps.billing.models.zones import BilledZone, MovedDay
 
 __all__ = [
     "AppliedCoupon",
     "AutoTopUp",
+    "BilledZone",
     "BillingDetails",
     "Coupon",
     "CreditLot",
@@ -47,6 +49,7 @@ __all__ = [
     "Logo",
     "LotUse",
     "Mailing",
+    "MovedDay",
     "NumberSeries",
     "Payment",
     "PaymentAllocation",
