@@ -51,6 +51,7 @@ app.conf.beat_schedule = {  # a late, doubled or killed run is harmless: see eac
         "options": {"expires": 3000},
     },
     "ask about payments": {"task": "billing.ask_about_payments", "schedule": 2 * EVERY_MINUTE},
+    "ask about disputes": {"task": "billing.ask_about_disputes", "schedule": 6 * 60 * EVERY_MINUTE},
     "top up what is low": {"task": "billing.top_up_what_is_low", "schedule": 10 * EVERY_MINUTE},
     "send invoices": {"task": "billing.send_invoices", "schedule": EVERY_MINUTE, "options": {"expires": 60}},
     "remind of what is overdue": {

@@ -33,15 +33,17 @@ BOOKED = f"""
     LEFT JOIN billing_ledgerentry AS entry ON entry.transaction_id = booked.id AND entry.account_id = wallet.account_id
     WHERE lot.amount IS DISTINCT FROM entry.amount ORDER BY 1
 """  # noqa: S608
-# What came in by a transaction, or went out, is what lots gave: but for what was overdrawn, which is usage's.
+# What came in by a transaction, or went out, is what lots gave: but for what was overdrawn, by usage or a lost dispute.
+OWED = "coalesce((booked.source->>'overdrawn')::numeric, 0)"
 TAKEN = f"""
-    SELECT 'transaction ' || booked.key || ' of ' || slug || ': what lots gave', -entry.amount,
+    SELECT 'transaction ' || booked.key || ' of ' || slug || ': what lots gave', -entry.amount - {OWED},
         coalesce(sum(used.amount), 0)
     FROM {OF_WALLETS} JOIN billing_ledgerentry AS entry ON entry.account_id = wallet.account_id
     JOIN billing_ledgertransaction AS booked ON booked.id = entry.transaction_id
     LEFT JOIN billing_lotuse AS used ON used.transaction_id = booked.id
-    WHERE booked.kind IN ('expiry', 'adjustment', 'refund') AND entry.amount < 0
-    GROUP BY booked.id, slug, entry.amount HAVING -entry.amount <> coalesce(sum(used.amount), 0) ORDER BY 1
+    WHERE booked.kind IN ('expiry', 'adjustment', 'refund', 'dispute') AND entry.amount < 0
+    GROUP BY booked.id, slug, entry.amount
+    HAVING -entry.amount - {OWED} <> coalesce(sum(used.amount), 0) ORDER BY 1
 """  # noqa: S608
 # A day's transactions have the day in their key: usage:<wallet>:<day>:<number>. What was moved from another day has
 # that one's.

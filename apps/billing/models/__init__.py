@@ -1,6 +1,7 @@
 """What is owed: plans and who is on them, the ledger, wallets, invoices, and what was paid."""
 
 from apps.billing.models.credited import CreditedDay
+from apps.billing.models.disputes import Dispute
 from apps.billing.models.documents import (
     CreditNote,
     CreditNoteLine,
@@ -36,6 +37,7 @@ __all__ = [
     "CreditNote",
     "CreditNoteLine",
     "CreditedDay",
+    "Dispute",
     "DrawnDay",
     "ExchangeRate",
     "Invoice",

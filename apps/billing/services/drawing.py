@@ -26,7 +26,7 @@ from apps.kit.failpoints import reach
 Kind = LedgerTransaction.Kind
 A_MOMENT = timedelta(microseconds=1)
 A_DAY = timedelta(days=1)
-NOT_USAGE = (Kind.EXPIRY, Kind.ADJUSTMENT, Kind.REFUND)  # what these took, no usage gives back
+NOT_USAGE = (Kind.EXPIRY, Kind.ADJUSTMENT, Kind.REFUND, Kind.DISPUTE)  # what these took, no usage gives back
 
 Shares = list[tuple[CreditLot, Decimal]]
 

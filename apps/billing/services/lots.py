@@ -162,6 +162,41 @@ def take_credit(
     return transaction, True
 
 
+def take_owed(
+    wallet: Wallet,
+    amount: Decimal,
+    *,
+    key: str,
+    at: datetime,
+    against: Mapping[LedgerAccount, Decimal],
+    lot: CreditLot | None,
+    told: Mapping[str, Any],
+) -> tuple[LedgerTransaction, bool]:
+    """Take credit whose payment was taken back, once for each key, also where it is used already.
+
+    What is left of `lot` goes first, then other credit, the last used first; what is beyond all of it makes the
+    balance negative, and the next credit pays it. against: where it goes; zero with `amount` taken off the wallet.
+    """
+    with holding(wallet.pk, at=at) as held:
+        organization = held.customer.organization
+        full_key = f"taken:{held.pk}:{key}"
+        if known := LedgerTransaction.objects.filter(organization=organization, key=full_key).first():
+            return known, False
+        taken, beyond = _from_lot_first(held, amount, at, lot)
+        transaction, _is_new = book(
+            organization,
+            Kind.DISPUTE,
+            key=full_key,
+            at=at,
+            customer=held.customer,
+            entries={held.account: -amount, **against},
+            source={**told, "overdrawn": str(beyond)},
+        )
+        note_uses(transaction, taken)
+        held.overdrawn += beyond
+    return transaction, True
+
+
 @atomic
 def adjust_credit(
     wallet: Wallet, amount: Decimal, *, key: str, reason: str, at: datetime, by: User | None
@@ -227,6 +262,21 @@ def _from_last(
         there = amount - left
         raise NotEnoughCredit(_("There are only $%(there)s of unused credit to take.") % {"there": f"{there:.2f}"})
     return taken
+
+
+def _from_lot_first(
+    wallet: Wallet, amount: Decimal, at: datetime, first: CreditLot | None
+) -> tuple[list[tuple[CreditLot, Decimal]], Decimal]:
+    """What each lot gives, and what none has."""
+    lots = list(reversed(wallet.lots.usable(at)))
+    wanted = [lot for lot in lots if first is not None and lot.pk == first.pk]
+    taken, left = [], amount
+    for lot in (*wanted, *(lot for lot in lots if lot not in wanted)):
+        if left <= 0:
+            break
+        taken.append((lot, min(left, lot.remaining)))
+        left -= taken[-1][1]
+    return taken, left
 
 
 def _check(lot: CreditLot, at: datetime) -> None:

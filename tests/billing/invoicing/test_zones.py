@@ -5,6 +5,7 @@ import subprocess
 import sys
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 from django.db import connection
@@ -269,7 +270,7 @@ def test_months_of_several_zones_tile_time(zones):
     over = stretches([], [ZoneSince(date.fromisoformat(first), name) for first, name in zones])
     found = list(dues(None, over, date(2025, 12, 1), date(2026, 7, 1)))
     assert [each.period.first.month for each in found] == [12, 1, 2, 3, 4, 5, 6]
-    for one, following in zip(found, found[1:], strict=False):
+    for one, following in pairwise(found):
         assert one.period.until_at == following.period.since_at
         for at in (one.period.since_at, one.period.until_at - timedelta(microseconds=1)):
             assert due_at(None, over, at).key == one.key
