@@ -17,10 +17,11 @@ from django.db.models import Max
 
 from apps.accounts.models import Organization
 from apps.billing.invoicing.billed import billed_before
-from apps.billing.invoicing.composing import Composed, compose, is_nothing
+from apps.billing.invoicing.composing import Composed, How, compose, is_nothing, total_of
 from apps.billing.invoicing.credit import Drawn, drawn_of, late_credit, wallets_to_draw
 from apps.billing.invoicing.days import Used, Wanted, late_days, take_days
 from apps.billing.invoicing.due import Due
+from apps.billing.invoicing.fees_back import credit_fees, takes_fees_back, without_crumbs
 from apps.billing.invoicing.late import Late, charged_late, settle_late
 from apps.billing.invoicing.lines import Drafted, Kind, Weights, credit_line
 from apps.billing.invoicing.plans import Billed, Part, Planned, parts_of, period_lines
@@ -284,17 +285,17 @@ def _compose(draft: Draft, reader: Reader) -> None:
     lines = [*planned.lines, *_credit(draft, planned, used, reader, is_prepaid=is_prepaid)]
     late_lines, notes = settle_late(late, weights)
     reader.credit_notes += notes
-    lines += late_lines
-    if is_nothing(lines, draft.by_hand):
-        return
-    draft.composed = compose(
-        invoice,
-        lines,
-        draft.by_hand,
-        tax=reader.terms_of.tax(terms, last),
-        discounts=planned.discounts,
-        rounding=Rounding(terms.seller.tax_rounding),
-    )
+    lines = without_crumbs([*lines, *late_lines], invoice.currency)
+    how: How = {
+        "tax": reader.terms_of.tax(terms, last),
+        "discounts": planned.discounts,
+        "rounding": Rounding(terms.seller.tax_rounding),
+    }
+    if takes_fees_back(lines) and total_of(invoice, lines, draft.by_hand, **how) < 0:
+        lines, notes = credit_fees(invoice, lines, at=reader.at)
+        reader.credit_notes += notes
+    if not is_nothing(lines, draft.by_hand):
+        draft.composed = compose(invoice, lines, draft.by_hand, **how)
 
 
 def _credit(draft: Draft, planned: Planned, used: Sequence[Used], reader: Reader, *, is_prepaid: bool) -> list[Drafted]:
