@@ -150,6 +150,20 @@ def test_usage_that_comes_late_is_billed_once_and_what_became_cheaper_is_credite
     assert deep_audit(customer.organization_id).findings == []
 
 
+def test_a_moved_day_that_was_changed_is_named(customer):
+    use(customer)
+    run(customer, at=NOVEMBER_3, finalizes=True)
+    change_zone(customer, "Asia/Tokyo")
+    with connection.cursor() as cursor:
+        cursor.execute("SET session_replication_role = replica")
+        cursor.execute(
+            "UPDATE billing_movedday SET price = price + 1 WHERE id = (SELECT min(id) FROM billing_movedday)"
+        )
+        cursor.execute("SET session_replication_role = origin")
+    names = [str(each) for each in deep_audit(customer.organization_id).findings]
+    assert [name for name in names if name.startswith("invoice.moved: invoice INV-0001, usage of gpt-4o moved")]
+
+
 def test_until_the_days_are_made_anew_nothing_is_billed(customer):
     use(customer)
     run(customer, at=NOVEMBER_3, finalizes=True)

@@ -171,6 +171,13 @@ def test_with_tax_in_another_currency_nothing_is_left_in_the_till(cast: Cast):
     assert_exact(wallet)
 
 
+def test_what_is_held_and_no_dispute_holds_is_named(wallet):
+    record_dispute(the_payment(), told(OPEN), at=NOW)
+    Dispute.objects.update(held=29)
+    (found,) = deep_audit(wallet.customer.organization_id).findings
+    assert (found.check, found.expected, found.found) == ("payment.held", "29", "30")
+
+
 def test_the_card_is_not_charged_by_itself_any_more(wallet):
     AutoTopUp.objects.create(wallet=wallet, threshold=10, amount=50)
     record_dispute(the_payment(), told(INQUIRY), at=NOW)
