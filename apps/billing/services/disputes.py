@@ -18,11 +18,20 @@ from django.urls import reverse
 
 from apps.accounts import audit
 from apps.accounts.models import Role
-from apps.billing.models import AutoTopUp, CreditLot, Dispute, LedgerAccount, LedgerTransaction, Payment, Wallet
+from apps.billing.models import (
+    AutoTopUp,
+    CreditLot,
+    Dispute,
+    LedgerAccount,
+    LedgerTransaction,
+    LotUse,
+    Payment,
+    Wallet,
+)
 from apps.billing.payments.base import DisputeReading
 from apps.billing.services.ledger import account_of, book
 from apps.billing.services.lots import note_uses, take_credit
-from apps.billing.services.refund_entries import credit_for, lot_of
+from apps.billing.services.refund_entries import credit_for, lots_of
 from apps.billing.services.refunds import book_loss, undo_loss
 from apps.billing.services.wallets import holding
 from apps.customers.models import Customer
@@ -87,44 +96,51 @@ def _undo(dispute: Dispute, before: State | None, at: datetime) -> None:
 def _hold(dispute: Dispute, at: datetime) -> None:
     """What is left of the credit that it bought, as far as it is disputed."""
     payment = dispute.payment
-    lot = lot_of(payment)
-    if lot is None or (lot.expires_at is not None and lot.expires_at <= at):
-        return
-    held = min(credit_for(payment, min(dispute.amount, payment.refundable)), lot.remaining)
+    lots = [lot for lot in lots_of(payment) if lot.expires_at is None or lot.expires_at > at]
+    left = sum((lot.remaining for lot in lots), ZERO)
+    held = min(credit_for(payment, min(dispute.amount, payment.refundable)), left)
     if held <= 0:
         return
     take_credit(
-        lot.wallet,
+        lots[0].wallet,
         held,
         key=_key(dispute),
         at=at,
         kind=LedgerTransaction.Kind.DISPUTE,
         against={account_of(payment.organization, LedgerAccount.Kind.HELD, USD): held},
-        lot=lot,
+        lots=lots,
         told=_source(dispute),
     )
     dispute.held = held
 
 
 def _release(dispute: Dispute, at: datetime) -> None:
-    """It is back in its lot; what was used beyond the credit meanwhile is paid from it first."""
-    lot = lot_of(dispute.payment)
-    if lot is None or not dispute.held:
+    """It is back in its lots; what was used beyond the credit meanwhile is paid from it first."""
+    if not dispute.held:
         return
-    with holding(lot.wallet_id, at=at) as wallet:
-        lot = CreditLot.objects.get(pk=lot.pk)
-        paid = min(dispute.held, wallet.overdrawn)
+    wallet_id = Wallet.objects.values_list("pk", flat=True).get(customer=dispute.payment.customer)
+    with holding(wallet_id, at=at) as wallet:
+        taken = LotUse.objects.filter(
+            transaction__organization=dispute.payment.organization,
+            transaction__key=f"taken:{wallet_id}:{_key(dispute)}",
+        )
         booked, _is_new = book(
             dispute.payment.organization,
             LedgerTransaction.Kind.DISPUTE,
-            key=f"{_key(dispute)}:released",
+            key=f"released:{_key(dispute)}",
             at=at,
             customer=dispute.payment.customer,
             entries=_released(dispute, wallet),
             source=_source(dispute),
         )
-        if dispute.held > paid:
-            note_uses(booked, [(lot, paid - dispute.held)])
+        paid = left = min(dispute.held, wallet.overdrawn)
+        back: list[tuple[CreditLot, Decimal]] = []
+        for use in taken.select_related("lot").order_by("pk"):
+            gone = min(left, use.amount)
+            left -= gone
+            if use.amount > gone:
+                back.append((use.lot, gone - use.amount))
+        note_uses(booked, back)
         wallet.overdrawn -= paid
     dispute.held = ZERO
 

@@ -3,7 +3,7 @@
 What usage takes is in `drawing.py`. `by` is who does it: a user, or None for a command or a process.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -130,13 +130,13 @@ def take_credit(
     at: datetime,
     kind: LedgerTransaction.Kind = Kind.ADJUSTMENT,
     against: Mapping[LedgerAccount, Decimal] | None = None,
-    lot: CreditLot | None = None,
+    lots: Collection[CreditLot] | None = None,
     told: Mapping[str, Any] | None = None,
 ) -> tuple[LedgerTransaction, bool]:
     """Take unused credit out of the wallet, once for each key: a mistake put right, or money that goes back.
 
-    amount: in USD, above 0. against: where it goes; None: back to what was given away. lot: only from this one;
-    None: from those that are used last, the latest first.
+    amount: in USD, above 0. against: where it goes; None: back to what was given away. lots: only from these; None:
+    from all, those that are used last first.
     Raises NotEnoughCredit, nothing changed, when there is less.
     """
     if amount <= 0:
@@ -146,7 +146,7 @@ def take_credit(
         full_key = f"taken:{held.pk}:{key}"
         if known := LedgerTransaction.objects.filter(organization=organization, key=full_key).first():
             return known, False
-        taken = _from_last(held, amount, at, lot)
+        taken = _from_last(held, amount, at, lots)
         if against is None:
             against = {account_of(organization, Account.PROMOTION, USD): amount}
         transaction, _is_new = book(
@@ -249,9 +249,9 @@ def note_uses(transaction: LedgerTransaction, taken: list[tuple[CreditLot, Decim
 
 
 def _from_last(
-    wallet: Wallet, amount: Decimal, at: datetime, only: CreditLot | None
+    wallet: Wallet, amount: Decimal, at: datetime, only: Collection[CreditLot] | None
 ) -> list[tuple[CreditLot, Decimal]]:
-    lots = [lot for lot in reversed(wallet.lots.usable(at)) if only is None or lot.pk == only.pk]
+    lots = [lot for lot in reversed(wallet.lots.usable(at)) if only is None or lot in only]
     taken, left = [], amount
     for lot in lots:
         if left <= 0:

@@ -223,7 +223,7 @@ def _take_back(refund: Refund, payment: Payment, customer: Customer, lot: Credit
             at=at,
             kind=LedgerTransaction.Kind.REFUND,
             against=against,
-            lot=lot,
+            lots=None if lot is None else [lot],
             told=told,
         )
     else:  # all of it was used
