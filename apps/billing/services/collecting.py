@@ -16,6 +16,7 @@ from apps.billing.payments.registry import STRIPE, provider_of, setup_of
 from apps.billing.services.payments import add_invoice_payment, add_top_up, payer_of, record_failure, record_payment
 from apps.billing.services.quotes import quote_top_up
 from apps.customers.models import Customer
+from apps.kit.failpoints import reach
 
 # Stripe forgets what was asked under a key after a day: later the same call would charge a second time.
 KEY_IS_GOOD_FOR = timedelta(hours=20)
@@ -68,6 +69,7 @@ def charge_method(payment: Payment, provider: PaymentProvider, method: PaymentMe
     except Declined as refusal:
         record_failure(payment, str(refusal), at=at, provider_id=refusal.provider_id)
         raise PaymentDeclined(str(refusal)) from refusal
+    reach("method_charged")
     put_down(payment, reading, at=at)
     return _reread(payment)
 
