@@ -32,10 +32,9 @@ def rich(cast: Cast) -> Mapping[str, Mapping[str, object]]:
     now = timezone.now()
     hour = now.replace(minute=0, second=0, microsecond=0)
     for number in range(3):
-        an_hour(
-            cast.globex, hour - timedelta(days=number), end_user=USER, model=f"{LONG}-{number}", requests=10**number
-        )
-        a_property_hour(cast.globex, hour - timedelta(days=number), "plan", LONG, end_user=USER)
+        day = hour - timedelta(days=number)
+        an_hour(cast.globex, day, end_user=USER, model=f"{LONG}-{number}", requests=10**number)
+        a_property_hour(cast.globex, day, "plan", LONG, end_user=USER)
         a_request(cast.globex, now - timedelta(minutes=number), end_user=USER, model=LONG, session_id=USER)
     return {"console": of_operator(cast.acme, cast.globex), "portal": of_customer(cast.globex)}
 
