@@ -21,7 +21,7 @@ class StderrBackend(EmailBackend):
 
 def is_printed() -> bool:
     """Whether e-mails go nowhere but beside the logs: no mail server is set up."""
-    return bool(settings.EMAIL_BACKEND == f"{__name__}.{StderrBackend.__name__}")
+    return bool(f"{__name__}.StderrBackend" == settings.EMAIL_BACKEND)
 
 
 def mail_after_commit(template: str, *, to: str, context: Mapping[str, object]) -> None:
