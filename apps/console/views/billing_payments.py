@@ -104,7 +104,7 @@ def payment_receive(request: OperatorRequest, payment_id: UUID) -> HttpResponse:
     except Refused as refusal:
         messages.error(request, str(refusal))
     else:
-        messages.success(request, _("Put down.") if is_new else _("It was put down before."))
+        messages.success(request, _("Recorded.") if is_new else _("It was recorded before."))
     return redirect("console:payment-detail", payment_id)
 
 
@@ -144,10 +144,10 @@ def transfer_add(request: OperatorRequest) -> HttpResponse:
         except Refused as refusal:
             form.add_error(None, str(refusal))
         else:
-            messages.success(request, _("Put down.") if is_new else _("It was put down before."))
+            messages.success(request, _("Recorded.") if is_new else _("It was recorded before."))
             return redirect("console:payment-detail", payment.pk)
     if known := _put_down_before(request, form):
-        messages.success(request, _("It was put down before."))
+        messages.success(request, _("It was recorded before."))
         return redirect("console:payment-detail", known.pk)
     return render(request, "console/billing/payments/transfer.html", HERE | {"form": form})
 
@@ -226,7 +226,7 @@ def payment_event_take(request: OperatorRequest, event_id: str) -> HttpResponse:
     except (Refused, Declined, ProviderError) as error:
         messages.error(request, str(error))
         return redirect("console:payment-events")
-    messages.success(request, _("Put down."))
+    messages.success(request, _("Recorded."))
     return redirect("console:payment-detail", payment.pk)
 
 
