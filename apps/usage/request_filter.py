@@ -75,6 +75,7 @@ class RequestFilter(forms.Form):
     since = forms.DateTimeField(label=_("From"), required=False, widget=Moment())
     until = forms.DateTimeField(label=_("To"), required=False, widget=Moment())
     id = _text(_("Request id"))
+    endpoint = _text(_("Operation"), "embeddings")
     session = _text(_("Session"))
     properties = _text(_("Properties"), "Plan=premium; Feature")
     key = forms.ModelChoiceField(ProxyKey.objects.none(), label=_("Key"), required=False, empty_label=_("all"))
@@ -151,6 +152,7 @@ class RequestFilter(forms.Form):
             statuses=_statuses(asked["status"]),
             model=asked["model"],
             is_sold_as=self._only is not None,
+            endpoint=asked["endpoint"],
             end_user=asked["user"] or None,
             has_no_user=asked["no_user"],
             proxy_key_id=key.pk if key else None,
