@@ -1,7 +1,7 @@
 """What is summed, and by what: the SQL that the roll-up, rebuilding, repricing and the audit share.
 
-Requests are read twice: summed by hours, and by values of properties in hours. All roll-ups are sums of these few, each
-of the finest that has what it is told apart by.
+Requests are read once: those of an hour that nothing tells apart are summed, and all roll-ups are sums of these few,
+each of the finest that has what it is told apart by.
 
 Its parts are constants of ours, no values. The tables are named `request` and `organization` in them.
 """
@@ -121,10 +121,9 @@ def asked(where: str) -> str:
     )
 
 
-def _counted(keys: Iterable[str], source: str, times: Iterable[str] = TIMES) -> str:
+def _counted(keys: Iterable[str], source: str) -> str:
     """SELECT: the sums of requests of hours, with the day that each hour is in; histograms as lists of bytes."""
-    measures = [f"{expression} AS {name}" for name, expression in SUMS.items()]
-    measures += [f"{TIMES[name]} AS {name}" for name in times]
+    measures = [f"{expression} AS {name}" for name, expression in (SUMS | TIMES).items()]
     measures += [f"{pick}(started_at) AS {name}" for name, (pick, _) in EXTREMES.items()]
     names = list(keys)
     group = ", ".join(str(number + 1) for number in range(len(names)))
@@ -144,16 +143,17 @@ def _summed(keys: Iterable[str], source: str, where: str = "TRUE", times: Iterab
     return f"SELECT {', '.join([*names, *measures, *lists])} FROM {source} WHERE {where} GROUP BY {group}"  # noqa: S608 ours
 
 
-OF_REQUESTS = ("by_hour", "by_value")
-OF_THOSE = ("by_day", "by_total")  # in order
+WHO_AND_WHAT = ("alike", "by_hour", "by_value")  # in order; the cap on end users and values goes by these
+OF_THOSE = ("by_day", "by_total")  # likewise
 
 
 def condensed(requests: str) -> dict[str, str]:
-    """What roll-ups are sums of: by name, a SELECT from the table `requests`, or from another of these."""
-    values = f"{requests} CROSS JOIN LATERAL jsonb_each_text(properties) AS property (name, value)"
+    """What roll-ups are sums of: by name, a SELECT from the table `requests`, or from others of these before it."""
+    values = "alike CROSS JOIN LATERAL jsonb_each_text(properties) AS property (name, value)"
     return {
-        "by_hour": _counted(HOURS.keys, requests),
-        "by_value": _counted(PROPERTY_HOURS.keys, values, OF_VALUES),
+        "alike": _counted((*HOURS.keys, "properties"), requests),
+        "by_hour": _summed((*HOURS.keys, "day"), "alike"),
+        "by_value": _summed((*PROPERTY_HOURS.keys, "day"), values, times=OF_VALUES),
         "by_day": _summed(DAYS.keys, "by_hour"),
         "by_total": _summed(DAY_TOTALS.keys, "by_day"),
     }
