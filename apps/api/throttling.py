@@ -26,7 +26,10 @@ class PerKey(SimpleRateThrottle):
 
 
 class PerToken(BaseThrottle):
-    """So many requests in each minute of the clock for each API token; all are let in while Redis is away."""
+    """So many requests in each minute of the clock for each API token, or proxy key that sends what it used.
+
+    All are let in while Redis is away.
+    """
 
     def allow_request(self, request: Request, view: APIView) -> bool:
         if request.auth is None:

@@ -82,7 +82,7 @@ class Rollup(NamedTuple):
     table: str
     keys: tuple[str, ...]
     source: str
-    has_times: bool
+    times: tuple[str, ...] = tuple(TIMES)  # which histograms it has
 
     @property
     def moment(self) -> str:
@@ -91,21 +91,23 @@ class Rollup(NamedTuple):
 
     @property
     def measures(self) -> tuple[str, ...]:
-        return (*SUMS, *EXTREMES, *TIMES) if self.has_times else (*SUMS, *EXTREMES)
+        return (*SUMS, *EXTREMES, *self.times)
 
 
 MODEL = ("provider", "model", "sold_as")
 TOTAL = ("customer_id", "proxy_key_id", *MODEL)
 VALUE = ("customer_id", "name", "value", "end_user")
+# There are as many rows of values as requests, nearly: days have the one histogram that is asked for most, hours none.
+OF_VALUES = ("latencies",)
 OF_HOUR = ("organization_id", "hour")
 OF_DAY = ("organization_id", "day")
-HOURS = Rollup(HourlyUsage._meta.db_table, (*OF_HOUR, *TOTAL, "end_user"), "by_hour", has_times=True)
-DAYS = Rollup(DailyUsage._meta.db_table, (*OF_DAY, *TOTAL, "end_user"), "by_day", has_times=True)
-DAY_TOTALS = Rollup(DailyTotal._meta.db_table, (*OF_DAY, *TOTAL), "by_total", has_times=True)
-CUSTOMER_DAYS = Rollup(DailyCustomer._meta.db_table, (*OF_DAY, "customer_id"), "by_total", has_times=True)
-MODEL_DAYS = Rollup(DailyModel._meta.db_table, (*OF_DAY, *MODEL), "by_total", has_times=True)
-PROPERTY_HOURS = Rollup(HourlyPropertyUsage._meta.db_table, (*OF_HOUR, *VALUE), "by_value", has_times=False)
-PROPERTY_DAYS = Rollup(DailyPropertyUsage._meta.db_table, (*OF_DAY, *VALUE), "by_value", has_times=False)
+HOURS = Rollup(HourlyUsage._meta.db_table, (*OF_HOUR, *TOTAL, "end_user"), "by_hour")
+DAYS = Rollup(DailyUsage._meta.db_table, (*OF_DAY, *TOTAL, "end_user"), "by_day")
+DAY_TOTALS = Rollup(DailyTotal._meta.db_table, (*OF_DAY, *TOTAL), "by_total")
+CUSTOMER_DAYS = Rollup(DailyCustomer._meta.db_table, (*OF_DAY, "customer_id"), "by_total")
+MODEL_DAYS = Rollup(DailyModel._meta.db_table, (*OF_DAY, *MODEL), "by_total")
+PROPERTY_HOURS = Rollup(HourlyPropertyUsage._meta.db_table, (*OF_HOUR, *VALUE), "by_value", times=())
+PROPERTY_DAYS = Rollup(DailyPropertyUsage._meta.db_table, (*OF_DAY, *VALUE), "by_value", times=OF_VALUES)
 ROLLUPS = (HOURS, DAYS, DAY_TOTALS, CUSTOMER_DAYS, MODEL_DAYS, PROPERTY_HOURS, PROPERTY_DAYS)
 OF_DAYS = tuple(rollup for rollup in ROLLUPS if rollup.moment == "day")
 
@@ -131,12 +133,12 @@ def _counted(keys: Iterable[str], source: str) -> str:
     )
 
 
-def _summed(keys: Iterable[str], source: str, where: str = "TRUE", *, has_times: bool) -> str:
+def _summed(keys: Iterable[str], source: str, where: str = "TRUE", times: Iterable[str] = TIMES) -> str:
     """SELECT: the sums of sums."""
     names = list(keys)
     measures = [f"{'sum' if name in AMOUNTS else 'usage_total'}({name}) AS {name}" for name in SUMS]
     measures += [f"{pick}({name}) AS {name}" for name, (pick, _) in EXTREMES.items()]
-    lists = [f"string_agg({name}, ''::bytea) AS {name}" for name in TIMES] if has_times else []
+    lists = [f"string_agg({name}, ''::bytea) AS {name}" for name in times]
     group = ", ".join(str(number + 1) for number in range(len(names)))
     return f"SELECT {', '.join([*names, *measures, *lists])} FROM {source} WHERE {where} GROUP BY {group}"  # noqa: S608 ours
 
@@ -150,10 +152,10 @@ def condensed(requests: str) -> dict[str, str]:
     values = "alike CROSS JOIN LATERAL jsonb_each_text(properties) AS property (name, value)"
     return {
         "alike": _counted((*HOURS.keys, "properties"), requests),
-        "by_hour": _summed((*HOURS.keys, "day"), "alike", has_times=True),
-        "by_value": _summed((*PROPERTY_HOURS.keys, "day"), values, has_times=False),
-        "by_day": _summed(DAYS.keys, "by_hour", has_times=True),
-        "by_total": _summed(DAY_TOTALS.keys, "by_day", has_times=True),
+        "by_hour": _summed((*HOURS.keys, "day"), "alike"),
+        "by_value": _summed((*PROPERTY_HOURS.keys, "day"), values, times=OF_VALUES),
+        "by_day": _summed(DAYS.keys, "by_hour"),
+        "by_total": _summed(DAY_TOTALS.keys, "by_day"),
     }
 
 
@@ -162,7 +164,7 @@ def sums(rollup: Rollup, where: str = "TRUE") -> str:
     if rollup in (HOURS, DAYS, DAY_TOTALS, PROPERTY_HOURS):  # what is condensed has a row for each
         summed = f"SELECT * FROM {rollup.source} WHERE {where}"  # noqa: S608 ours
     else:
-        summed = _summed(rollup.keys, rollup.source, where, has_times=rollup.has_times)
+        summed = _summed(rollup.keys, rollup.source, where, rollup.times)
     columns = [f"{counted(name)} AS {name}" if name in TIMES else name for name in (*rollup.keys, *rollup.measures)]
     return f"SELECT {', '.join(columns)} FROM ({summed}) AS summed"  # noqa: S608 ours
 
@@ -175,8 +177,7 @@ def add(rollup: Rollup, where: str = "TRUE") -> str:
     table = rollup.table
     added = [f"{name} = {table}.{name} + excluded.{name}" for name in SUMS]
     added += [f"{name} = {pick}({table}.{name}, excluded.{name})" for name, (_, pick) in EXTREMES.items()]
-    if rollup.has_times:
-        added += [f"{name} = {merged(f'{table}.{name}', f'excluded.{name}')}" for name in TIMES]
+    added += [f"{name} = {merged(f'{table}.{name}', f'excluded.{name}')}" for name in rollup.times]
     keys = ", ".join(rollup.keys)
     return (
         f"INSERT INTO {table} ({keys}, {', '.join(rollup.measures)}) {sums(rollup, where)} ORDER BY {keys} "

@@ -76,6 +76,7 @@ class RequestFilter(forms.Form):
     until = forms.DateTimeField(label=_("To"), required=False, widget=Moment())
     sold_as = _text(_("Sold as"))  # as invoices name it; in the portal the model is that
     id = _text(_("Request id"))
+    endpoint = _text(_("Operation"), "embeddings")
     session = _text(_("Session"))
     properties = _text(_("Properties"), "Plan=premium; Feature")
     key = forms.ModelChoiceField(ProxyKey.objects.none(), label=_("Key"), required=False, empty_label=_("all"))
@@ -153,6 +154,7 @@ class RequestFilter(forms.Form):
             model=asked["model"],
             is_sold_as=self._only is not None,
             sold_as=asked.get("sold_as", ""),
+            endpoint=asked["endpoint"],
             end_user=asked["user"] or None,
             has_no_user=asked["no_user"],
             proxy_key_id=key.pk if key else None,
