@@ -35,5 +35,6 @@ def poured(amounts: Sequence[Amount], parts: Sequence[Amount]) -> list[list[Amou
             left[index] -= share
             rest -= share
             shares.append(share)
-        found.append([*shares, rest])
+        shares.append(rest)
+        found.append(shares)
     return found
