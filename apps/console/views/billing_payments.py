@@ -63,6 +63,7 @@ def payment_detail(request: OperatorRequest, payment_id: UUID) -> HttpResponse:
         "provider": LABELS.get(payment.provider, payment.provider),
         "allocations": payment.allocations.select_related("invoice").order_by("pk"),
         "refunds": payment.refunds.order_by("-created_at"),
+        "disputes": payment.disputes.order_by("-opened_at"),
         "surplus": surplus_of(payment),
         "most": most_refundable(payment),
         "refund_form": RefundForm(payment=payment),
