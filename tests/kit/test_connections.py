@@ -19,6 +19,7 @@ def test_sums_are_not_compiled_and_have_room():
 @pytest.mark.django_db(transaction=True)
 def test_more_room_that_a_server_gives_is_left(monkeypatch):
     connection.close()
-    monkeypatch.setitem(connection.settings_dict, "OPTIONS", {"options": "-c work_mem=96MB"})
+    options = connection.settings_dict["OPTIONS"] | {"options": "-c work_mem=96MB"}
+    monkeypatch.setitem(connection.settings_dict, "OPTIONS", options)
     assert told("work_mem") == "96MB"
     connection.close()
