@@ -24,6 +24,7 @@ app.conf.beat_schedule = {  # a late, doubled or killed run is harmless: see eac
     "forget old usage": {"task": "usage.forget_old", "schedule": 6 * 60 * EVERY_MINUTE},
     "take up exports again": {"task": "exports.resume", "schedule": EVERY_MINUTE, "options": {"expires": 60}},
     "forget exports": {"task": "exports.forget", "schedule": 60 * EVERY_MINUTE},
+    "forget keys of requests": {"task": "api.forget_keyed_requests", "schedule": 24 * 60 * EVERY_MINUTE},
     "charge what was sent": {"task": "ingest.charge", "schedule": 10.0, "options": {"expires": 30}},
     "forget keys of what was sent": {"task": "ingest.forget", "schedule": 60 * EVERY_MINUTE},
     "evaluate alerts": {"task": "alerts.evaluate", "schedule": 20.0, "options": {"expires": 20}},

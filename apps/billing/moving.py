@@ -25,13 +25,16 @@ def poured(amounts: Sequence[Amount], parts: Sequence[Amount]) -> list[list[Amou
     amounts: what was noted of a day, in order. parts: what the day has in each of the days that it is in now, in
     order; at least one. Each amount is the sum of what it gives.
     """
-    left, found = list(parts), []
+    left = list(parts)
+    found: list[list[Amount]] = []
     for amount in amounts:
-        rest, shares = amount, []
+        rest = amount
+        shares: list[Amount] = []
         for index, room in enumerate(left[:-1]):
             share = max(min(rest, room), room - room)
             left[index] -= share
             rest -= share
             shares.append(share)
-        found.append([*shares, rest])
+        shares.append(rest)
+        found.append(shares)
     return found

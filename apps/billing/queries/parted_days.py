@@ -38,7 +38,12 @@ Parts = dict[Used, dict[datetime, Measured]]  # by the days as they are now, in 
 
 def parted_days(customer_id: UUID, old: str, new: str, *, since: datetime | None) -> Parts:
     """The requests that roll-ups have, from an instant on, by days of the zone `old` and, within, of `new`."""
-    values = {"customer": customer_id, "old": old, "new": new, "since": since or BEGINNING}
+    values: dict[str, UUID | str | datetime] = {
+        "customer": customer_id,
+        "old": old,
+        "new": new,
+        "since": since or BEGINNING,
+    }
     found: Parts = {}
     with connection.cursor() as cursor:
         cursor.execute(PARTS, values)

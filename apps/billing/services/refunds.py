@@ -44,18 +44,23 @@ from apps.billing.services.settling import settle_invoice
 from apps.customers.models import Customer
 from apps.customers.services import lock as lock_customer
 from apps.kit.errors import Refused
+from apps.kit.ids import uuid7
 
 logger = logging.getLogger(__name__)
 
 
-def refund_payment(payment: Payment, amount: Decimal, *, reason: str, by: User | None, at: datetime) -> Refund:
+def refund_payment(
+    payment: Payment, amount: Decimal, *, reason: str, by: User | None, at: datetime, refund_id: UUID | None = None
+) -> Refund:
     """Pay `amount` of a payment back, in its currency. Raises NotPossible, NotEnoughCredit, nothing changed.
+
+    refund_id: of whoever may ask twice: the second time gives the refund of the first, however that stands by then.
 
     Of a top-up no more than is left of its credit; of what paid invoices, these are open again by as much, unless a
     credit note took that off them. The refund is FAILED when the provider refused, PENDING when it could not be
     reached: `settle_refund` asks again.
     """
-    refund = _begin(payment, amount, reason, by, at)
+    refund = _begin(payment, amount, reason, by, at, refund_id or uuid7())
     return settle_refund(refund, at=at)
 
 
@@ -173,16 +178,19 @@ def undo_loss(refund: Refund, *, at: datetime) -> None:
 
 
 @transaction.atomic
-def _begin(payment: Payment, amount: Decimal, reason: str, by: User | None, at: datetime) -> Refund:
+def _begin(payment: Payment, amount: Decimal, reason: str, by: User | None, at: datetime, refund_id: UUID) -> Refund:
     customer = lock_customer(payment.customer)
     payment = _locked(payment)
+    refunds = payment.refunds.select_related("payment__customer", "payment__organization")
+    if known := refunds.filter(pk=refund_id).first():
+        return known
     if payment.state != Payment.State.SUCCEEDED:
         raise NotPossible("Only what was paid can be paid back.")
     if amount != round_half_away(amount, payment.currency):
         raise NotPossible(f"{payment.currency} has no smaller parts than that.")
     if not 0 < amount <= payment.refundable:
         raise NotPossible(f"At most {payment.refundable.normalize():f} {payment.currency} of it can be paid back.")
-    refund = Refund(payment=payment, amount=amount, reason=reason[:300], created_by=by, created_at=at)
+    refund = Refund(id=refund_id, payment=payment, amount=amount, reason=reason[:300], created_by=by, created_at=at)
     refund.provider_id = str(refund.pk)
     _book(refund, payment, customer, at, takes_what_is_left=False)
     _record(refund, "payment.refund", by, payment)

@@ -78,7 +78,11 @@ def _begin_with_a_day(wallet: Wallet, rows: dict[datetime, DrawnDay], prices: Pr
 def _note_for_invoices(wallet: Wallet, shares: Shares) -> None:
     """What credit paid of an invoice's days was taken off that invoice, on whatever days it is counted now."""
     periods = Invoice.objects.filter(customer=wallet.customer_id, kind=Invoice.Kind.PERIOD, state__in=LIVE)
-    spans = {pk: (since, until) for pk, since, until in periods.values_list("pk", "period_start", "period_end")}
+    spans = {
+        pk: (since, until)
+        for pk, since, until in periods.values_list("pk", "period_start", "period_end")
+        if since is not None and until is not None
+    }
     counted: dict[UUID, Decimal] = {}
     for before, now, _amount, paid in shares:
         if (was_of := _on(before, spans)) is None:
@@ -103,9 +107,9 @@ def _note_for_invoices(wallet: Wallet, shares: Shares) -> None:
     )
 
 
-def _on(day: datetime, spans: Mapping[UUID, tuple[datetime | None, datetime | None]]) -> UUID | None:
+def _on(day: datetime, spans: Mapping[UUID, tuple[datetime, datetime]]) -> UUID | None:
     """The invoice whose period a day begins in."""
     for pk, (since, until) in spans.items():
-        if since is not None and until is not None and since <= day < until:
+        if since <= day < until:
             return pk
     return None

@@ -94,7 +94,7 @@ def _invoiced(customer_id: UUID, change: Change) -> dict[Used, dict[UUID, dict[s
         sums = found.setdefault(used, {}).setdefault(invoice_id, dict.fromkeys(MEASURES, 0))
         counts = {"requests": each.requests, "price": each.price, **each.tokens}
         for name, count in counts.items():
-            sums[name] += count  # type: ignore[operator]
+            sums[name] += count
     return found
 
 
@@ -133,7 +133,7 @@ def _add(
     amount: int | Decimal,
 ) -> None:
     sums = shares.setdefault((invoice_id, day), dict.fromkeys(MEASURES, 0))
-    sums[name] += amount  # type: ignore[operator]
+    sums[name] += amount
 
 
 def _row(customer_id: UUID, invoice_id: UUID, used: Used, day: datetime, sums: Measured) -> MovedDay:
@@ -145,7 +145,7 @@ def _row(customer_id: UUID, invoice_id: UUID, used: Used, day: datetime, sums: M
         provider=used.provider,
         model=used.model,
         sold_as=used.sold_as,
-        requests=sums["requests"],
+        requests=int(sums["requests"]),
         price=sums["price"],
         tokens=tokens,
     )
