@@ -36,7 +36,7 @@ test: install  ## the whole suite, in parallel, on a PostgreSQL and a Redis of i
 	$(BIN)/python -m pytest -n auto --dist worksteal -m "not browser"
 
 browser: install  ## the pages in a real browser (needs Chromium)
-	$(BIN)/python -m pytest -m browser
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m browser
 
 lint: install  ## ruff, djade, import-linter, mypy
 	$(BIN)/ruff check .

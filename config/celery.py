@@ -9,7 +9,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 app = Celery("tollgate")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
-for tasks in ("wallet_tasks", "plan_tasks", "invoice_tasks", "document_tasks", "payment_tasks"):
+for tasks in ("wallet_tasks", "plan_tasks", "invoice_tasks", "document_tasks", "payment_tasks", "zone_tasks"):
     app.autodiscover_tasks(["apps.billing"], related_name=tasks)
 
 EVERY_MINUTE = 60.0
@@ -24,6 +24,7 @@ app.conf.beat_schedule = {  # a late, doubled or killed run is harmless: see eac
     "forget old usage": {"task": "usage.forget_old", "schedule": 6 * 60 * EVERY_MINUTE},
     "take up exports again": {"task": "exports.resume", "schedule": EVERY_MINUTE, "options": {"expires": 60}},
     "forget exports": {"task": "exports.forget", "schedule": 60 * EVERY_MINUTE},
+    "forget keys of requests": {"task": "api.forget_keyed_requests", "schedule": 24 * 60 * EVERY_MINUTE},
     "charge what was sent": {"task": "ingest.charge", "schedule": 10.0, "options": {"expires": 30}},
     "forget keys of what was sent": {"task": "ingest.forget", "schedule": 60 * EVERY_MINUTE},
     "evaluate alerts": {"task": "alerts.evaluate", "schedule": 20.0, "options": {"expires": 20}},
@@ -51,6 +52,7 @@ app.conf.beat_schedule = {  # a late, doubled or killed run is harmless: see eac
         "options": {"expires": 3000},
     },
     "ask about payments": {"task": "billing.ask_about_payments", "schedule": 2 * EVERY_MINUTE},
+    "ask about disputes": {"task": "billing.ask_about_disputes", "schedule": 6 * 60 * EVERY_MINUTE},
     "top up what is low": {"task": "billing.top_up_what_is_low", "schedule": 10 * EVERY_MINUTE},
     "send invoices": {"task": "billing.send_invoices", "schedule": EVERY_MINUTE, "options": {"expires": 60}},
     "remind of what is overdue": {
@@ -58,6 +60,7 @@ app.conf.beat_schedule = {  # a late, doubled or killed run is harmless: see eac
         "schedule": 60 * EVERY_MINUTE,
         "options": {"expires": 3000},
     },
+    "follow changes of zones": {"task": "billing.follow_zones", "schedule": 10 * EVERY_MINUTE},
     "let in who paid": {"task": "billing.reinstate_all", "schedule": EVERY_MINUTE, "options": {"expires": 60}},
     "tell that a worker lives": {"task": "ops.beat", "schedule": 10.0, "options": {"expires": 10}},
 }

@@ -155,7 +155,7 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "Tollgate",
     "VERSION": "1",
     "DESCRIPTION": (
-        "Usage, requests, customers, keys and limits, for programs. Come with an API token "
+        "Usage, requests, customers, keys, limits and billing, for programs. Come with an API token "
         "(`Authorization: Bearer tg_api_…`), made in the console or the portal. A customer's token shows that "
         "customer alone, and neither cost nor margin.\n\nMoney is in USD, exact, as strings. Times are RFC 3339, in "
         "UTC. Lists are paged by cursor: send `next` as `cursor`. Errors are RFC 9457."
@@ -165,6 +165,17 @@ SPECTACULAR_SETTINGS = {
     "SORT_OPERATION_PARAMETERS": False,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "SERVERS": [{"url": "/"}],
+    "ENUM_NAME_OVERRIDES": {  # fields of one name with different choices
+        "AlertMetric": "apps.api.v1.enums.ALERT_METRICS",
+        "ChargeMetric": "apps.api.v1.enums.CHARGE_METRICS",
+        "IncludedMetric": "apps.api.v1.enums.INCLUDED_METRICS",
+        "WalletSettlement": "apps.api.v1.enums.WALLET_SETTLEMENTS",
+        "PlanSettlement": "apps.api.v1.enums.PLAN_SETTLEMENTS",
+        "CreditNoteSettlement": "apps.api.v1.enums.CREDIT_NOTE_SETTLEMENTS",
+        "InvoiceState": "apps.api.v1.enums.INVOICE_STATES",
+        "MailingState": "apps.api.v1.enums.MAILING_STATES",
+        "RefundState": "apps.api.v1.enums.REFUND_STATES",
+    },
 }
 SILENCED_SYSTEM_CHECKS = [
     "django_ratelimit.W001",  # it doesn't know Django's own Redis cache, which is atomic

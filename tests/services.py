@@ -27,6 +27,11 @@ def pytest_load_initial_conftests() -> Generator[None]:
     return (yield)
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: much of what is tested here is other processes, which a worker waits for."""
+    return len(os.sched_getaffinity(0)) + 1
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure() -> None:
     _running.close()

@@ -66,15 +66,15 @@ def _add_to_day(model: type[Model], values: dict[str, Any]) -> None:
     if row is None:
         model.objects.create(**values)
         return
-    times = () if model is DailyPropertyUsage else TIMES
-    for name in (*SUMS, *times):
+    has = {each.name for each in model._meta.fields}
+    for name in (*SUMS, *(name for name in TIMES if name in has)):
         setattr(row, name, getattr(row, name) + values.get(name, 0 if name in SUMS else []))
     row.first_at, row.last_at = min(row.first_at, values["first_at"]), max(row.last_at, values["last_at"])
     row.save()
 
 
 def a_property_hour(customer: Customer, hour: datetime, name: str, value: str, **fields: Any) -> HourlyPropertyUsage:
-    """An hour in which `customer` made calls with a property; `name` in lower case."""
+    """An hour in which `customer` made calls with a property; `name` in lower case. Only its day has `latencies`."""
     values = {
         "end_user": "ada",
         "requests": 10,
@@ -90,6 +90,7 @@ def a_property_hour(customer: Customer, hour: datetime, name: str, value: str, *
     )
     values |= {"organization": customer.organization, "customer_id": customer.pk, "name": name, "value": value}
     _add_to_day(DailyPropertyUsage, values | {"day": _day_of(hour, customer)})
+    values.pop("latencies", None)
     return HourlyPropertyUsage.objects.create(hour=hour, **values)
 
 

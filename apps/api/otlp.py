@@ -22,6 +22,7 @@ from rest_framework.views import APIView
 
 from apps.accounts.models import Organization
 from apps.api.authentication import ProxyKeyAuthentication, TokenAuthentication
+from apps.api.throttling import PerToken
 from apps.customers.models import Customer
 from apps.ingest.body import whole_body
 from apps.ingest.errors import Invalid, TooLarge, Unreadable
@@ -93,6 +94,7 @@ class Traces(APIView):
 
     authentication_classes = (SenderAuthentication,)
     permission_classes = (MaySend,)
+    throttle_classes = (PerToken,)
     content_negotiation_class = AsItCame
     http_method_names = ("post", "options")
     schema = None  # it is OTLP, not of our API

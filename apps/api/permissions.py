@@ -12,6 +12,15 @@ class HasToken(BasePermission):
         return request.auth is not None
 
 
+class IsOperators(BasePermission):
+    """For tokens of the organization itself."""
+
+    message = "That is for operators."
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        return request.auth is not None and request.auth.customer_id is None
+
+
 class HasProxyKey(HasToken):
     """For whoever holds a live proxy key."""
 

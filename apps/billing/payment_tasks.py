@@ -14,11 +14,11 @@ from django.db.models import Q
 from django.utils import timezone
 
 from apps.billing.errors import NotPossible, PaymentDeclined
-from apps.billing.models import Invoice, Payment, PaymentEvent, PaymentProviderSettings, Refund
+from apps.billing.models import Dispute, Invoice, Payment, PaymentEvent, PaymentProviderSettings, Refund
 from apps.billing.payments.base import ProviderError
 from apps.billing.services.auto_top_up import due_wallet_ids, top_up_by_itself
 from apps.billing.services.collecting import ask_about, collect_invoice
-from apps.billing.services.payment_events import process_event
+from apps.billing.services.payment_events import ask_about_dispute, process_event
 from apps.billing.services.receipts import make_receipt
 from apps.billing.services.refunds import note_refund, settle_refund
 from apps.kit.errors import Refused
@@ -78,6 +78,14 @@ def ask_about_payments() -> None:
         _try(partial(make_receipt, payment, at=now), f"receipt of {payment.pk}")
     for invoice in _uncollected()[:AT_ONCE]:
         _try(partial(collect_invoice, invoice, at=now), f"invoice {invoice.number}")
+
+
+@shared_task(name="billing.ask_about_disputes", acks_late=True, ignore_result=True)
+def ask_about_disputes() -> None:
+    """Disputes that nobody told us the end of: banks take weeks."""
+    undecided = Dispute.objects.filter(state__in=(Dispute.State.INQUIRY, Dispute.State.OPEN))
+    for dispute in undecided.select_related("payment__customer", "payment__organization").order_by("pk")[:AT_ONCE]:
+        _try(partial(ask_about_dispute, dispute, at=timezone.now()), f"dispute {dispute.pk}")
 
 
 def _uncollected() -> list[Invoice]:

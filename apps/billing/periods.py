@@ -7,7 +7,7 @@ starts on 31 January begins again on 28 February, and on 31 March. Source: BILLI
 
 from calendar import monthrange
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from fractions import Fraction
@@ -36,11 +36,16 @@ MONTHS = {Interval.MONTH: 1, Interval.QUARTER: 3, Interval.YEAR: 12}
 
 @dataclass(frozen=True, order=True)
 class Period:
-    """The days from `first` up to, not including, `until`, of the zone `zone_name`."""
+    """The days from `first` up to, not including, `until`, of the zone `zone_name`.
+
+    begins_at, ends_at: its instants, where it meets a period of another zone; None: its midnights.
+    """
 
     first: date
     until: date
     zone_name: str
+    begins_at: datetime | None = field(default=None, compare=False)
+    ends_at: datetime | None = field(default=None, compare=False)
 
     @property
     def days(self) -> int:
@@ -49,12 +54,12 @@ class Period:
     @property
     def since_at(self) -> datetime:
         """Its first instant, in UTC."""
-        return begin_of(self.first, self.zone_name)
+        return self.begins_at or begin_of(self.first, self.zone_name)
 
     @property
     def until_at(self) -> datetime:
         """The first instant after it, in UTC."""
-        return begin_of(self.until, self.zone_name)
+        return self.ends_at or begin_of(self.until, self.zone_name)
 
     def has(self, at: datetime) -> bool:
         return self.since_at <= at < self.until_at

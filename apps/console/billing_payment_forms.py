@@ -29,7 +29,7 @@ class TransferForm(forms.Form):
     reference = forms.CharField(
         label=_("The bank's reference"),
         max_length=100,
-        help_text=_("So that a transfer is put down once, whoever does it."),
+        help_text=_("So that a transfer is recorded once, whoever does it."),
     )
 
     def __init__(self, *args: Any, organization: Organization, **kwargs: Any) -> None:

@@ -19,6 +19,7 @@ from apps.console.views import (
     end_users,
     exports,
     insights,
+    keeping,
     limits,
     members,
     provider_keys,
@@ -126,5 +127,6 @@ urlpatterns = [
     path("audit/", audit.audit_log, name="audit"),
     path("settings/bodies/", bodies.body_policy, name="body-policy"),
     path("settings/bodies/erase/", bodies.bodies_erase, name="bodies-erase"),
+    path("settings/keeping/", keeping.keeping, name="keeping"),
     path("settings/", settings.organization_settings, name="settings"),
 ]

@@ -18,15 +18,19 @@ class ApiScope(models.TextChoices):
     LIMITS_READ = "limits:read", _("Read limits")
     LIMITS_WRITE = "limits:write", _("Set limits")
     PRICES_READ = "prices:read", _("Read model prices")
+    PRICES_WRITE = "prices:write", _("Set rate cards")
     AUDIT_READ = "audit:read", _("Read the audit log")
     ALERTS_READ = "alerts:read", _("Read alerts")
     ALERTS_WRITE = "alerts:write", _("Set alerts")
     BILLING_READ = "billing:read", _("Read invoices, wallets, plans and the ledger")
+    BILLING_WRITE = "billing:write", _("Change credit, plans, invoices and payments")
     INGEST_WRITE = "ingest:write", _("Send usage")
 
 
 # Nothing that shows cost or markup, or another customer: prices and the audit log have both.
-OF_CUSTOMERS = frozenset(ApiScope) - {ApiScope.CUSTOMERS_WRITE, ApiScope.PRICES_READ, ApiScope.AUDIT_READ}
+# `billing:write` lets a customer's token do what an admin of the customer may in the portal: pay, not be paid.
+OPERATORS = frozenset((ApiScope.CUSTOMERS_WRITE, ApiScope.PRICES_READ, ApiScope.PRICES_WRITE, ApiScope.AUDIT_READ))
+OF_CUSTOMERS = frozenset(ApiScope) - OPERATORS
 
 
 def in_order(scopes: Iterable[str]) -> list[str]:

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from django.conf import settings
 from django.core.mail import send_mail
 from django.core.mail.backends.console import EmailBackend
 from django.db import transaction
@@ -16,6 +17,11 @@ class StderrBackend(EmailBackend):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("stream", sys.stderr)
         super().__init__(*args, **kwargs)
+
+
+def is_printed() -> bool:
+    """Whether e-mails go nowhere but beside the logs: no mail server is set up."""
+    return bool(f"{__name__}.StderrBackend" == settings.EMAIL_BACKEND)
 
 
 def mail_after_commit(template: str, *, to: str, context: Mapping[str, object]) -> None:

@@ -24,24 +24,31 @@ LOCK_DAYS = """
 SELECT FROM usage_daycardinality
 WHERE (organization_id, day) IN (SELECT organization_id, day FROM by_hour) ORDER BY organization_id, day FOR UPDATE
 """
+
+
+def _is_known(table: str, *conditions: str) -> str:
+    """Whether the register has it, on the row's day. By OFFSET 0 that is looked up one by one: PostgreSQL would rather
+    read all of the register, of all days, for each roll-up.
+    """
+    of_row = [f"known.{name} = {table}.{name}" for name in ("organization_id", "day", "customer_id")]
+    return f"EXISTS (SELECT FROM usage_knownvalue AS known WHERE {' AND '.join([*of_row, *conditions])} OFFSET 0)"
+
+
 # Those that the register doesn't have, in the order in which they came; and whether there is room for them.
-NEWCOMERS = """
+NEWCOMERS = f"""
 CREATE TEMP TABLE newcomers AS
 WITH named AS (
     SELECT organization_id, day, customer_id, NULL AS name, end_user AS value, min(first_at) AS first_at
     FROM by_hour WHERE end_user IS NOT NULL GROUP BY 1, 2, 3, 5
+    HAVING NOT {_is_known("by_hour", "known.name IS NULL", "known.value = end_user")}
     UNION ALL
     SELECT organization_id, day, customer_id, name, value, min(first_at) FROM by_value GROUP BY 1, 2, 3, 4, 5
+    HAVING NOT {_is_known("by_value", "known.name = by_value.name", "known.value = by_value.value")}
 ), new AS (
     SELECT *, row_number() OVER (
         PARTITION BY organization_id, day, name IS NULL ORDER BY first_at, customer_id, name, value
     ) AS place
-    FROM named WHERE NOT EXISTS (
-        SELECT FROM usage_knownvalue AS known
-        WHERE known.organization_id = named.organization_id AND known.day = named.day
-          AND known.customer_id = named.customer_id AND known.name IS NOT DISTINCT FROM named.name
-          AND known.value = named.value
-    )
+    FROM named
 )
 SELECT new.*, CASE
     WHEN name IS NULL THEN (%(anew)s OR NOT has_other_users)
@@ -51,7 +58,7 @@ SELECT new.*, CASE
     END AS gets_in
 FROM new JOIN usage_daycardinality AS seen USING (organization_id, day)
 LEFT JOIN usage_keeping AS keeping USING (organization_id)
-"""
+"""  # noqa: S608 constants of ours
 REGISTER = """
 INSERT INTO usage_knownvalue (organization_id, day, customer_id, name, value)
 SELECT organization_id, day, customer_id, name, value FROM newcomers WHERE gets_in
@@ -76,14 +83,9 @@ SELECT EXISTS (
     AND (organization_id, day) IN (SELECT organization_id, day FROM by_hour)
 )
 """
-IS_KNOWN = """EXISTS (
-    SELECT FROM usage_knownvalue AS known
-    WHERE known.organization_id = asked.organization_id AND known.day = asked.day
-      AND known.customer_id = asked.customer_id AND {named}
-)"""
-USER_IS_KNOWN = IS_KNOWN.format(named="known.name IS NULL AND known.value = asked.end_user")
-VALUE_IS_KNOWN = IS_KNOWN.format(named="known.name = property.key AND known.value = property.value")
-NAME_IS_KNOWN = IS_KNOWN.format(named="known.name = property.key")
+USER_IS_KNOWN = _is_known("asked", "known.name IS NULL", "known.value = asked.end_user")
+NAME_IS_KNOWN = _is_known("asked", "known.name = property.key")
+VALUE_IS_KNOWN = _is_known("asked", "known.name = property.key", "known.value = property.value")
 KNOWN_PROPERTIES = f"""
     SELECT jsonb_object_agg(
         CASE WHEN {NAME_IS_KNOWN} THEN property.key ELSE '{OTHER}' END,

@@ -7,7 +7,7 @@ from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
 from apps.usage.cardinality import let_in, with_others
-from apps.usage.measures import OF_REQUESTS, OF_THOSE, asked, condensed
+from apps.usage.measures import OF_THOSE, WHO_AND_WHAT, asked, condensed
 
 # Compiling a query takes longer than running it once for the requests of a few seconds.
 FOR_SUMS = "SET LOCAL work_mem = '64MB'; SET LOCAL jit = off"
@@ -22,24 +22,36 @@ def gathered(where: str, values: Sequence[object], *, is_whole_day: bool = False
     with connection.cursor() as cursor:
         cursor.execute(FOR_SUMS)
         tables = condensed("asked")
-        for name in OF_REQUESTS:
+        for name in WHO_AND_WHAT:
             cursor.execute(f"CREATE TEMP TABLE {name} AS WITH asked AS ({asked(where)}) {tables[name]}", values)
         if let_in(cursor, is_whole_day=is_whole_day):
-            _count_others(cursor, where, values)
+            cursor.execute(f"DROP TABLE {', '.join(WHO_AND_WHAT)}")
+            _condense_as_known(cursor, where, values)  # anew, now that it is known who got in
         for name in OF_THOSE:
             cursor.execute(f"CREATE TEMP TABLE {name} AS {tables[name]}")
         yield cursor
         cursor.execute(f"DROP TABLE {', '.join(tables)}")
 
 
-def _count_others(cursor: CursorWrapper, where: str, values: Sequence[object]) -> None:
-    """Condense the requests anew, now that it is known who got in."""
+@contextmanager
+def gathered_again(where: str, values: Sequence[object]) -> Iterator[CursorWrapper]:
+    """The same of requests that are in the sums already, as they are there: it lets nobody in."""
+    with connection.cursor() as cursor:
+        cursor.execute(FOR_SUMS)
+        _condense_as_known(cursor, where, values)
+        tables = condensed("gathered")
+        for name in OF_THOSE:
+            cursor.execute(f"CREATE TEMP TABLE {name} AS {tables[name]}")
+        yield cursor
+        cursor.execute(f"DROP TABLE {', '.join(tables)}")
+
+
+def _condense_as_known(cursor: CursorWrapper, where: str, values: Sequence[object]) -> None:
+    """Condense the requests, with who did not get in on a day as OTHER."""
+    known = f"WITH asked AS ({asked(where)}), gathered AS ({with_others()})"
     tables = condensed("gathered")
-    cursor.execute(f"DROP TABLE {', '.join(OF_REQUESTS)}")
-    cursor.execute(f"CREATE TEMP TABLE gathered AS WITH asked AS ({asked(where)}) {with_others()}", values)
-    for name in OF_REQUESTS:
-        cursor.execute(f"CREATE TEMP TABLE {name} AS {tables[name]}")
-    cursor.execute("DROP TABLE gathered")
+    for name in WHO_AND_WHAT:
+        cursor.execute(f"CREATE TEMP TABLE {name} AS {known} {tables[name]}", values)
 
 
 def gathering(where: str) -> str:

@@ -15,13 +15,12 @@ from apps.accounts.models import Organization
 from apps.customers.models import Customer
 from apps.usage.queries import Scope, property_names
 from apps.usage.queries.groups import properties_used
-from apps.usage.queries.insights import Answers, answers, answers_of, terms_of
-from apps.usage.queries.profits import Operation, Plan, Profit
+from apps.usage.queries.insights import Answers, answers, answers_of, terms_of, usual_property
+from apps.usage.queries.profits import Plan, Profit
 from apps.usage.queries.users import UserKey, UserRow
+from apps.usage.queries.values import Operation
 from apps.usage.ranges import PeriodChoice, Range, chosen_range
 from apps.usage.snapshots import Asked, kept_if_slow, snapshot_to_show
-
-USUAL = "plan"  # the property that is shown where nobody chose
 
 UrlOf = Callable[[UserKey], str]
 
@@ -79,6 +78,8 @@ class Insights:
     plans: list[Plan]
     slow: list[NamedOperation]
     dear: list[NamedOperation]
+    slow_values: list[NamedOperation]  # of the property
+    dear_values: list[NamedOperation]
     as_of: datetime | None  # in the organization's zone; None: as of now
 
 
@@ -106,7 +107,7 @@ def insights(
     scope = Scope(organization.pk, *chosen.period, customer_id=customer.pk if customer else None)
     names = {} if customer else dict(organization.customers.values_list("pk", "name"))
     properties = properties_used(scope) if customer else property_names(organization)
-    name = _chosen_property(asked.get("name"), properties)
+    name = usual_property(properties, asked.get("name"))
     found, as_of = _found(chosen, scope, name, at)
 
     def named(key: UserKey) -> str:
@@ -139,6 +140,8 @@ def insights(
         found.plans,
         of_operations(found.slow),
         of_operations(found.dear),
+        of_operations(found.slow_values),
+        of_operations(found.dear_values),
         as_of,
     )
 
@@ -158,8 +161,3 @@ def _found(chosen: Range, scope: Scope, name: str | None, at: datetime) -> tuple
         return answers_of(snapshot.answer), snapshot.as_of_in(chosen.zone)
     with kept_if_slow(asked):
         return answers(scope, chosen.zone, terms, name=name), None
-
-
-def _chosen_property(wanted: str | None, properties: Sequence[str]) -> str | None:
-    by_name = {name.lower(): name for name in properties}
-    return by_name.get((wanted or "").lower()) or by_name.get(USUAL) or next(iter(properties), None)

@@ -1,7 +1,7 @@
 """What is summed, and by what: the SQL that the roll-up, rebuilding, repricing and the audit share.
 
-Requests are read twice: summed by hours, and by values of properties in hours. All roll-ups are sums of these few, each
-of the finest that has what it is told apart by.
+Requests are read once: those of an hour that nothing tells apart are summed, and all roll-ups are sums of these few,
+each of the finest that has what it is told apart by.
 
 Its parts are constants of ours, no values. The tables are named `request` and `organization` in them.
 """
@@ -82,7 +82,7 @@ class Rollup(NamedTuple):
     table: str
     keys: tuple[str, ...]
     source: str
-    has_times: bool
+    times: tuple[str, ...] = tuple(TIMES)  # which histograms it has
 
     @property
     def moment(self) -> str:
@@ -91,21 +91,23 @@ class Rollup(NamedTuple):
 
     @property
     def measures(self) -> tuple[str, ...]:
-        return (*SUMS, *EXTREMES, *TIMES) if self.has_times else (*SUMS, *EXTREMES)
+        return (*SUMS, *EXTREMES, *self.times)
 
 
 MODEL = ("provider", "model", "sold_as")
 TOTAL = ("customer_id", "proxy_key_id", *MODEL)
 VALUE = ("customer_id", "name", "value", "end_user")
+# There are as many rows of values as requests, nearly: days have the one histogram that is asked for most, hours none.
+OF_VALUES = ("latencies",)
 OF_HOUR = ("organization_id", "hour")
 OF_DAY = ("organization_id", "day")
-HOURS = Rollup(HourlyUsage._meta.db_table, (*OF_HOUR, *TOTAL, "end_user"), "by_hour", has_times=True)
-DAYS = Rollup(DailyUsage._meta.db_table, (*OF_DAY, *TOTAL, "end_user"), "by_day", has_times=True)
-DAY_TOTALS = Rollup(DailyTotal._meta.db_table, (*OF_DAY, *TOTAL), "by_total", has_times=True)
-CUSTOMER_DAYS = Rollup(DailyCustomer._meta.db_table, (*OF_DAY, "customer_id"), "by_total", has_times=True)
-MODEL_DAYS = Rollup(DailyModel._meta.db_table, (*OF_DAY, *MODEL), "by_total", has_times=True)
-PROPERTY_HOURS = Rollup(HourlyPropertyUsage._meta.db_table, (*OF_HOUR, *VALUE), "by_value", has_times=False)
-PROPERTY_DAYS = Rollup(DailyPropertyUsage._meta.db_table, (*OF_DAY, *VALUE), "by_value", has_times=False)
+HOURS = Rollup(HourlyUsage._meta.db_table, (*OF_HOUR, *TOTAL, "end_user"), "by_hour")
+DAYS = Rollup(DailyUsage._meta.db_table, (*OF_DAY, *TOTAL, "end_user"), "by_day")
+DAY_TOTALS = Rollup(DailyTotal._meta.db_table, (*OF_DAY, *TOTAL), "by_total")
+CUSTOMER_DAYS = Rollup(DailyCustomer._meta.db_table, (*OF_DAY, "customer_id"), "by_total")
+MODEL_DAYS = Rollup(DailyModel._meta.db_table, (*OF_DAY, *MODEL), "by_total")
+PROPERTY_HOURS = Rollup(HourlyPropertyUsage._meta.db_table, (*OF_HOUR, *VALUE), "by_value", times=())
+PROPERTY_DAYS = Rollup(DailyPropertyUsage._meta.db_table, (*OF_DAY, *VALUE), "by_value", times=OF_VALUES)
 ROLLUPS = (HOURS, DAYS, DAY_TOTALS, CUSTOMER_DAYS, MODEL_DAYS, PROPERTY_HOURS, PROPERTY_DAYS)
 OF_DAYS = tuple(rollup for rollup in ROLLUPS if rollup.moment == "day")
 
@@ -119,9 +121,9 @@ def asked(where: str) -> str:
     )
 
 
-def _counted(keys: Iterable[str], source: str, *, has_times: bool) -> str:
+def _counted(keys: Iterable[str], source: str) -> str:
     """SELECT: the sums of requests of hours, with the day that each hour is in; histograms as lists of bytes."""
-    measures = [f"{expression} AS {name}" for name, expression in (SUMS | TIMES if has_times else SUMS).items()]
+    measures = [f"{expression} AS {name}" for name, expression in (SUMS | TIMES).items()]
     measures += [f"{pick}(started_at) AS {name}" for name, (pick, _) in EXTREMES.items()]
     names = list(keys)
     group = ", ".join(str(number + 1) for number in range(len(names)))
@@ -131,28 +133,29 @@ def _counted(keys: Iterable[str], source: str, *, has_times: bool) -> str:
     )
 
 
-def _summed(keys: Iterable[str], source: str, where: str = "TRUE", *, has_times: bool) -> str:
+def _summed(keys: Iterable[str], source: str, where: str = "TRUE", times: Iterable[str] = TIMES) -> str:
     """SELECT: the sums of sums."""
     names = list(keys)
     measures = [f"{'sum' if name in AMOUNTS else 'usage_total'}({name}) AS {name}" for name in SUMS]
     measures += [f"{pick}({name}) AS {name}" for name, (pick, _) in EXTREMES.items()]
-    lists = [f"string_agg({name}, ''::bytea) AS {name}" for name in TIMES] if has_times else []
+    lists = [f"string_agg({name}, ''::bytea) AS {name}" for name in times]
     group = ", ".join(str(number + 1) for number in range(len(names)))
     return f"SELECT {', '.join([*names, *measures, *lists])} FROM {source} WHERE {where} GROUP BY {group}"  # noqa: S608 ours
 
 
-OF_REQUESTS = ("by_hour", "by_value")
-OF_THOSE = ("by_day", "by_total")  # in order
+WHO_AND_WHAT = ("alike", "by_hour", "by_value")  # in order; the cap on end users and values goes by these
+OF_THOSE = ("by_day", "by_total")  # likewise
 
 
 def condensed(requests: str) -> dict[str, str]:
-    """What roll-ups are sums of: by name, a SELECT from the table `requests`, or from another of these."""
-    values = f"{requests} CROSS JOIN LATERAL jsonb_each_text(properties) AS property (name, value)"
+    """What roll-ups are sums of: by name, a SELECT from the table `requests`, or from others of these before it."""
+    values = "alike CROSS JOIN LATERAL jsonb_each_text(properties) AS property (name, value)"
     return {
-        "by_hour": _counted(HOURS.keys, requests, has_times=True),
-        "by_value": _counted(PROPERTY_HOURS.keys, values, has_times=False),
-        "by_day": _summed(DAYS.keys, "by_hour", has_times=True),
-        "by_total": _summed(DAY_TOTALS.keys, "by_day", has_times=True),
+        "alike": _counted((*HOURS.keys, "properties"), requests),
+        "by_hour": _summed((*HOURS.keys, "day"), "alike"),
+        "by_value": _summed((*PROPERTY_HOURS.keys, "day"), values, times=OF_VALUES),
+        "by_day": _summed(DAYS.keys, "by_hour"),
+        "by_total": _summed(DAY_TOTALS.keys, "by_day"),
     }
 
 
@@ -161,7 +164,7 @@ def sums(rollup: Rollup, where: str = "TRUE") -> str:
     if rollup in (HOURS, DAYS, DAY_TOTALS, PROPERTY_HOURS):  # what is condensed has a row for each
         summed = f"SELECT * FROM {rollup.source} WHERE {where}"  # noqa: S608 ours
     else:
-        summed = _summed(rollup.keys, rollup.source, where, has_times=rollup.has_times)
+        summed = _summed(rollup.keys, rollup.source, where, rollup.times)
     columns = [f"{counted(name)} AS {name}" if name in TIMES else name for name in (*rollup.keys, *rollup.measures)]
     return f"SELECT {', '.join(columns)} FROM ({summed}) AS summed"  # noqa: S608 ours
 
@@ -174,8 +177,7 @@ def add(rollup: Rollup, where: str = "TRUE") -> str:
     table = rollup.table
     added = [f"{name} = {table}.{name} + excluded.{name}" for name in SUMS]
     added += [f"{name} = {pick}({table}.{name}, excluded.{name})" for name, (_, pick) in EXTREMES.items()]
-    if rollup.has_times:
-        added += [f"{name} = {merged(f'{table}.{name}', f'excluded.{name}')}" for name in TIMES]
+    added += [f"{name} = {merged(f'{table}.{name}', f'excluded.{name}')}" for name in rollup.times]
     keys = ", ".join(rollup.keys)
     return (
         f"INSERT INTO {table} ({keys}, {', '.join(rollup.measures)}) {sums(rollup, where)} ORDER BY {keys} "

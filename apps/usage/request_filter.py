@@ -74,7 +74,9 @@ class RequestFilter(forms.Form):
     user = _text(_("User"))
     since = forms.DateTimeField(label=_("From"), required=False, widget=Moment())
     until = forms.DateTimeField(label=_("To"), required=False, widget=Moment())
+    sold_as = _text(_("Sold as"))  # as invoices name it; in the portal the model is that
     id = _text(_("Request id"))
+    endpoint = _text(_("Operation"), "embeddings")
     session = _text(_("Session"))
     properties = _text(_("Properties"), "Plan=premium; Feature")
     key = forms.ModelChoiceField(ProxyKey.objects.none(), label=_("Key"), required=False, empty_label=_("all"))
@@ -105,7 +107,7 @@ class RequestFilter(forms.Form):
         if customer is None:
             self.fields["customer"].queryset = organization.customers.order_by("name")  # type: ignore[attr-defined]
         else:
-            for name in ("customer", "cost_above", "cost_below"):
+            for name in ("customer", "cost_above", "cost_below", "sold_as"):
                 del self.fields[name]
         self.fields["key"].queryset = self._keys()  # type: ignore[attr-defined]
         if customer is None and not given.get("customer"):
@@ -151,6 +153,8 @@ class RequestFilter(forms.Form):
             statuses=_statuses(asked["status"]),
             model=asked["model"],
             is_sold_as=self._only is not None,
+            sold_as=asked.get("sold_as", ""),
+            endpoint=asked["endpoint"],
             end_user=asked["user"] or None,
             has_no_user=asked["no_user"],
             proxy_key_id=key.pk if key else None,

@@ -33,11 +33,15 @@ MOST_REQUESTS = 1_000  # of a session, on its page
 NARROWEST = 0.5  # percent: of a bar that is to be seen
 
 
+SessionUrl = Callable[[Session], str]  # of a session's page, without its id
+
+
 class SessionFilter(forms.Form):
     """Which sessions."""
 
     period = forms.ChoiceField(label=_("Time"), required=False, choices=[*LABELS.items(), (ALL_TIME, _("All time"))])
     customer = CustomerField()
+    user = forms.CharField(label=_("User"), required=False, max_length=512, strip=False)
     q = forms.CharField(label=_("Id or name"), required=False, max_length=512)
 
     def __init__(self, asked: QueryDict, organization: Organization, customer: Customer | None) -> None:
@@ -83,7 +87,7 @@ class SessionList:
 
     @property
     def is_narrowed(self) -> bool:
-        return any(self.form.data.get(name) for name in ("q", "customer"))
+        return any(self.form.data.get(name) for name in ("q", "customer", "user"))
 
 
 def session_list(
@@ -92,7 +96,7 @@ def session_list(
     customer: Customer | None,
     *,
     at: datetime,
-    url: Callable[[Session], str],
+    url: SessionUrl,
 ) -> SessionList:
     """What the query string asks for. A form that makes no sense shows nothing, and says why."""
     form = SessionFilter(asked, organization, customer)
@@ -106,24 +110,27 @@ def session_list(
         chosen.pk if chosen else None,
         period=None if name == ALL_TIME else named_period(name, at, zone),
         wanted=form.cleaned_data["q"],
+        end_user=form.cleaned_data["user"] or None,
         before=asked.get("before"),
     )
     names: dict[UUID, Any] = {}
     if customer is None:
         ids = {session.customer_id for session in page.sessions}
         names = dict(organization.customers.filter(pk__in=ids).values_list("pk", "name"))
-    rows = [
-        SessionRow(
-            session,
-            names.get(session.customer_id, ""),
-            f"{url(session)}?{urlencode({'id': session.id})}",
-            session.first_at.astimezone(zone),
-            session.last_at.astimezone(zone),
-            _milliseconds(session.ended_at - session.first_at),
-        )
-        for session in page.sessions
-    ]
+    rows = [session_row(session, zone, url, names.get(session.customer_id, "")) for session in page.sessions]
     return SessionList(form, rows, page)
+
+
+def session_row(session: Session, zone: ZoneInfo, url: SessionUrl, customer_name: str = "") -> SessionRow:
+    """A session as tables show it."""
+    return SessionRow(
+        session,
+        customer_name,
+        f"{url(session)}?{urlencode({'id': session.id})}",
+        session.first_at.astimezone(zone),
+        session.last_at.astimezone(zone),
+        _milliseconds(session.ended_at - session.first_at),
+    )
 
 
 class TreeRow(NamedTuple):

@@ -89,7 +89,7 @@ class SnapshotUser(models.Model):
     growth = models.BigIntegerField()
     active_days = models.IntegerField()
     requests_per_active_day = models.FloatField()
-    # Buckets of histograms, and how many requests are in them; none by a property
+    # Buckets of histograms, and how many requests are in them
     latency_p50 = models.SmallIntegerField(null=True)
     latency_p95 = models.SmallIntegerField(null=True)
     latency_p99 = models.SmallIntegerField(null=True)

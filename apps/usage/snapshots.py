@@ -17,21 +17,23 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.db import connection, transaction
+from django.db.models import Sum
 from django.utils import timezone
 
+from apps.accounts.models import Organization
 from apps.kit.after_commit import after_commit
 from apps.kit.locks import try_lock_name
 from apps.usage.gathering import FOR_SUMS
-from apps.usage.models import Snapshot
-from apps.usage.queries import Scope, UserFilter, totals
+from apps.usage.models import DayCardinality, Snapshot
+from apps.usage.queries import Scope, UserFilter, property_names, totals
 from apps.usage.queries.distributions import every_distribution
-from apps.usage.queries.insights import Terms, answers, terms_of
+from apps.usage.queries.insights import Terms, answers, terms_of, usual_property
 from apps.usage.queries.periods import midnight
 from apps.usage.queries.snapshot_users import store_users
 from apps.usage.ranges import Range, chosen_range
 
-SHAPE = 1  # raised with every change to what snapshots are like: those of before are not found then
-SLOW_MS = 200  # what takes less is added up each time
+SHAPE = 2  # raised with every change to what snapshots are like: those of before are not found then
+SLOW_MS = 100  # what takes less is added up each time
 SHARE = 20  # a snapshot is this many times as old as it took to take, before it is taken anew
 AT_LEAST = timedelta(seconds=10)
 TOO_OLD = timedelta(hours=1)  # nobody takes them, then: rather slow than wrong
@@ -39,6 +41,8 @@ RIGHT_FOR = timedelta(days=1)  # as long as the totals are the same: in case tha
 LOOKED_AT_EVERY = timedelta(minutes=10)
 KEPT_WARM = timedelta(days=7)  # after somebody looked
 WARM_EVERY = timedelta(minutes=15)
+LARGE = 100_000  # rows of days of end users in a month: more than these are kept before anybody looks
+ALWAYS_WARM = ("30d", "month")  # the first that somebody looks at
 AT_ONCE = 2  # of all workers: the others roll up meanwhile
 SUPERSEDED_FOR = timedelta(minutes=1)  # who found it may still read it
 
@@ -170,8 +174,11 @@ def take_snapshot(asked: Asked, *, looked_at: datetime | None = None) -> bool:
 
 
 def keep_snapshots(*, at: datetime) -> None:
-    """Take anew those that somebody looked at in the last days and that are behind, and forget the others."""
-    wanted: dict[str, tuple[Asked, datetime]] = {}
+    """Take anew those that somebody looked at in the last days and that are behind, and forget the others.
+
+    Of organizations where adding up takes long, what is looked at first is taken before anybody does.
+    """
+    wanted: dict[str, tuple[Asked, datetime | None]] = {asked.key: (asked, None) for asked in _always_warm(at)}
     for snapshot in Snapshot.objects.filter(looked_at__gte=at - KEPT_WARM).order_by("as_of"):
         asked = Asked.of_text(snapshot.asked).as_of(at)
         if asked.period:
@@ -181,6 +188,19 @@ def keep_snapshots(*, at: datetime) -> None:
         if newest is None or at - newest.as_of >= WARM_EVERY:
             take_snapshot(asked, looked_at=looked_at)
     _forget(set(wanted), at)
+
+
+def _always_warm(at: datetime) -> Iterator[Asked]:
+    """The users and insights of large organizations, in the periods that are looked at first."""
+    months = DayCardinality.objects.filter(day__gte=at - timedelta(days=30)).values_list("organization_id")
+    large = months.annotate(rows=Sum("end_users")).filter(rows__gte=LARGE).values_list("organization_id", flat=True)
+    for organization in Organization.objects.filter(pk__in=list(large)).order_by("pk"):
+        name = usual_property(property_names(organization))
+        for period in ALWAYS_WARM:
+            chosen = chosen_range({"period": period}, at, ZoneInfo(organization.time_zone))
+            users = Asked(organization.pk, *chosen.as_asked)
+            yield users
+            yield replace(users, kind="insights", name=name, terms=users.terms_now.digest)
 
 
 def _forget(wanted: set[str], at: datetime) -> None:

@@ -231,6 +231,7 @@ class DailyPropertyUsage(UsageMeasures):
     name = models.TextField()
     value = models.TextField()
     end_user = models.TextField(null=True)
+    latencies = ArrayField(models.BigIntegerField(), default=list)  # as in UsageTimes; by hours there are none
 
     class Meta:
         constraints = (

@@ -6,6 +6,7 @@ from uuid import UUID
 from celery import shared_task
 from django.utils import timezone
 
+from apps.kit.after_commit import after_commit
 from apps.usage import expiry, partitions, rebuild, retention, rollup, snapshots
 
 ROLL_UP_WITHIN = timedelta(seconds=30)
@@ -21,6 +22,7 @@ def roll_up() -> None:
 def align_hours(organization_id: str) -> None:
     """After an organization's time zone was changed: where its hours begin elsewhere now, they are made anew."""
     rebuild.align_hours(UUID(organization_id))
+    after_commit("billing.follow_zone", organization_id)
 
 
 @shared_task(name="usage.make_partitions", ignore_result=True)

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.accounts.models import Organization
 from apps.customers.models import Customer, EndUser
 from apps.kit.sparks import Spark, sparkline
+from apps.usage.cardinality import OTHER
 from apps.usage.queries import Scope, property_names
 from apps.usage.queries.groups import models_used, properties_used
 from apps.usage.queries.measures import rounded
@@ -109,6 +110,11 @@ class ShownUser(NamedTuple):
     trend: Spark
     is_blocked: bool
 
+    @property
+    def is_other(self) -> bool:
+        """Whether it is all those together that had no room of their own on a day."""
+        return self.row.end_user == OTHER
+
 
 @dataclass(frozen=True)
 class UserTable:
@@ -134,6 +140,10 @@ class UserTable:
     @property
     def is_narrowed(self) -> bool:
         return bool(self.form.asked())
+
+    @property
+    def has_others(self) -> bool:
+        return any(user.is_other for user in self.rows)
 
 
 def columns_for(customer: Customer | None) -> list[Column]:

@@ -1,6 +1,6 @@
 """The page of one end user, as the console and the portal both show it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -11,21 +11,25 @@ from apps.customers.end_users import end_user_of
 from apps.customers.models import Customer, EndUser
 from apps.kit.templatetags.display import Bar
 from apps.limits.models import EndUserLimit
+from apps.usage.cardinality import OTHER
 from apps.usage.faces import LimitRow, NamedGroup, RequestRow, bars, limit_row, named_groups
 from apps.usage.limit_faces import SetLimit, set_limits
-from apps.usage.queries import Period, Scope, grouped_by, over_time, recent_requests
-from apps.usage.queries.figures import added_up
-from apps.usage.queries.groups import by_every_property
-from apps.usage.queries.latency import latency_of_users
+from apps.usage.queries import Period, Point, Scope, grouped_by, over_time, recent_requests
+from apps.usage.queries.figures import Figures, added_up
+from apps.usage.queries.groups import Dimension, by_every_property
+from apps.usage.queries.latency import Percentiles, latency_and_parts
 from apps.usage.queries.periods import midnight
+from apps.usage.queries.sessions import sessions_of_user
 from apps.usage.queries.users import UserKey, UserRow, requests_by_day
 from apps.usage.ranges import DAY, PeriodChoice, Range, chosen_range
+from apps.usage.session_faces import SessionRow, SessionUrl, session_row
 from apps.usage.standing import limits_of_end_user, standings_of_end_users
 
 WEEKS = 53  # of the calendar
 LEVELS = 4  # of its shades, besides none
 TOP = 8
 NEWEST = 10
+NEWEST_SESSIONS = 6
 
 
 class CalendarDay(NamedTuple):
@@ -64,6 +68,14 @@ class Calendar:
         return 8 * self.step
 
 
+class UsedModel(NamedTuple):
+    """What the user has of a model: which of its operations are slow or dear."""
+
+    name: str
+    figures: Figures
+    latency: Percentiles
+
+
 class NamedProperty(NamedTuple):
     """A property, with a group for each of its values."""
 
@@ -95,12 +107,18 @@ class UserDetail:
     requests_chart: list[Bar]
     cost_chart: list[Bar]
     price_chart: list[Bar]
-    models: list[NamedGroup]
+    models: list[UsedModel]
     properties: list[NamedProperty]
     requests: list[RequestRow]
+    sessions: list[SessionRow]  # the newest
     calendar: Calendar
     limits: UserLimits | None  # None: requests that name nobody have none of their own
     known: EndUser | None  # likewise; else whether it is blocked, and what was noted
+
+    @property
+    def is_other(self) -> bool:
+        """Whether it is all those together that had no room of their own on a day."""
+        return self.key.end_user == OTHER
 
 
 def named(asked: QueryDict) -> str | None:
@@ -108,19 +126,31 @@ def named(asked: QueryDict) -> str | None:
     return asked.get("id", "").replace("\x00", "").strip() or None
 
 
+def of_name(key: UserKey) -> dict[str, str]:
+    """What asks lists of requests and sessions for those of the user."""
+    return {"no_user": "on"} if key.end_user is None else {"user": key.end_user}
+
+
 def user_detail(
-    asked: QueryDict, customer: Customer, end_user: str | None, *, is_operator: bool, at: datetime
+    asked: QueryDict,
+    customer: Customer,
+    end_user: str | None,
+    *,
+    is_operator: bool,
+    at: datetime,
+    session_url: SessionUrl,
 ) -> UserDetail:
     """A user who never called has a page too: it may be limited or blocked before it does."""
     organization = customer.organization
     chosen = chosen_range(asked.dict(), at, ZoneInfo(organization.time_zone))
-    zone, key = chosen.zone, UserKey(customer.pk, end_user)
+    key = UserKey(customer.pk, end_user)
     scope = Scope(organization.pk, *chosen.period, customer_id=customer.pk, end_user=end_user)
-    points = over_time(scope, chosen.interval, zone)
-    counts, monday, last = _days(scope, chosen, at)
+    points, counts, monday, last = _time(scope, chosen, at)
     days = tuple((day, count) for day, count in counts.items() if chosen.first <= day <= chosen.last)
-    row = UserRow(key, added_up(point.figures for point in points), days, latency_of_users(scope, [key])[key])
-    models = grouped_by(scope, "model" if is_operator else "sold_as", limit=TOP)
+    by_model: Dimension = "model" if is_operator else "sold_as"
+    latency, of_models = latency_and_parts(scope, by_model)
+    row = UserRow(key, added_up(point.figures for point in points), days, latency)
+    models = grouped_by(scope, by_model, limit=TOP)
     others = {} if end_user is None else {"id": end_user}
     return UserDetail(
         key,
@@ -130,9 +160,10 @@ def user_detail(
         bars(points, chosen.interval, lambda figures: figures.requests, False),
         bars(points, chosen.interval, lambda figures: figures.cost, True) if is_operator else [],
         bars(points, chosen.interval, lambda figures: figures.price, True),
-        named_groups(models),
+        [UsedModel(str(each.value), each.figures, of_models.get(each.value, Percentiles())) for each in models],
         [NamedProperty(label, named_groups(groups[:TOP])) for label, groups in by_every_property(scope).items()],
         _newest(customer, row, chosen.zone),
+        _sessions(customer, row, chosen.zone, session_url),
         calendar(counts, monday, last),
         None if end_user is None else _limits(customer, end_user, at),
         None if end_user is None else end_user_of(customer, end_user),
@@ -141,12 +172,25 @@ def user_detail(
 
 def _newest(customer: Customer, row: UserRow, zone: ZoneInfo) -> list[RequestRow]:
     """The last requests in the range, looked for only where the sums say that they are."""
-    first, last = row.figures.first_at, row.figures.last_at
-    if first is None or last is None:
+    period = _active(row)
+    if period is None:
         return []
-    period = Period(first, last + timedelta(microseconds=1))
     page = recent_requests(customer.organization_id, customer.pk, period=period, end_user=row.end_user, limit=NEWEST)
     return [RequestRow(request, zone) for request in page.requests]
+
+
+def _sessions(customer: Customer, row: UserRow, zone: ZoneInfo, url: SessionUrl) -> list[SessionRow]:
+    """The last sessions that the user had a request of in the range; of requests that name nobody, none are told."""
+    period = _active(row)
+    if period is None or row.end_user is None:
+        return []
+    found = sessions_of_user(customer.organization_id, customer.pk, row.end_user, period=period, limit=NEWEST_SESSIONS)
+    return [session_row(session, zone, url) for session in found]
+
+
+def _active(row: UserRow) -> Period | None:
+    first, last = row.figures.first_at, row.figures.last_at
+    return None if first is None or last is None else Period(first, last + timedelta(microseconds=1))
 
 
 def _limits(customer: Customer, end_user: str, at: datetime) -> UserLimits:
@@ -158,16 +202,20 @@ def _limits(customer: Customer, end_user: str, at: datetime) -> UserLimits:
     return UserLimits(row, set_limits(row), states)
 
 
-def _days(scope: Scope, chosen: Range, at: datetime) -> tuple[dict[date, int], date, date]:
-    """Requests by the day, of the range and of the calendar; and the calendar's first and last day.
+def _time(scope: Scope, chosen: Range, at: datetime) -> tuple[list[Point], dict[date, int], date, date]:
+    """The charts' points; requests by the day, of the range and of the calendar; and the calendar's first and last day.
 
-    It has the weeks up to the one that the range ends in, or up to this one.
+    It has the weeks up to the one that the range ends in, or up to this one. One query where both are of days.
     """
-    last = min(chosen.last, at.astimezone(chosen.zone).date())
+    zone = chosen.zone
+    last = min(chosen.last, at.astimezone(zone).date())
     monday = last - last.weekday() * DAY - (WEEKS - 1) * 7 * DAY
-    first = min(monday, chosen.first)
-    period = Period(midnight(first, chosen.zone), midnight(max(last, chosen.last) + DAY, chosen.zone))
-    return requests_by_day(scope, period, chosen.zone), monday, last
+    period = Period(midnight(min(monday, chosen.first), zone), midnight(max(last, chosen.last) + DAY, zone))
+    if chosen.interval != "day":
+        return over_time(scope, chosen.interval, zone), requests_by_day(scope, period, zone), monday, last
+    days = over_time(replace(scope, since=period.since, until=period.until), "day", zone)
+    counts = {point.start.date(): point.figures.requests for point in days if point.figures.requests}
+    return [point for point in days if chosen.first <= point.start.date() <= chosen.last], counts, monday, last
 
 
 def calendar(counts: dict[date, int], monday: date, last: date) -> Calendar:

@@ -1,5 +1,6 @@
 // The theme that a person chose, before the page is drawn; without a choice the system's holds.
 (() => {
+  document.documentElement.classList.add("scripted"); // what only a script can open may be closed
   const kept = localStorage.getItem("theme");
   if (kept === "light" || kept === "dark") document.documentElement.dataset.theme = kept;
   document.addEventListener("click", (event) => {

@@ -139,6 +139,21 @@ def test_while_the_database_is_away_the_exporter_tries_again(client: Client, cas
     assert (answer.status_code, answer.headers["retry-after"], status_of(answer)[0]) == (503, "5", 14)
 
 
+@pytest.mark.parametrize("of", ["key", "token"])
+def test_an_exporter_that_comes_too_often_is_told_to_wait(client: Client, cast: Cast, settings, time_machine, of):
+    time_machine.move_to(NOW.replace(second=15), tick=False)
+    settings.API_RATE = 2
+    plain, other = (a_proxy_key(cast.globex) if of == "key" else an_api_token(cast.acme, cast.globex) for _ in range(2))
+    answers = [export(client, plain[1], spans()) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert (answers[2].headers["retry-after"], status_of(answers[2])[0]) == ("45", 8)
+    assert export(client, plain[1], b"{}", JSON).json()["code"] == 8
+    assert Request.objects.count() == 1  # the same spans twice
+    assert export(client, other[1], spans()).status_code == 200
+    time_machine.move_to(NOW.replace(minute=NOW.minute + 1), tick=False)
+    assert export(client, plain[1], spans()).status_code == 200
+
+
 def test_the_proxys_port_hands_it_over():
     assert not routes.is_ours(b"/v1/traces")
     assert routes.find("POST", b"/v1/traces", []) is None

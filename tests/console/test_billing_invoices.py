@@ -1,5 +1,6 @@
 """Billing in the console: what its pages show, and what can be done there."""
 
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
@@ -8,9 +9,11 @@ from django.urls import reverse
 
 from apps.accounts.models import AuditEvent, Role
 from apps.billing.models import CreditNote, Invoice
+from apps.billing.queries.invoices import line_rows
 from apps.billing.services.settling import settle_invoice
 from tests.billing.made import AFTER, a_price, a_subscription, a_tax, run, the_invoice, used
 from tests.cast import a_member, reread
+from tests.used import a_request
 
 
 @pytest.fixture(autouse=True)
@@ -70,9 +73,24 @@ def test_list_is_narrowed(draft, client):
 def test_detail_leads_to_the_requests(draft, acme, client):
     shown = page(client, "invoice-detail", draft.pk)
     assert "gpt-4o-mini · input" in shown
-    query = f"since=2026-10-01T00%3A00&amp;until=2026-11-01T00%3A00&amp;model=gpt-4o-mini&amp;customer={acme.globex.pk}"
-    assert query in shown
+    query = "since=2026-10-01T00%3A00&amp;until=2026-11-01T00%3A00&amp;sold_as=gpt-4o-mini&amp;customer="
+    assert f"{query}{acme.globex.pk}" in shown
     assert "$4.20" in shown
+
+
+def test_a_line_leads_to_what_was_sold_by_its_name(acme, client):
+    """By an alias, or without one; and to nothing that the same model was sold as else."""
+    at, mini = datetime(2026, 10, 5, 12, tzinfo=UTC), "gpt-4o-mini"
+    sold = [("fast", mini), (None, mini), ("fast", "gpt-4o"), ("cheap", mini)]
+    ids = [str(a_request(acme.initech, at, alias=alias, model_served=served).id) for alias, served in sold]
+    for name, served in ((mini, mini), ("fast", mini)):
+        used(acme.initech, price="1", model=served, sold_as=name)
+    run(acme.initech)
+    invoice = Invoice.objects.get(customer=acme.initech)
+    rows = {row.line.model: row.query for row in line_rows(invoice, with_customer=True)}
+    for name, wanted in (("fast", [0, 2]), (mini, [1])):
+        shown = client.get(f"/console/requests/?{rows[name]}").content.decode()
+        assert [number for number, each in enumerate(ids) if each in shown] == wanted
 
 
 def test_from_draft_to_credit_note(draft, acme, client):

@@ -1,5 +1,6 @@
 """Customers: the list, a new one, one in detail, its limits."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -99,6 +100,17 @@ def test_one_form_makes_a_customer_with_limits_and_keys_and_invites_its_admin(
     assert "Hooli was added. An invitation went to gavin@hooli.example." in text_of(answer)
     assert [message.to for message in mail.outbox] == [["gavin@hooli.example"]]
     assert AuditEvent.objects.filter(action="customer.add", customer_id=hooli.pk, actor_id=cast.olivia.pk).count() == 1
+
+
+def test_without_a_mail_server_the_link_is_told(olivia: Client, cast: Cast, settings):
+    settings.EMAIL_BACKEND = "apps.kit.mail.StderrBackend"
+    said = text_of(
+        olivia.post("/console/customers/add/", {"name": "Hooli", "email": "gavin@hooli.example"}, follow=True)
+    )
+    link = re.search(r"give gavin@hooli.example this link yourself. It works once: http://[^/]+(/\S+)", said)
+    assert link is not None
+    olivia.logout()
+    assert "Join Hooli at Acme" in text_of(olivia.get(link[1]))
 
 
 WRONG = [

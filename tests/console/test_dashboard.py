@@ -109,6 +109,7 @@ def test_a_new_operator_is_told_what_to_do(client: Client, cast: Cast):
     assert done(client, new) == STEPS[:1]
     customer = a_customer(new)
     assert done(client, new) == STEPS[:2]
+    assert f"/console/customers/{customer.pk}/" in client.get("/console/").content.decode()  # where people are invited
     a_proxy_key(customer)
     assert "Set up" not in text_of(client.get("/console/"))
 

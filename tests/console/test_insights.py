@@ -49,9 +49,30 @@ def test_the_operator_sees_who_brings_what(client: Client, cast: Cast):
         "Initech $3.00 $50.00 $1.00 $52.00",
         "Globex $4.00 $0.00 $8.13 -$4.13",
     ]
-    assert "<b>pro 1 10 1.5k $8.13 $8.13 $0.8130 $4.00 $4.00 Set $5.87" in text_of(answer)
+    assert "<b>pro 1 10 1.5k – – $8.13 $8.13 $0.8130 $4.00 $4.00 Set $5.87" in text_of(answer)
     assert "<b>pro" not in answer.content.decode()
     assert "mal" not in text_of(answer).split()
+
+
+def test_it_tells_how_long_calls_with_a_value_took_and_whose_are_slow(client: Client, cast: Cast):
+    """Half of them 300 ms or less, one in twenty a minute: as a histogram has them, within 5 %."""
+    took = [(61 << 40) + 19, (117 << 40) + 1]
+    amounts = {"requests": 20, "cost": Decimal(2), "price": Decimal(3), "latency_ms": 65_700}
+    a_property_hour(cast.globex, HOUR, "feature", "search", end_user="ann", latencies=took, **amounts)
+    a_property_hour(cast.globex, HOUR, "feature", "chat", end_user="bob", requests=4, cost=Decimal(9))
+    client.force_login(cast.olivia)
+    answer = client.get(f"/console/insights/?{MARCH}&name=Feature")
+    [chat, search] = answer.context["insights"].plans
+    assert (chat.value, chat.latency.p50) == ("chat", None)
+    assert search.latency.p50 == pytest.approx(300, rel=0.05)
+    assert (search.latency.p95, search.latency.requests) == (search.latency.p50, 20)
+    assert search.latency.p99 == pytest.approx(60_000, rel=0.05)
+    assert rows_of(answer)[-4:] == [  # four requests are no rule
+        "User Feature Requests Latency Cost each",
+        "ann Globex search 20 3.3 s $0.1000",
+        "User Feature Requests Latency Cost each",
+        "ann Globex search 20 3.3 s $0.1000",
+    ]
 
 
 @pytest.mark.usefixtures("used")

@@ -184,9 +184,9 @@ def test_a_users_page_has_its_figures_alone(olivia: Client, cast: Cast):
     assert "Active from 9 Mar 2026 10:00 to 10 Mar 2026 10:00" in said
     assert "2 active days in a year" in said
     assert rows_of(answer) == [
-        "Model Requests Tokens Cost Price",
-        "o4-mini 8 1.5k $4.00 $5.00",
-        "gpt-4o-mini 12 1.5k $2.00 $3.00",
+        "Model Requests Tokens Cost Price Cost each Errors Latency p95",
+        "o4-mini 8 1.5k $4.00 $5.00 $0.5000 0.0% – –",
+        "gpt-4o-mini 12 1.5k $2.00 $3.00 $0.2000 10.0% – –",
         "Plan Requests Tokens Cost Price",
         "pro 4 1.5k $2.00 $3.00",
         "Time Model Status Tokens in Tokens out Latency Cost Price",
@@ -260,6 +260,23 @@ def test_how_users_are_spread(olivia: Client):
     assert (spreads.requests.told.users, spreads.requests.told.median) == (2, 5)
     assert "2 users, half make 5 or fewer" in text_of(answer)
     assert olivia.get(f"{URL}distribution/?cut=nonsense&customer=1").status_code == 200
+
+
+def test_a_users_page_has_its_sessions(olivia: Client, cast: Cast):
+    an_hour(cast.globex, HOUR, end_user=ODD, requests=3, last_at=HOUR + timedelta(minutes=9))
+    a_request(cast.globex, HOUR, end_user=ODD, session_id="s/1", session_name="Trip", latency_ms=1000)
+    a_request(cast.globex, HOUR + timedelta(minutes=9), end_user=ODD, session_id="s/1", latency_ms=1000)
+    a_request(cast.globex, HOUR, end_user="ann", session_id="s/2")
+    page = olivia.get(detail(cast, f"id={quote(ODD)}"))
+    assert "Trip 10 Mar 10:00:00 10 Mar 10:09:00 9 min 1 s 2 $0.5000 $0.7500" in rows_of(page)
+    [row] = page.context["user_detail"].sessions
+    assert olivia.get(row.url).status_code == 200
+    urls = page.context["urls"]
+    assert [each.session.id for each in olivia.get(urls["sessions"]).context["found"].rows] == ["s/1"]
+    assert text_of(olivia.get(urls["requests"])).count("gpt-4o-mini-2024-07-18") == 2
+    nobodys = olivia.get(detail(cast, ""))
+    assert "Newest sessions" not in text_of(nobodys)
+    assert "no_user=on" in nobodys.context["urls"]["requests"]
 
 
 @pytest.mark.usefixtures("used")

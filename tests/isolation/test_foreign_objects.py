@@ -47,6 +47,7 @@ OURS = (
     "analyses",
     "bodies",
     "alerts",
+    "api",
 )
 PAGES = [page for page in pages() if page.arguments]
 Objects = Mapping[str, object]

@@ -69,6 +69,14 @@ def test_any_wrong_histogram_is_named(rolled_up, cast, model, measure):
     assert found() == [(model._meta.db_table, measure, right, [1])]
 
 
+def test_a_wrong_histogram_of_a_value_is_named(rolled_up, cast):
+    rows = DailyPropertyUsage.objects.filter(customer_id=cast.globex.pk)
+    [right] = rows.values_list("latencies", flat=True)
+    assert len(right) == 1
+    rows.update(latencies=[])
+    assert found() == [("usage_dailypropertyusage", "latencies", right, [])]
+
+
 def test_missing_and_superfluous_hours_are_named(rolled_up, cast):
     HourlyUsage.objects.filter(customer_id=cast.globex.pk).update(end_user="nobody")
     requests = [

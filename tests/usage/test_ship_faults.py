@@ -118,7 +118,7 @@ def test_connections_cut_off_again_and_again_lose_and_double_nothing(cast, root,
     thread = Thread(target=run)
     thread.start()
     cuts, written = 0, 0
-    while cuts < size(6, 20):
+    while cuts < size(4, 20):
         for _ in range(20):
             live_spool.write(*a_call(cast.globex))
         written += 20

@@ -10,15 +10,18 @@ import psycopg
 import pytest
 from celery.signals import before_task_publish
 from django.db import connection
+from django.http import QueryDict
 
 from apps.customers.plan_fees import set_plan_fee
 from apps.usage import snapshots
-from apps.usage.models import Snapshot, SnapshotOrder, SnapshotUser
+from apps.usage.insights import insights
+from apps.usage.models import DayCardinality, Snapshot, SnapshotOrder, SnapshotUser
 from apps.usage.queries.distributions import distribution, distribution_of
 from apps.usage.queries.insights import answers, answers_of, terms_of
 from apps.usage.queries.snapshot_users import users_of
 from apps.usage.rebuild import rebuild_rollups
 from apps.usage.snapshots import Asked, keep_snapshots, kept_if_slow, snapshot_to_show, take_snapshot
+from apps.usage.user_faces import user_table
 from tests.cast import at_once
 from tests.used import a_property_hour, a_request, an_hour
 
@@ -269,3 +272,35 @@ def test_other_fees_are_other_insights(cast, asked):
 @pytest.mark.parametrize("cut", ["all", "middle"])
 def test_users_are_spread_as_they_were(asked, spread, cut):
     assert distribution_of(taken(asked), spread, cut) == distribution(asked.scope, spread, cut)
+
+
+def test_of_large_organizations_the_first_look_finds_it_taken(cast, asked, clock, monkeypatch):
+    """What a page asks for is what was taken: users and insights of the usual periods, before anybody looked."""
+    monkeypatch.setattr(snapshots, "LARGE", 5)
+    a_property_hour(cast.globex, HOUR, "plan", "pro", end_user="ann")
+    a_property_hour(cast.globex, HOUR, "app", "shop", end_user="ann")
+    for days, users in ((0, 3), (29, 2), (31, 100)):
+        DayCardinality.objects.create(organization=cast.acme, day=NOW - timedelta(days=days), end_users=users)
+    DayCardinality.objects.create(organization=cast.evil_corp, day=NOW, end_users=4)
+    keep_snapshots(at=NOW)
+    assert set(Snapshot.objects.values_list("organization", flat=True)) == {cast.acme.pk}
+    assert Snapshot.objects.count() == 4
+    for period in ("30d", "month"):
+        page = user_table(QueryDict(f"period={period}"), cast.acme, None, at=NOW, url=str)
+        assert (page.as_of, [user.row.end_user for user in page.rows]) == (None, ["ann"])
+        chosen = insights(QueryDict(f"period={period}"), cast.acme, None, at=NOW, user_url=str)
+        assert chosen.property == "Plan"
+    looked_for = [Asked.of_text(text) for text in Snapshot.objects.values_list("asked", flat=True)]
+    assert all(snapshot_to_show(each, at=NOW) for each in looked_for)
+    before = set(Snapshot.objects.values_list("pk", flat=True))
+    an_hour(cast.globex, HOUR, end_user="bob")
+    clock.move_to(NOW + timedelta(minutes=15), tick=False)
+    keep_snapshots(at=NOW + timedelta(minutes=15))  # taken anew; those of before have gone
+    assert Snapshot.objects.count() == 4
+    assert not before & set(Snapshot.objects.values_list("pk", flat=True))
+
+
+def test_of_small_organizations_nothing_is_taken_before_somebody_looks(cast, asked, monkeypatch):
+    DayCardinality.objects.create(organization=cast.acme, day=NOW, end_users=snapshots.LARGE - 1)
+    keep_snapshots(at=NOW)
+    assert not Snapshot.objects.exists()

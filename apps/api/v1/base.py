@@ -14,7 +14,7 @@ from rest_framework.views import APIView
 
 from apps.accounts.models import Organization
 from apps.api.authentication import TokenAuthentication
-from apps.api.permissions import HasScope, HasToken
+from apps.api.permissions import HasScope, HasToken, IsOperators
 from apps.api.throttling import PerToken
 from apps.api.v1.etags import only_if_changed
 from apps.api.v1.problems import as_problem
@@ -70,8 +70,11 @@ class ApiView(APIView):
         return self.token.customer_id
 
     def get_permissions(self) -> list[Any]:
-        scope = getattr(getattr(self, (self.request.method or "").lower(), None), "needs_scope", None)
-        return [HasScope(scope)()] if scope else super().get_permissions()
+        method = getattr(self, (self.request.method or "").lower(), None)
+        scope = getattr(method, "needs_scope", None)
+        if scope is None:
+            return super().get_permissions()
+        return [HasScope(scope)(), IsOperators()] if getattr(method, "is_operators", False) else [HasScope(scope)()]
 
     def get_exception_handler(self) -> Callable[..., Response | None]:
         return as_problem

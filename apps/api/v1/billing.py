@@ -1,11 +1,13 @@
 """Billing: invoices, credit notes, wallets, the ledger, plans. A customer's token sees its own, and no drafts."""
 
+from datetime import date
 from typing import Any
 from uuid import UUID
 
 from django.db.models import Prefetch, QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
+from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -53,6 +55,10 @@ class BillingView(ApiView):
         """Those that the token shows: a draft is not for the customer yet."""
         found = Invoice.objects.filter(customer__in=self.customers()).select_related("organization", "customer")
         return found if self.is_operators else found.final()
+
+    def today(self) -> date:
+        """In the organization's zone."""
+        return timezone.now().astimezone(self.zone).date()
 
     def credit_notes(self) -> QuerySet[CreditNote]:
         notes = CreditNote.objects.filter(invoice__customer__in=self.customers())
@@ -136,7 +142,8 @@ class CustomerWallet(BillingView):
     )  # fmt: skip
     def get(self, request: Request, customer_id: UUID) -> Response:
         """A customer's prepaid credit; not found where it has no wallet."""
-        return Response(told.WalletSerializer(wallet_of(self, customer_id)).data)
+        wallet = wallet_of(self, customer_id)
+        return Response(told.WalletSerializer(wallet, context={"is_operators": self.is_operators}).data)
 
 
 class WalletLots(BillingView):
@@ -185,7 +192,8 @@ class PlanList(BillingView):
         found, after = newest_first(plans, Paged.of(request))
         for plan in found:
             plan.newest = self._terms(plan)  # type: ignore[attr-defined]
-        return page(told.PlanSerializer(found, many=True).data, after)
+        context = {"is_operators": self.is_operators}
+        return page(told.PlanSerializer(found, many=True, context=context).data, after)
 
     def _terms(self, plan: Plan) -> PlanVersion | None:
         """The newest; of a customer, the newest that it is on."""
@@ -208,9 +216,11 @@ class SubscriptionList(BillingView):
         if customer_id := self.customer_in(params):
             rows = rows.filter(customer=customer_id)
         found, after = newest_first(rows, params)
-        return page(told.SubscriptionSerializer(found, many=True).data, after)
+        context = {"is_operators": self.is_operators}
+        return page(told.SubscriptionSerializer(found, many=True, context=context).data, after)
 
 
 def wallet_of(view: BillingView, customer_id: UUID) -> Wallet:
     """The customer's wallet, if the token shows the customer and it has one."""
-    return get_object_or_404(Wallet.objects.select_related("account"), customer=view.customer_or_404(customer_id))
+    wallets = Wallet.objects.select_related("account", "customer__organization")
+    return get_object_or_404(wallets, customer=view.customer_or_404(customer_id))

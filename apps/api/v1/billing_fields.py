@@ -44,6 +44,7 @@ class InvoiceSerializer(Told):
 class InvoiceLineSerializer(Told):
     """A line: its exact amount, and its share of the subtotal that was rounded once."""
 
+    id = serializers.UUIDField()
     position = serializers.IntegerField()
     kind = serializers.CharField()
     description = serializers.CharField()
@@ -109,11 +110,14 @@ class CreditNoteSerializer(Told):
 class WalletSerializer(Told):
     """A customer's prepaid credit, in USD."""
 
+    OPERATORS = ("credit_line",)
+
     id = serializers.UUIDField()
     customer = serializers.UUIDField(source="customer_id")
     settlement = serializers.ChoiceField(choices=Wallet.Settlement.values)
     balance = Amount(help_text="Below zero: more was used than was paid.")
     overdrawn = Amount()
+    credit_line = Amount(required=False, help_text="Operators. Prepaid calls go through until so far below zero.")
     low_balance = Amount(allow_null=True, help_text="Below it, there is a warning.")
     created_at = Instant()
 
@@ -129,6 +133,7 @@ class CreditLotSerializer(Told):
     remaining = Amount()
     effective_at = Instant()
     expires_at = Instant(allow_null=True, help_text="The first instant without it; null: never.")
+    note = serializers.CharField(help_text="What it is for.")
     created_at = Instant()
 
     @extend_schema_field({"type": "string", "enum": ["promotional", "paid"]})
@@ -164,6 +169,8 @@ class LedgerTransactionSerializer(Told):
 class PlanTermsSerializer(Told):
     """The terms of a plan as they were at one time: they are never edited."""
 
+    OPERATORS = ("rate_card",)
+
     number = serializers.IntegerField()
     currency = serializers.CharField()
     interval = serializers.CharField()
@@ -178,6 +185,9 @@ class PlanTermsSerializer(Told):
     minimum = Amount()
     discount_percent = Amount()
     trial_days = serializers.IntegerField()
+    rate_card = serializers.UUIDField(
+        source="rate_card_id", allow_null=True, required=False, help_text="Operators. By which requests are priced."
+    )
 
 
 class PlanSerializer(Told):
@@ -216,9 +226,10 @@ INVOICE = {
     "finalized_at": "2026-04-02T00:10:00Z", "sent_at": "2026-04-02T00:11:00Z",
 }  # fmt: skip
 LINE = {
-    "position": 1, "kind": "usage", "description": "gpt-4o · input", "model": "gpt-4o", "token_kind": "input",
-    "quantity": "40", "unit": "1M tokens", "unit_price": "2.5", "precise_amount": "100", "amount": "100.00",
-    "tax_percent": "19", "period_start": "2026-03-01T00:00:00Z", "period_end": "2026-04-01T00:00:00Z",
+    "id": OTHER_ID, "position": 1, "kind": "usage", "description": "gpt-4o · input", "model": "gpt-4o",
+    "token_kind": "input", "quantity": "40", "unit": "1M tokens", "unit_price": "2.5", "precise_amount": "100",
+    "amount": "100.00", "tax_percent": "19", "period_start": "2026-03-01T00:00:00Z",
+    "period_end": "2026-04-01T00:00:00Z",
 }  # fmt: skip
 INVOICE_DETAIL = INVOICE | {
     "per_dollar": "0.92", "memo": "", "seller": {"legal_name": "Acme GmbH"}, "buyer": {"legal_name": "Globex S.A."},
@@ -233,11 +244,16 @@ CREDIT_NOTE = {
 }  # fmt: skip
 WALLET = {
     "id": ID, "customer": OTHER_ID, "settlement": "prepaid", "balance": "42.5", "overdrawn": "0",
-    "low_balance": "10", "created_at": "2026-03-01T09:00:00Z",
+    "credit_line": "0", "low_balance": "10", "created_at": "2026-03-01T09:00:00Z",
 }  # fmt: skip
 LOT = {
     "id": ID, "source": "top_up", "category": "paid", "priority": 50, "amount": "50", "remaining": "42.5",
-    "effective_at": "2026-03-01T09:00:00Z", "expires_at": None, "created_at": "2026-03-01T09:00:00Z",
+    "effective_at": "2026-03-01T09:00:00Z", "expires_at": None, "note": "",
+    "created_at": "2026-03-01T09:00:00Z",
+}  # fmt: skip
+GIVEN = LOT | {
+    "source": "grant", "category": "promotional", "amount": "20", "remaining": "20", "note": "Welcome",
+    "expires_at": "2030-01-01T00:00:00Z",
 }  # fmt: skip
 TRANSACTION = {
     "id": ID, "kind": "invoice", "customer": OTHER_ID, "at": "2026-04-02T00:10:00Z",
@@ -247,7 +263,7 @@ TRANSACTION = {
 TERMS = {
     "number": 1, "currency": "USD", "interval": "month", "alignment": "calendar", "fee": "99", "fee_due": "advance",
     "settlement": "postpaid", "allowance": "0", "allowance_rolls_over": False, "allowances": [], "charges": [],
-    "minimum": "0", "discount_percent": "0", "trial_days": 0,
+    "minimum": "0", "discount_percent": "0", "trial_days": 0, "rate_card": None,
 }  # fmt: skip
 PLAN = {
     "id": ID, "name": "Pro", "slug": "pro", "description": "", "retired_at": None,

@@ -40,8 +40,8 @@ class Amount(serializers.DecimalField):
             self.fail("invalid")
         return super().to_internal_value(data)
 
-    def to_representation(self, value: Decimal) -> str:
-        return f"{round(value, AMOUNT_PLACES).normalize():f}"
+    def to_representation(self, value: Decimal | int) -> str:
+        return f"{round(Decimal(value), AMOUNT_PLACES).normalize():f}"
 
 
 class Whole(serializers.IntegerField):

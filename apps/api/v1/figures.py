@@ -1,7 +1,5 @@
 """The figures of usage, as the API has them."""
 
-from typing import Any
-
 from rest_framework import serializers
 
 from apps.api.v1.fields import Amount, Instant, Told
@@ -64,9 +62,3 @@ class FiguresSerializer(Told):
     average_first_token_ms = serializers.FloatField(allow_null=True)
     first_at = Instant(allow_null=True)
     last_at = Instant(allow_null=True)
-
-
-def told_figures(figures: Any, *, is_operators: bool) -> dict[str, Any]:
-    """The figures as the audience may see them."""
-    data: dict[str, Any] = FiguresSerializer(figures, context={"is_operators": is_operators}).data
-    return data

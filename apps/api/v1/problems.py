@@ -6,11 +6,13 @@ from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import ValidationError as ModelError
-from django.db import OperationalError
+from django.db import IntegrityError, OperationalError
+from psycopg.errors import UniqueViolation
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
+from apps.billing.payments.base import Declined, ProviderError
 from apps.kit.errors import Refused
 
 logger = logging.getLogger(__name__)
@@ -82,6 +84,12 @@ def _known(error: Exception) -> Exception:
             return Conflict(str(error))
         case ModelError():
             return exceptions.ValidationError(getattr(error, "message_dict", None) or error.messages)
+        case Declined():
+            return Conflict(str(error))
+        case ProviderError():
+            return Unavailable(str(error) or "The payment provider does not answer. Try again in a moment.")
+        case IntegrityError() if isinstance(error.__cause__, UniqueViolation):
+            return Conflict("The same was done at this very moment: look again.")
         case OperationalError():
             logger.error("the database does not answer: %s", type(error.__cause__ or error).__name__)
             return Unavailable()

@@ -6,18 +6,30 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.api.v1.fields import Text, Told
+from apps.api.v1.fields import Amount, Text, Told
 from apps.api.v1.figures import EXAMPLE as FIGURES
-from apps.api.v1.figures import FiguresSerializer, told_figures
+from apps.api.v1.figures import FiguresSerializer
 from apps.api.v1.metrics import ORDERS
 from apps.api.v1.paging import as_cursor, cut, offset_of, page, parts_of
 from apps.api.v1.params import ForCustomer, Paged, Spanned
 from apps.api.v1.schema import operation, page_of
 from apps.api.v1.usage import UsageView
+from apps.api.v1.users import PercentilesSerializer
 from apps.usage.models import PropertyName
-from apps.usage.queries import grouped_by_property
+from apps.usage.queries import Group, Percentiles, Scope, grouped_by_property
+from apps.usage.queries.latency import latency_of_values
+from apps.usage.queries.values import users_of_values
 
 TAG = "Properties"
+NOBODY = {"cost_per_user": None, "price_per_user": None}
+VALUE = {
+    "value": "premium",
+    "users": 12,
+    "cost_per_user": "0.12785",
+    "price_per_user": "0.15342",
+    "latency_ms": {"p50": 640.2, "p95": 1930.0, "p99": 3105.7, "requests": 1188},
+    "figures": FIGURES,
+}
 
 
 class PropertySerializer(Told):
@@ -30,7 +42,13 @@ class PropertySerializer(Told):
 class PropertyValueSerializer(Told):
     """A value of a property, and the requests that had it."""
 
+    OPERATORS = ("cost_per_user",)
+
     value = serializers.CharField()
+    users = serializers.IntegerField(help_text="Who called with it. A user with two values counts for both.")
+    cost_per_user = Amount(required=False, allow_null=True, help_text="Operators, in USD. null: nobody was named.")
+    price_per_user = Amount(allow_null=True, help_text="In USD. null: nobody was named.")
+    latency_ms = PercentilesSerializer(help_text="Known of whole days of the organization's time zone.")
     figures = FiguresSerializer()
 
 
@@ -83,19 +101,30 @@ class PropertyValues(UsageView):
         tag=TAG,
         params=ValueParams,
         answer=page_of(PropertyValueSerializer),
-        example={"data": [{"value": "premium", "figures": FIGURES}], "next": None},
+        example={"data": [VALUE], "next": None},
         errors=(404,),
     )
     def get(self, request: Request) -> Response:
-        """With the figures of the requests that had them."""
+        """With the figures of the requests that had them, and what each user of one costs on average."""
         params = ValueParams.of(request)
-        offset = offset_of(params)
+        offset, scope = offset_of(params), self.scope(params)
         groups = grouped_by_property(
-            self.scope(params), params["name"], order=params["order"], limit=params["limit"] + 1, offset=offset
+            scope, params["name"], order=params["order"], limit=params["limit"] + 1, offset=offset
         )
         found, after = cut(groups, params, offset)
-        told = [
-            {"value": group.value, "figures": told_figures(group.figures, is_operators=self.is_operators)}
-            for group in found
-        ]
-        return page(told, after)
+        told = PropertyValueSerializer(
+            self._values(scope, params["name"], found), many=True, context={"is_operators": self.is_operators}
+        )
+        return page(told.data, after)
+
+    @staticmethod
+    def _values(scope: Scope, name: str, groups: list[Group]) -> list[dict[str, Any]]:
+        shown = [str(group.value) for group in groups]
+        users, times = users_of_values(scope, name, shown), latency_of_values(scope, name, shown)
+        rows = []
+        for group, value in zip(groups, shown, strict=True):
+            figures, count = group.figures, users.get(value, 0)
+            each = {"cost_per_user": figures.cost / count, "price_per_user": figures.price / count} if count else NOBODY
+            latency = times.get(value, Percentiles())
+            rows.append({"value": value, "users": count, "latency_ms": latency, "figures": figures} | each)
+        return rows

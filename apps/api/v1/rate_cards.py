@@ -70,7 +70,7 @@ class RateCardList(ApiView):
     def get(self, request: Request) -> Response:
         """Cards that customers can be put on, and customers' own rates, the newest first."""
         cards, after = newest_first(self.organization.rate_cards.all(), Paged.of(request))
-        return page([_told(card) for card in cards], after)
+        return page([card_told(card) for card in cards], after)
 
 
 class RateCardDetail(ApiView):
@@ -85,10 +85,11 @@ class RateCardDetail(ApiView):
     )
     def get(self, request: Request, card_id: UUID) -> Response:
         """A card with all its versions."""
-        return Response(_told(get_object_or_404(self.organization.rate_cards, pk=card_id)))
+        return Response(card_told(get_object_or_404(self.organization.rate_cards, pk=card_id)))
 
 
-def _told(card: RateCard) -> dict[str, Any]:
+def card_told(card: RateCard) -> dict[str, Any]:
+    """A card with all its versions."""
     versions = card.versions.order_by("number").prefetch_related("rules")
     told: dict[str, Any] = RateCardSerializer(
         {

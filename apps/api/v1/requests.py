@@ -34,6 +34,7 @@ class RequestParams(Paged, ForCustomer):
     result = serializers.ChoiceField(choices=list(RESULTS), required=False)
     status = Whole(required=False, min_value=0, max_value=MOST_STATUS, help_text="As the client got it, such as 429.")
     model = Text(required=False, max_length=200, help_text="`*` at its end: any that begin so.")
+    endpoint = Text(required=False, max_length=200, help_text="The operation, such as `embeddings`.")
     user = Text(required=False, allow_blank=True, help_text="Of this end user; empty: those that name none.")
     key = Id(required=False, help_text="With this proxy key.")
     property = Text(required=False, max_length=1000, help_text="`name=value`, or `name` for any value.")
@@ -80,6 +81,7 @@ class RequestList(UsageView):
             statuses=None if status is None else (status, status),
             model=params.get("model", ""),
             is_sold_as=not self.is_operators,
+            endpoint=params.get("endpoint", ""),
             end_user=user or None,
             has_no_user=user == "",
             proxy_key_id=params.get("key"),

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema, inline_serializer
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema, inline_serializer
 from rest_framework import serializers
 
 from apps.api.v1.params import Params
@@ -78,16 +78,21 @@ def operation(
     sent: Any = None,
     errors: Iterable[int] = (),
     answers: dict[Any, Any] | None = None,
+    headers: Iterable[OpenApiParameter] = (),
+    is_operators: bool = False,
 ) -> Callable[[Method], Method]:
     """A method of a view: what it needs and what the document says of it. Its docstring is the description.
 
     answer: what it gives with `status`; None: nothing. example, sent: an answer, and a body, as they look.
     errors: statuses besides EVERYWHERE. answers: instead of `answer`, as drf-spectacular has them.
+    headers: those that it reads. is_operators: for tokens of the organization itself alone.
     """
     needs = ApiScope(scope)
 
     def decorator(method: Method) -> Method:
         method.needs_scope = needs  # type: ignore[attr-defined]
+        method.is_operators = is_operators  # type: ignore[attr-defined]
+        who = ", and a token of the organization" if is_operators else ""
         given = answers or {status: answer}
         statuses = [str(key[0] if isinstance(key, tuple) else key) for key in given]
         examples = [OpenApiExample("answer", example, response_only=True, status_codes=statuses)] if example else []
@@ -96,9 +101,9 @@ def operation(
         decorated: Method = extend_schema(
             operation_id=name,
             summary=summary,
-            description=f"{(method.__doc__ or summary).strip()}\n\nNeeds the scope `{needs.value}`.",
+            description=f"{(method.__doc__ or summary).strip()}\n\nNeeds the scope `{needs.value}`{who}.",
             tags=[tag],
-            parameters=[params] if params else [],
+            parameters=[*([params] if params else []), *headers],
             request=body,
             responses=given | problems({*EVERYWHERE, *errors}),
             examples=examples,

@@ -67,6 +67,7 @@ class SessionDetailSerializer(SessionSerializer):
 
 class SessionParams(Paged, Spanned, ForCustomer):
     search = Text(required=False, max_length=200, help_text="Part of the id or the name.")
+    user = Text(required=False, min_length=1, max_length=1000, help_text="With a request of this end user.")
 
 
 class SessionDetailParams(ForCustomer, Params):
@@ -95,6 +96,7 @@ class SessionList(UsageView):
             self.customer_in(params),
             period=span_of(params, self.zone),
             wanted=params.get("search", ""),
+            end_user=params.get("user"),
             before=cursor,
             limit=params["limit"],
         )

@@ -60,7 +60,7 @@ class UserSerializer(Told):
     )
     price_per_request = Amount(source="figures.price_per_request", allow_null=True, help_text="In USD.")
     figures = FiguresSerializer()
-    latency_ms = PercentilesSerializer(source="latency", help_text="Not known by a property.")
+    latency_ms = PercentilesSerializer(source="latency", help_text="By a property, of whole days only.")
 
 
 class UserDaySerializer(Told):

@@ -65,6 +65,12 @@ DAYS = f"""
         SELECT FROM billing_invoiceline AS charge WHERE charge.invoice_id = invoice.id AND charge.kind = 'charge'
     ))
 """  # noqa: S608
+# Where days begin elsewhere than they did, what an invoice has of them is only counted on others.
+MOVED = f"""
+    SELECT {NAMED} || ', usage of ' || coalesce(nullif(model, ''), 'no model') || ' moved to other days', 0, sum(price)
+    FROM billing_movedday AS each JOIN billing_invoice AS invoice ON invoice.id = each.invoice_id
+    WHERE {OF_INVOICE} GROUP BY invoice.id, model HAVING sum(price) <> 0
+"""  # noqa: S608
 TOTALS = f"""
     SELECT {NAMED} || ', total', subtotal - discount + CASE WHEN is_within THEN 0 ELSE tax END, total
     FROM billing_invoice AS invoice, LATERAL (
@@ -160,6 +166,7 @@ CHECKS = {
     "invoice.exact_line": SHARES,
     "invoice.quantity": QUANTITIES,
     "invoice.usage": DAYS,
+    "invoice.moved": MOVED,
     "invoice.total": TOTALS,
     "invoice.taxes": TAXES,
     "invoice.credited": CREDITED,
@@ -178,7 +185,12 @@ NOT_INVOICED = f"""
         FROM billing_invoicedday AS each JOIN billing_invoice AS invoice ON invoice.id = invoice_id
         WHERE {OF_INVOICE} AND invoice.state <> 'void' GROUP BY 1, 2
     ), credited AS (
-        SELECT customer_id, day, sum(price) AS price FROM billing_creditedday GROUP BY 1, 2
+        SELECT customer_id, day, sum(price) AS price FROM (
+            SELECT customer_id, day, price FROM billing_creditedday
+            UNION ALL
+            SELECT each.customer_id, day, price FROM billing_movedday AS each
+            JOIN billing_invoice AS invoice ON invoice.id = invoice_id WHERE invoice.state <> 'void'
+        ) AS both GROUP BY 1, 2
     )
     SELECT invoice.customer_id, total.day, total.price, coalesce(invoiced.price, 0) + coalesce(credited.price, 0)
     FROM billing_invoice AS invoice JOIN usage_dailycustomer AS total

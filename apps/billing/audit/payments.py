@@ -58,12 +58,22 @@ OVER = f"""
     ) AS so_much
     WHERE {OF_PAYMENT} AND payment.credit = 0 AND used > payment.amount ORDER BY 1
 """  # noqa: S608
+# What is held for disputes is there, and no more.
+HELD = f"""
+    SELECT 'credit held for disputes at ' || owner.slug, coalesce(sum(held), 0), account.balance
+    FROM billing_ledgeraccount AS account JOIN accounts_organization AS owner ON owner.id = account.organization_id
+    LEFT JOIN billing_payment AS payment ON payment.organization_id = owner.id
+    LEFT JOIN billing_dispute AS dispute ON dispute.payment_id = payment.id
+    WHERE account.kind = 'held' AND {OWNED.format(table="account")}
+    GROUP BY account.id, owner.slug HAVING coalesce(sum(held), 0) <> account.balance ORDER BY 1
+"""  # noqa: S608
 CHECKS = {
     "payment.came_in": CAME_IN,
     "payment.went_back": WENT_BACK,
     "payment.refunded": REFUNDED,
     "payment.credit": BOUGHT,
     "payment.over": OVER,
+    "payment.held": HELD,
 }
 
 

@@ -33,17 +33,20 @@ BOOKED = f"""
     LEFT JOIN billing_ledgerentry AS entry ON entry.transaction_id = booked.id AND entry.account_id = wallet.account_id
     WHERE lot.amount IS DISTINCT FROM entry.amount ORDER BY 1
 """  # noqa: S608
-# What came in by a transaction, or went out, is what lots gave: but for what was overdrawn, which is usage's.
+# What came in by a transaction, or went out, is what lots gave: but for what was overdrawn, by usage or a lost dispute.
+OWED = "coalesce((booked.source->>'overdrawn')::numeric, 0)"
 TAKEN = f"""
-    SELECT 'transaction ' || booked.key || ' of ' || slug || ': what lots gave', -entry.amount,
+    SELECT 'transaction ' || booked.key || ' of ' || slug || ': what lots gave', -entry.amount - {OWED},
         coalesce(sum(used.amount), 0)
     FROM {OF_WALLETS} JOIN billing_ledgerentry AS entry ON entry.account_id = wallet.account_id
     JOIN billing_ledgertransaction AS booked ON booked.id = entry.transaction_id
     LEFT JOIN billing_lotuse AS used ON used.transaction_id = booked.id
-    WHERE booked.kind IN ('expiry', 'adjustment', 'refund') AND entry.amount < 0
-    GROUP BY booked.id, slug, entry.amount HAVING -entry.amount <> coalesce(sum(used.amount), 0) ORDER BY 1
+    WHERE booked.kind IN ('expiry', 'adjustment', 'refund', 'dispute') AND entry.amount < 0
+    GROUP BY booked.id, slug, entry.amount
+    HAVING -entry.amount - {OWED} <> coalesce(sum(used.amount), 0) ORDER BY 1
 """  # noqa: S608
-# A day's transactions have the day in their key: usage:<wallet>:<day>:<number>.
+# A day's transactions have the day in their key: usage:<wallet>:<day>:<number>. What was moved from another day has
+# that one's.
 DAYS = f"""
     WITH booked AS (
         SELECT wallet.id AS wallet_id, (source->>'day')::timestamptz AS day, -sum(entry.amount) AS amount
@@ -51,7 +54,7 @@ DAYS = f"""
         JOIN billing_ledgertransaction AS booked ON booked.id = entry.transaction_id
         WHERE booked.kind = 'usage' GROUP BY 1, 2
     ), drawn AS (
-        SELECT wallet_id, day, from_credit FROM billing_drawnday
+        SELECT wallet_id, day, from_credit - moved AS from_credit FROM billing_drawnday
         WHERE wallet_id IN (SELECT wallet.id FROM {OF_WALLETS})
     )
     SELECT 'usage of ' || customer.slug || ' on ' || to_char(day AT TIME ZONE organization.time_zone, 'YYYY-MM-DD')
@@ -72,6 +75,11 @@ BEYOND = f"""
     FROM {OF_WALLETS} JOIN billing_drawnday AS day ON day.wallet_id = wallet.id
     WHERE NOT day.from_credit BETWEEN least(0, day.amount) AND greatest(0, day.amount) ORDER BY 1
 """  # noqa: S608
+MOVED = f"""
+    SELECT 'wallet of ' || slug || ': moved from days to days', 0, sum(day.moved)
+    FROM {OF_WALLETS} JOIN billing_drawnday AS day ON day.wallet_id = wallet.id
+    GROUP BY wallet.id, slug HAVING sum(day.moved) <> 0 ORDER BY 1
+"""  # noqa: S608
 VOUCHERS = """
     SELECT 'voucher …' || hint || ' of ' || organization.slug || ': how often it was used', count(lot.id), uses
     FROM billing_voucher AS voucher JOIN accounts_organization AS organization
@@ -88,6 +96,7 @@ CHECKS = {
     "wallet.day": DAYS,
     "wallet.drawn": DRAWN,
     "wallet.paid": BEYOND,
+    "wallet.moved": MOVED,
     "voucher.uses": VOUCHERS,
 }
 # No fault: the next draw comes to it. Of days whose sums are kept no longer nothing can be said.

@@ -70,6 +70,7 @@ def invoice_plain(invoice: Invoice) -> Plain:
 def line_plain(line: InvoiceLine, places: int) -> Plain:
     """A line: what it was computed to exactly, and its share of the rounded subtotal."""
     return {
+        "id": str(line.pk),
         "position": line.position,
         "kind": line.kind,
         "description": line.description,

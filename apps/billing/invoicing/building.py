@@ -6,33 +6,36 @@ so that two builders of the same period come one after the other, and the second
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Max, Min
+from django.db.models import Max
 
 from apps.accounts.models import Organization
 from apps.billing.invoicing.billed import billed_before
-from apps.billing.invoicing.composing import Composed, compose, is_nothing
+from apps.billing.invoicing.composing import Composed, How, compose, is_nothing, total_of
 from apps.billing.invoicing.credit import Drawn, drawn_of, late_credit, wallets_to_draw
 from apps.billing.invoicing.days import Used, Wanted, late_days, take_days
 from apps.billing.invoicing.due import Due
+from apps.billing.invoicing.fees_back import credit_fees, takes_fees_back, without_crumbs
 from apps.billing.invoicing.late import Late, charged_late, settle_late
 from apps.billing.invoicing.lines import Drafted, Kind, Weights, credit_line
 from apps.billing.invoicing.plans import Billed, Part, Planned, parts_of, period_lines
+from apps.billing.invoicing.spans import First, earlier_days, first_invoices, since_of, spans_of
 from apps.billing.invoicing.terms import Terms, TermsOf
 from apps.billing.invoicing.weights import weights_at
 from apps.billing.models import Invoice, InvoicedDay, InvoiceLine, InvoiceTax, InvoiceTransition, Wallet
+from apps.billing.queries.zones import are_days_moving, billed_zones
+from apps.billing.services.days import lock_days
 from apps.billing.services.drawing import draw_usage
 from apps.billing.taxes import Rounding
 from apps.customers.models import Customer
 from apps.kit.errors import Refused
 from apps.kit.failpoints import reach
-from apps.usage.keeping import keeping_of
 
 State = Invoice.State
 USED = frozenset((Kind.USAGE, Kind.CHARGE, Kind.ALLOWANCE))
@@ -51,6 +54,7 @@ AMOUNTS = (
 )
 ROWS_AT_ONCE = 2_000
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+MOVING = "Its days are being made anew in the organization's new time zone: try again in a few minutes."
 
 
 @dataclass
@@ -121,14 +125,25 @@ def draw_credit(organization: Organization, dues: Sequence[Due], at: datetime) -
 
 def build_locked(organization: Organization, dues: Sequence[Due], at: datetime) -> Built:
     """In the transaction at hand. Raises CannotBuild: it has to be rolled back then."""
+    lock_days(organization)
     customers = lock_customers([due.customer_id for due in dues])
     built, terms_of = Built(), TermsOf(organization)
     drafts = _drafts(organization, dues, customers, terms_of, built, at)
     _set_rates(drafts, terms_of)
-    wanted = [Wanted(each.invoice.pk, part.customer.pk, *span) for each in drafts for part, span in _spans(each)]
+    first, zone = first_invoices(customers), billed_zones(organization)[-1].name
+    wanted = [
+        Wanted(each.invoice.pk, each.due.customer_id, since, part.until)
+        for each in drafts
+        for part, since in spans_of(each.due, each.parts, first, zone)
+    ]
     _clear([each.invoice for each in drafts if not each.is_new])
-    whole = [Wanted(d.invoice.pk, d.due.customer_id, d.due.period.since_at, d.due.period.until_at) for d in drafts]
-    reader = Reader(organization, terms_of, wanted, whole, at)
+    whole = [
+        Wanted(each.invoice.pk, each.due.customer_id, since_of(each.due, first, zone), each.due.period.until_at)
+        for each in drafts
+    ]
+    reader = Reader(organization, terms_of, wanted, whole, first, at)
+    if are_days_moving(organization):
+        raise CannotBuild({each.due.customer_id: MOVING for each in drafts})
     problems: dict[UUID, str] = {}
     for each in drafts:
         try:
@@ -196,10 +211,6 @@ def _by_hand(invoices: Collection[Invoice]) -> dict[UUID, list[InvoiceLine]]:
     return found
 
 
-def _spans(draft: Draft) -> list[tuple[Terms, tuple[datetime, datetime]]]:
-    return [(draft.terms, (part.since, part.until)) for part in draft.parts]
-
-
 def _set_rates(drafts: Sequence[Draft], terms_of: TermsOf) -> None:
     """The exchange rate of each: of the period's last day, so that it is the same whenever it is built."""
     problems = {}
@@ -223,13 +234,19 @@ class Reader:
     """What has to be known of all of them, read at once."""
 
     def __init__(
-        self, organization: Organization, terms_of: TermsOf, wanted: list[Wanted], whole: list[Wanted], at: datetime
+        self,
+        organization: Organization,
+        terms_of: TermsOf,
+        wanted: list[Wanted],
+        whole: list[Wanted],
+        first: First,
+        at: datetime,
     ) -> None:
         self.organization, self.terms_of, self.at = organization, terms_of, at
         self.used = take_days(organization.pk, wanted)
         self.drawn = drawn_of(organization.pk, whole)
         self.billed = billed_before(whole)
-        earlier = _earlier(organization, whole)
+        earlier = earlier_days(organization, whole, first)
         self.late = late_days(organization.pk, earlier)
         self.late_credit = late_credit(organization.pk, earlier)
         self.credit_notes = 0
@@ -242,26 +259,12 @@ class Reader:
         return self._weights[until]
 
 
-def _earlier(organization: Organization, whole: Sequence[Wanted]) -> list[Wanted]:
-    """The days from each customer's first invoice on, as far as their roll-ups are kept; before its period."""
-    periods = Invoice.objects.filter(
-        customer__in=[each.customer_id for each in whole], kind=Invoice.Kind.PERIOD
-    ).exclude(state=State.VOID)
-    first = dict(periods.values_list("customer").annotate(Min("period_start")))
-    kept = keeping_of(organization.pk).days_since
-    found = []
-    for each in whole:
-        since = first.get(each.customer_id)
-        if since is not None and since < each.since:
-            found.append(each._replace(since=max(since, kept) if kept else since, until=each.since))
-    return found
-
-
 def _compose(draft: Draft, reader: Reader) -> None:
     invoice, terms, due = draft.invoice, draft.terms, draft.due
     last = due.period.until - timedelta(days=1)
     rate_of = partial(reader.terms_of.per_dollar, on=last)
-    used = reader.used.get(invoice.pk, [])
+    begins = due.period.since_at  # whose day may have begun before, in another zone
+    used = [replace(each, since=max(each.since, begins)) for each in reader.used.get(invoice.pk, [])]
     weights = reader.weights(due.period.until_at)
     wallet = terms.wallet
     is_prepaid = wallet is not None and wallet.settlement == wallet.Settlement.PREPAID
@@ -282,17 +285,17 @@ def _compose(draft: Draft, reader: Reader) -> None:
     lines = [*planned.lines, *_credit(draft, planned, used, reader, is_prepaid=is_prepaid)]
     late_lines, notes = settle_late(late, weights)
     reader.credit_notes += notes
-    lines += late_lines
-    if is_nothing(lines, draft.by_hand):
-        return
-    draft.composed = compose(
-        invoice,
-        lines,
-        draft.by_hand,
-        tax=reader.terms_of.tax(terms, last),
-        discounts=planned.discounts,
-        rounding=Rounding(terms.seller.tax_rounding),
-    )
+    lines = without_crumbs([*lines, *late_lines], invoice.currency)
+    how: How = {
+        "tax": reader.terms_of.tax(terms, last),
+        "discounts": planned.discounts,
+        "rounding": Rounding(terms.seller.tax_rounding),
+    }
+    if takes_fees_back(lines) and total_of(invoice, lines, draft.by_hand, **how) < 0:
+        lines, notes = credit_fees(invoice, lines, at=reader.at)
+        reader.credit_notes += notes
+    if not is_nothing(lines, draft.by_hand):
+        draft.composed = compose(invoice, lines, draft.by_hand, **how)
 
 
 def _credit(draft: Draft, planned: Planned, used: Sequence[Used], reader: Reader, *, is_prepaid: bool) -> list[Drafted]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import TypedDict
 
 from apps.billing.discounts import Discount
 from apps.billing.errors import NotPossible
@@ -13,6 +14,14 @@ from apps.billing.taxes import Rounding
 from apps.billing.totals import Line, LineTotal, Totals, total_up
 
 BY_HAND_FROM = 100_000  # the position of the first line that was added by hand: after all that are computed
+
+
+class How(TypedDict):
+    """By what lines are totalled."""
+
+    tax: AppliedTax
+    discounts: Sequence[Discount]
+    rounding: Rounding
 
 
 @dataclass(frozen=True)
@@ -53,6 +62,19 @@ def compose(
         line.amount, line.tax_percent = total.amount, percent
         line.details = line.details | _kept(total)
     return Composed(lines, list(by_hand), _taxes(invoice, totals, tax))
+
+
+def total_of(
+    invoice: Invoice,
+    drafted: Sequence[Drafted],
+    by_hand: Sequence[InvoiceLine],
+    *,
+    tax: AppliedTax,
+    discounts: Sequence[Discount] = (),
+    rounding: Rounding = Rounding.INVOICE,
+) -> Decimal:
+    """What the lines come to, also where that is less than nothing."""
+    return _totals(invoice, drafted, by_hand, tax, discounts, rounding).total
 
 
 def is_nothing(drafted: Sequence[Drafted], by_hand: Sequence[InvoiceLine]) -> bool:

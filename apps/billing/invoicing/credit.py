@@ -53,6 +53,8 @@ LATE = f"""
                 SELECT sum(from_credit) FROM billing_creditedday AS credited
                 WHERE credited.customer_id = earlier.customer_id AND day >= earlier.period_start
                     AND day < earlier.period_end
+            ), 0) - coalesce((
+                SELECT sum(from_credit) FROM billing_movedday AS moved WHERE moved.invoice_id = earlier.id
             ), 0) AS usd
         FROM earlier
     )

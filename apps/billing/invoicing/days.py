@@ -1,7 +1,8 @@
 """What of the roll-ups is on no invoice yet, read for many customers at once.
 
 Usage of a day is what its roll-up has, less what invoices have of it already (void ones don't count) and plus what
-credit notes took back. So nothing is billed twice, in whatever order periods are built, voided and built again.
+credit notes took back; all of it moved to the days as they are now, where the organization changed its zone. So
+nothing is billed twice, in whatever order periods are built, voided and built again.
 Days whose roll-ups were forgotten are left alone: nothing is taken back because nothing is there any more.
 """
 
@@ -53,6 +54,9 @@ INVOICED = f"""
     JOIN billing_invoice AS invoice ON invoice.id = each.invoice_id AND invoice.state <> 'void'
     UNION ALL
     SELECT {OF_EACH} FROM billing_creditedday AS each {OF_WANTED}
+    UNION ALL
+    SELECT {OF_EACH} FROM billing_movedday AS each {OF_WANTED}
+    JOIN billing_invoice AS invoice ON invoice.id = each.invoice_id AND invoice.state <> 'void'
 """  # noqa: S608 constants of ours, as are all below
 ROLLED_UP = f"""
     SELECT {KEY}, wanted.invoice_id, wanted.since, sum(requests - refused)::bigint AS requests, sum(price) AS price,

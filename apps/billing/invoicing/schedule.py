@@ -11,6 +11,7 @@ from apps.billing.invoicing.due import Due, Stretch, due_at, dues, stretches
 from apps.billing.invoicing.terms import subscriptions_of
 from apps.billing.models import Invoice
 from apps.billing.periods import day_of
+from apps.billing.queries.zones import billed_zones
 from apps.customers.models import Customer
 from apps.usage.queries.periods import next_month, previous_month
 
@@ -23,9 +24,10 @@ class Schedule:
     def __init__(self, organization: Organization, customers: Sequence[UUID], *, at: datetime) -> None:
         self.organization, self.customers, self.at = organization, customers, at
         subscriptions = subscriptions_of(customers)
-        zone = organization.time_zone
-        self._stretches = {pk: stretches(subscriptions.get(pk, []), zone) for pk in customers}
-        self._begins = {pk: day_of(found[0].starts_at, zone) for pk, found in subscriptions.items() if found}
+        zones = billed_zones(organization)
+        self._stretches = {pk: stretches(subscriptions.get(pk, []), zones) for pk in customers}
+        begins = {pk: found[0] for pk, found in subscriptions.items() if found}
+        self._begins = {pk: day_of(each.starts_at, each.time_zone) for pk, each in begins.items()}
 
     def over(self, month: date | None = None) -> list[Due]:
         """The periods that are over and not final, in order of time.
@@ -63,7 +65,10 @@ class Schedule:
         today = day_of(self.at, zone)
         usual = previous_month(today)
         for pk, found in self._stretches.items():
-            first = day_of(latest[pk], zone) if pk in latest else min(usual, self._begins.get(pk, usual))
+            if pk in latest:
+                first = due_at(pk, found, latest[pk]).period.first
+            else:
+                first = min(usual, self._begins.get(pk, usual))
             yield from dues(pk, found, first, today + timedelta(days=1))
             yield from (due_at(pk, found, start) for start in open_again.get(pk, ()))
 
@@ -83,4 +88,4 @@ def due_of(invoice: Invoice) -> Due:
 def stretches_of(customer: Customer) -> list[Stretch]:
     """One customer's."""
     subscriptions = subscriptions_of([customer]).get(customer.pk, [])
-    return stretches(subscriptions, customer.organization.time_zone)
+    return stretches(subscriptions, billed_zones(customer.organization))

@@ -1,6 +1,7 @@
 """What is owed: plans and who is on them, the ledger, wallets, invoices, and what was paid."""
 
 from apps.billing.models.credited import CreditedDay
+from apps.billing.models.disputes import Dispute
 from apps.billing.models.documents import (
     CreditNote,
     CreditNoteLine,
@@ -24,16 +25,19 @@ from apps.billing.models.payments import (
 )
 from apps.billing.models.plans import AppliedCoupon, Coupon, Plan, PlanVersion, Subscription
 from apps.billing.models.wallets import AutoTopUp, CreditLot, DrawnDay, LotUse, Voucher, Wallet
+from apps.billing.models.zones import BilledZone, MovedDay
 
 __all__ = [
     "AppliedCoupon",
     "AutoTopUp",
+    "BilledZone",
     "BillingDetails",
     "Coupon",
     "CreditLot",
     "CreditNote",
     "CreditNoteLine",
     "CreditedDay",
+    "Dispute",
     "DrawnDay",
     "ExchangeRate",
     "Invoice",
@@ -47,6 +51,7 @@ __all__ = [
     "Logo",
     "LotUse",
     "Mailing",
+    "MovedDay",
     "NumberSeries",
     "Payment",
     "PaymentAllocation",

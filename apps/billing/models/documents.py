@@ -213,6 +213,11 @@ class InvoiceTransition(models.Model):
     def __str__(self) -> str:
         return f"{self.before} → {self.after}"
 
+    @property
+    def state(self) -> str:
+        """What it went to, in words."""
+        return str(Invoice.State(self.after).label)
+
 
 class InvoicedDay(models.Model):
     """What of a day's usage an invoice has on it, by model: what comes later, or changes, is what it lacks.

@@ -30,6 +30,7 @@ class LedgerAccount(models.Model):
         BREAKAGE = "breakage", _("Expired credit")
         EXCHANGE = "exchange", _("Currency exchange")
         WRITTEN_OFF = "written_off", _("Written off")  # below zero: what is not paid any more
+        HELD = "held", _("Held for disputes")  # credit that is not to be used until a dispute is decided
 
     organization = models.ForeignKey(Organization, models.PROTECT, related_name="ledger_accounts")
     customer = models.ForeignKey(Customer, models.PROTECT, null=True, blank=True, related_name="ledger_accounts")
@@ -64,6 +65,7 @@ class LedgerTransaction(IdentifiedModel):
         CREDIT_NOTE = "credit_note", _("Credit note")
         PAYMENT = "payment", _("Payment")
         REFUND = "refund", _("Refund")
+        DISPUTE = "dispute", _("Dispute")
         WRITE_OFF = "write_off", _("Written off")
 
     organization = models.ForeignKey(Organization, models.PROTECT, related_name="ledger_transactions")

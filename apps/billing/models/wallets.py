@@ -150,6 +150,7 @@ class DrawnDay(models.Model):
     amount = AmountField(default=0)  # the day's usage that was accounted for, in price
     from_credit = AmountField(default=0)  # what of it was paid from credit, or overdrawn: the rest is invoiced
     draws = models.PositiveIntegerField(default=0)  # how many transactions that took
+    moved = AmountField(default=0)  # of `from_credit`: what the ledger has of other days, before days began elsewhere
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["wallet", "day"], name="wallet_day_once")]

@@ -6,6 +6,7 @@ down by `services/payments.py`. Amounts are decimals in whole minor units of the
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol
@@ -56,6 +57,24 @@ class RefundReading:
     error: str = ""
 
 
+class DisputeState(StrEnum):
+    INQUIRY = "inquiry"  # the bank asks, and has taken nothing back
+    OPEN = "open"
+    WON = "won"
+    LOST = "lost"
+
+
+@dataclass(frozen=True)
+class DisputeReading:
+    """Of a payment, in its currency."""
+
+    provider_id: str
+    amount: Decimal
+    state: DisputeState
+    reason: str = ""
+    answer_by: datetime | None = None
+
+
 @dataclass(frozen=True)
 class Reading:
     """A payment as the provider has it now."""
@@ -69,8 +88,8 @@ class Reading:
     payer_id: str = ""
     method: str = ""  # "Visa …4242"
     error: str = ""
-    is_disputed: bool = False
     refunds: Sequence[RefundReading] = ()
+    disputes: Sequence[DisputeReading] = ()
 
 
 @dataclass(frozen=True)

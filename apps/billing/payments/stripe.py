@@ -18,6 +18,7 @@ import stripe
 from apps.billing.payments.base import (
     BadSignature,
     Declined,
+    DisputeReading,
     Event,
     InvoiceReading,
     Method,
@@ -33,6 +34,7 @@ from apps.billing.payments.stripe_objects import (
     INVOICE,
     PAYMENT,
     REFUND,
+    dispute_in,
     from_units,
     id_of,
     method_in,
@@ -157,9 +159,9 @@ class StripePayments:
                 payment_id, {"expand": ["latest_charge", "payment_method"]}
             )
             intent = found.to_dict()
-            refunds = self._refunds(intent)
+            refunds, disputes = self._refunds(intent), self._disputes(intent)
             invoice = "" if PAYMENT in (intent.get("metadata") or {}) else self._invoice_of(intent)
-        return reading_in(intent, refunds, invoice)
+        return reading_in(intent, refunds, invoice, disputes)
 
     def read_checkout(self, checkout_id: str) -> tuple[str, Reading | None]:
         with _asking():
@@ -258,6 +260,13 @@ class StripePayments:
             return []
         found = self._client.v1.refunds.list({"payment_intent": intent["id"], "limit": 100}).to_dict()
         return [refund_in(each, intent["currency"].upper()) for each in found["data"]]
+
+    def _disputes(self, intent: Mapping[str, Any]) -> list[DisputeReading]:
+        charge = intent.get("latest_charge")
+        if not isinstance(charge, Mapping) or not charge.get("disputed"):
+            return []
+        found = self._client.v1.disputes.list({"payment_intent": intent["id"], "limit": 100}).to_dict()
+        return [dispute_in(each) for each in found["data"]]
 
     def _invoice_of(self, intent: Mapping[str, Any]) -> str:
         """The pushed invoice that a payment without a mark of ours is for."""

@@ -1,11 +1,12 @@
 """Stripe's objects, read: what is told as JSON, as `base` says it."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 from apps.billing.money import minor_units, rounded
-from apps.billing.payments.base import Method, Reading, RefundReading, State, Subject
+from apps.billing.payments.base import DisputeReading, DisputeState, Method, Reading, RefundReading, State, Subject
 
 PAYMENT, REFUND, INVOICE = "tollgate_payment", "tollgate_refund", "tollgate_invoice"  # in metadata
 
@@ -13,6 +14,12 @@ PAYMENT, REFUND, INVOICE = "tollgate_payment", "tollgate_refund", "tollgate_invo
 UNITS = {"ISK": 2, "UGX": 2, "MGA": 0}
 TENTHS_ONLY = 3  # of dinars, the last of three places is always 0
 
+DISPUTES = {
+    "won": DisputeState.WON,
+    "lost": DisputeState.LOST,
+    "warning_closed": DisputeState.WON,
+    "prevented": DisputeState.WON,
+}
 DONE = {"succeeded": State.SUCCEEDED, "canceled": State.FAILED, "requires_payment_method": State.FAILED}
 
 
@@ -29,10 +36,14 @@ def from_units(units: int, currency: str) -> Decimal:
     return Decimal(units).scaleb(-UNITS.get(code, minor_units(code)))
 
 
-def reading_in(intent: Mapping[str, Any], refunds: Sequence[RefundReading], invoice: str) -> Reading:
+def reading_in(
+    intent: Mapping[str, Any],
+    refunds: Sequence[RefundReading],
+    invoice: str,
+    disputes: Sequence[DisputeReading] = (),
+) -> Reading:
     """A PaymentIntent, with its charge and payment method expanded."""
     currency = intent["currency"].upper()
-    charge = intent.get("latest_charge")
     failure = intent.get("last_payment_error") or {}
     state = DONE.get(intent["status"], State.PENDING)
     if state is State.FAILED and intent["status"] != "canceled" and not failure:
@@ -48,8 +59,8 @@ def reading_in(intent: Mapping[str, Any], refunds: Sequence[RefundReading], invo
         payer_id=id_of(intent.get("customer")),
         method=method_name(intent),
         error=(failure.get("message") or "")[:300],
-        is_disputed=bool(isinstance(charge, Mapping) and charge.get("disputed")),
         refunds=refunds,
+        disputes=disputes,
     )
 
 
@@ -62,6 +73,20 @@ def refund_in(told: Mapping[str, Any], currency: str) -> RefundReading:
         state=states.get(told.get("status") or "", State.PENDING),
         our_id=(told.get("metadata") or {}).get(REFUND, ""),
         error=str(told.get("failure_reason") or ""),
+    )
+
+
+def dispute_in(told: Mapping[str, Any]) -> DisputeReading:
+    """A dispute, in the currency of its payment. An inquiry that nothing came of is won."""
+    status = told.get("status") or ""
+    state = DISPUTES.get(status, DisputeState.INQUIRY if status.startswith("warning") else DisputeState.OPEN)
+    due = (told.get("evidence_details") or {}).get("due_by")
+    return DisputeReading(
+        provider_id=told["id"],
+        amount=from_units(told["amount"], told["currency"]),
+        state=state,
+        reason=str(told.get("reason") or "").replace("_", " "),
+        answer_by=datetime.fromtimestamp(due, UTC) if due else None,
     )
 
 

@@ -90,7 +90,9 @@ def _query(invoice: Invoice, line: InvoiceLine, with_customer: bool) -> str:
     if not is_usage or line.period_start is None or line.period_end is None or not line.model:
         return ""
     since, until = timezone.localtime(line.period_start), timezone.localtime(line.period_end)
-    asked = {"since": f"{since:%Y-%m-%dT%H:%M}", "until": f"{until:%Y-%m-%dT%H:%M}", "model": line.model}
-    if with_customer:
-        asked["customer"] = str(invoice.customer_id)
+    asked = {"since": f"{since:%Y-%m-%dT%H:%M}", "until": f"{until:%Y-%m-%dT%H:%M}"}
+    if with_customer:  # a model may be sold by an alias, too, which is another line
+        asked |= {"sold_as": line.model, "customer": str(invoice.customer_id)}
+    else:
+        asked["model"] = line.model
     return urlencode(asked)

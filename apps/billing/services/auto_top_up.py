@@ -1,6 +1,6 @@
 """Credit that buys itself, once a wallet runs low: by the customer's default payment method."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -20,8 +20,10 @@ from apps.billing.services.quotes import quote_top_up
 from apps.billing.topping_up import TopUpRule, top_up_amount
 from apps.customers.models import Customer
 from apps.customers.services import lock as lock_customer
+from apps.kit.failpoints import reach
 
 State = Payment.State
+ON_ITS_WAY = timedelta(days=3)  # what nobody knows the end of by then does not keep a wallet empty for ever
 
 
 def top_up_by_itself(wallet_id: UUID, *, at: datetime) -> Payment | None:
@@ -35,6 +37,7 @@ def top_up_by_itself(wallet_id: UUID, *, at: datetime) -> Payment | None:
     begun = _begin(customer, wallet_id, provider, method, at)
     if begun is None or method is None:
         return None
+    reach("top_up_begun")
     try:
         return charge_method(begun, provider, method, at=at)
     except PaymentDeclined:
@@ -78,9 +81,9 @@ def _begin(
 
 
 def _amount(customer: Customer, wallet: Wallet, rule: AutoTopUp, at: datetime) -> Decimal:
-    """How much to buy: what is on its way counts as if it were there."""
+    """How much to buy: what is on its way counts as if it were there, as long as it is asked about."""
     top_ups = Payment.objects.filter(customer=customer, credit__gt=0)
-    pending = top_ups.filter(state=State.PENDING, is_automatic=True)
+    pending = top_ups.filter(state=State.PENDING, is_automatic=True, created_at__gte=at - ON_ITS_WAY)
     local = at.astimezone(ZoneInfo(customer.organization.time_zone))
     month = local.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     bought = top_ups.filter(is_automatic=True, created_at__gte=month).exclude(state=State.FAILED)

@@ -1,7 +1,7 @@
 """What begins with a subscription: a wallet that fits it, the prices of its rate card, the first allowance.
 
-Done with it where it begins today, and else by a task once it has begun; once, however often it is tried. What goes
-with its end is only the rate card: credit stays until it expires.
+Done with it where it begins today, and else by a task once it has begun; once, however often it is tried. The rate card
+needs no task: it is dated. What goes with its end is only that: credit stays until it expires.
 """
 
 from datetime import datetime
@@ -10,12 +10,12 @@ from django.db import transaction
 
 from apps.accounts.models import User
 from apps.billing.models import PlanVersion, Subscription, Wallet
-from apps.billing.queries.subscriptions import live, subscription_at
+from apps.billing.queries.subscriptions import live
 from apps.billing.services.included import grant_allowance
 from apps.billing.services.wallets import open_wallet, update_wallet
 from apps.customers.models import Customer
 from apps.customers.services import lock as lock_customer
-from apps.pricing.models import RateCardUse
+from apps.pricing.models import RateCard, RateCardUse
 from apps.pricing.rate_cards import use_rate_card
 
 Settlement = PlanVersion.Settlement
@@ -41,17 +41,41 @@ def beginnings_due(*, at: datetime) -> list[Subscription]:
     return list(found.select_related("version__plan", "customer__organization").order_by("starts_at"))
 
 
+@transaction.atomic
 def fit_rate_card(customer: Customer, *, by: User | None, at: datetime) -> None:
-    """Sell to the customer by the card of the plan that it is on, from now on; on no plan, by none of a plan's."""
-    current = subscription_at(customer, at)
-    cards = customer.organization.rate_cards.filter(customer=None)
-    wanted = current.version.rate_card_id if current else None
-    card = cards.filter(pk=wanted).first() if wanted else None
-    last = RateCardUse.objects.filter(customer=customer, by_plan=True, effective_from__lte=at).order_by(
-        "effective_from"
+    """Sell to the customer by the card of the plan that it is on, from now on; on no plan, by none of a plan's.
+
+    The cards of plans to come are put down, too, from the very instants at which these begin and end: calls find them
+    by themselves, whatever a worker is doing at midnight. Said again, it changes nothing.
+    """
+    uses = RateCardUse.objects.filter(customer=customer, by_plan=True)
+    wanted = _cards_from(customer, at, had_one=uses.filter(effective_from__lte=at).exists())
+    coming = list(uses.filter(effective_from__gt=at).order_by("effective_from").values_list("effective_from", "card"))
+    if coming != [(since, card.pk if card else None) for since, card in wanted if since > at]:
+        uses.filter(effective_from__gt=at).delete()
+    for since, card in wanted:
+        use_rate_card(customer.organization, customer, card, effective_from=since, by=by, by_plan=True)
+
+
+def _cards_from(customer: Customer, at: datetime, *, had_one: bool) -> list[tuple[datetime, RateCard | None]]:
+    """By which of its plans' cards it is sold to, from when on; without those that change nothing."""
+    subscriptions = list(customer.subscriptions.select_related("version"))
+    changes = {each for one in subscriptions for each in (one.starts_at, one.ends_at) if each is not None and each > at}
+    cards = customer.organization.rate_cards.filter(customer=None).in_bulk(
+        {each.version.rate_card_id for each in subscriptions if each.version.rate_card_id}
     )
-    if card is not None or last.exists():
-        use_rate_card(customer.organization, customer, card, effective_from=at, by=by, by_plan=True)
+    found: list[tuple[datetime, RateCard | None]] = []
+    for since in (at, *sorted(changes)):
+        on = next((each for each in subscriptions if _is_on(each, since)), None)
+        card = cards.get(on.version.rate_card_id) if on and on.version.rate_card_id else None
+        is_same = found[-1][1] == card if found else card is None and not had_one
+        if not is_same:
+            found.append((since, card))
+    return found
+
+
+def _is_on(subscription: Subscription, at: datetime) -> bool:
+    return subscription.starts_at <= at and (subscription.ends_at is None or at < subscription.ends_at)
 
 
 def left_on_cards(*, at: datetime) -> list[Customer]:

@@ -6,6 +6,7 @@ dies in between leaves a payment that is pending: `ask_about` puts down how it s
 
 from datetime import datetime, timedelta
 from decimal import Decimal
+from uuid import UUID
 
 from apps.accounts.models import User
 from apps.billing.errors import NotPossible, PaymentDeclined
@@ -16,6 +17,7 @@ from apps.billing.payments.registry import STRIPE, provider_of, setup_of
 from apps.billing.services.payments import add_invoice_payment, add_top_up, payer_of, record_failure, record_payment
 from apps.billing.services.quotes import quote_top_up
 from apps.customers.models import Customer
+from apps.kit.failpoints import reach
 
 # Stripe forgets what was asked under a key after a day: later the same call would charge a second time.
 KEY_IS_GOOD_FOR = timedelta(hours=20)
@@ -31,16 +33,20 @@ def start_top_up(
     return_url: str = "",
     method: PaymentMethod | None = None,
     provider: PaymentProvider | None = None,
+    payment_id: UUID | None = None,
 ) -> Payment:
     """Buy `credit` dollars of credit: charged to `method` at once, else by the page that the payment's `url` names.
 
-    return_url: where the payer comes back to, with "{payment}" in place of the payment's id.
+    return_url: where the payer comes back to, with "{payment}" in place of the payment's id. payment_id: of whoever
+    may ask twice: the second time gives the payment of the first, begun again where nobody was asked for it.
     Raises NotConfigured without an exchange rate, PaymentDeclined; ProviderError, the payment then pending, when
     nobody could be asked.
     """
-    quote = quote_top_up(customer, credit, at=at)
     taker = provider or provider_of(customer.organization)
-    payment = add_top_up(customer, quote, provider=taker.name, by=by, at=at)
+    if known := _begun(customer, payment_id):
+        return _begin_again(known, taker, method, return_url, at)
+    quote = quote_top_up(customer, credit, at=at)
+    payment = add_top_up(customer, quote, provider=taker.name, by=by, at=at, payment_id=payment_id)
     return _begin(payment, taker, method, return_url, at)
 
 
@@ -52,10 +58,13 @@ def start_invoice_payment(
     return_url: str = "",
     method: PaymentMethod | None = None,
     provider: PaymentProvider | None = None,
+    payment_id: UUID | None = None,
 ) -> Payment:
     """Pay what is due on an invoice; the rest as `start_top_up`. Raises NotPossible when nothing is."""
     taker = provider or provider_of(invoice.organization)
-    payment = add_invoice_payment(invoice, provider=taker.name, by=by, at=at)
+    if known := _begun(invoice.customer, payment_id):
+        return _begin_again(known, taker, method, return_url, at)
+    payment = add_invoice_payment(invoice, provider=taker.name, by=by, at=at, payment_id=payment_id)
     return _begin(payment, taker, method, return_url, at)
 
 
@@ -68,6 +77,7 @@ def charge_method(payment: Payment, provider: PaymentProvider, method: PaymentMe
     except Declined as refusal:
         record_failure(payment, str(refusal), at=at, provider_id=refusal.provider_id)
         raise PaymentDeclined(str(refusal)) from refusal
+    reach("method_charged")
     put_down(payment, reading, at=at)
     return _reread(payment)
 
@@ -182,6 +192,22 @@ def _begin(
     payment.details = payment.details | {"url": started.url}
     payment.save(update_fields=["provider_id", "details"])
     return payment
+
+
+def _begun(customer: Customer, payment_id: UUID | None) -> Payment | None:
+    return customer.payments.filter(pk=payment_id).first() if payment_id else None
+
+
+def _begin_again(
+    payment: Payment, provider: PaymentProvider, method: PaymentMethod | None, return_url: str, at: datetime
+) -> Payment:
+    """A payment that was begun before, as it is; asked for again, under its key, where the provider never answered."""
+    if payment.state == Payment.State.FAILED:
+        raise PaymentDeclined(payment.error)
+    never_answered = payment.state == Payment.State.PENDING and payment.provider_id == str(payment.pk)
+    if never_answered and payment.provider == provider.name and at - payment.created_at <= KEY_IS_GOOD_FOR:
+        return _begin(payment, provider, method, return_url, at)
+    return _reread(payment)
 
 
 def _order_of(payment: Payment, provider: PaymentProvider, return_url: str) -> Order:

@@ -89,18 +89,25 @@ def credit_invoice(
 
 
 def credit_amount(
-    invoice: Invoice, exact: Exact, *, description: str, reason: str, key: str, at: datetime
+    invoice: Invoice,
+    exact: Exact,
+    *,
+    description: str,
+    reason: str,
+    key: str,
+    at: datetime,
+    line: InvoiceLine | None = None,
 ) -> CreditNote | None:
     """Take back so much, without tax, of an invoice that is locked; at most what is left. None: nothing is left.
 
-    Off what is due where that is enough; else as credit in the wallet.
+    line: that it is taken back of. Off what is due where that is enough; else as credit in the wallet.
     """
     amount = min(round_half_away(exact, invoice.currency), _net_left(invoice))
     if amount <= 0:
         return None
-    total = amount + _tax_on(invoice, [Back(None, description, amount)])
+    back = [Back(line, description, amount)]
+    total = amount + _tax_on(invoice, back)
     settlement = Settlement.OFFSET if total <= invoice.due else Settlement.CREDIT
-    back = [Back(None, description, amount)]
     return _issue(invoice, back, settlement, reason=reason, key=key, by=None, at=at)
 
 

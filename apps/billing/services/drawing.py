@@ -8,12 +8,16 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
+from django.db import transaction
 from django.db.models import QuerySet, Sum
 
+from apps.accounts.models import Organization
 from apps.billing.burn import Lot, plan_draw
 from apps.billing.models import CreditLot, DrawnDay, LedgerAccount, LedgerTransaction, LotUse, Wallet
 from apps.billing.models.parties import USD
 from apps.billing.queries.spend import UndrawnDay, spent_outside, undrawn_days
+from apps.billing.queries.zones import are_days_moving
+from apps.billing.services.days import lock_days
 from apps.billing.services.ledger import account_of, book
 from apps.billing.services.lots import ZERO, note_uses
 from apps.billing.services.wallets import holding
@@ -22,7 +26,7 @@ from apps.kit.failpoints import reach
 Kind = LedgerTransaction.Kind
 A_MOMENT = timedelta(microseconds=1)
 A_DAY = timedelta(days=1)
-NOT_USAGE = (Kind.EXPIRY, Kind.ADJUSTMENT, Kind.REFUND)  # what these took, no usage gives back
+NOT_USAGE = (Kind.EXPIRY, Kind.ADJUSTMENT, Kind.REFUND, Kind.DISPUTE)  # what these took, no usage gives back
 
 Shares = list[tuple[CreditLot, Decimal]]
 
@@ -31,10 +35,19 @@ def draw_usage(wallet_id: UUID, *, at: datetime, since: datetime | None = None) 
     """Have the wallet pay for what was used. Returns what that was, below zero where it was too much before.
 
     since: only of the days from then on; None: of all, and what was used before the wallet's time is looked up
-    anew too.
+    anew too. While the organization's days are made anew for another zone, nothing is drawn: the next draw does it.
     """
+    organization = Organization.objects.get(customers__wallet=wallet_id)
+    with transaction.atomic():
+        lock_days(organization)
+        return _draw(organization, wallet_id, at, since)
+
+
+def _draw(organization: Organization, wallet_id: UUID, at: datetime, since: datetime | None) -> Decimal:
     with holding(wallet_id, at=at) as wallet:
         days = undrawn_days(wallet, since=since)
+        if are_days_moving(organization):
+            return ZERO
         drawn = {row.day: row for row in wallet.drawn_days.filter(day__in=[day.day for day in days])}
         rows = [(day, drawn.get(day.day) or DrawnDay(wallet=wallet, day=day.day)) for day in days]
         before = wallet.drawn
@@ -69,7 +82,7 @@ def _draw_day(wallet: Wallet, day: UndrawnDay, row: DrawnDay, at: datetime) -> N
 def _book(wallet: Wallet, row: DrawnDay, paid: Decimal, shares: Shares, before: Decimal, at: datetime) -> None:
     organization = wallet.customer.organization
     revenue = account_of(organization, LedgerAccount.Kind.REVENUE, USD)
-    transaction, _is_new = book(
+    booked, _is_new = book(
         organization,
         Kind.USAGE,
         key=f"{_key_of(row)}{row.draws}",
@@ -78,7 +91,7 @@ def _book(wallet: Wallet, row: DrawnDay, paid: Decimal, shares: Shares, before: 
         entries={wallet.account: -paid, revenue: paid},
         source={"day": row.day.astimezone(UTC).isoformat(), "used_before": str(before), "used": str(row.amount)},
     )
-    note_uses(transaction, shares)
+    note_uses(booked, shares)
 
 
 def _key_of(row: DrawnDay) -> str:

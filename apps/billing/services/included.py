@@ -70,7 +70,7 @@ def trim_allowance(subscription: Subscription, until: date, *, at: datetime) -> 
     back = min(lot.remaining, precise(Fraction(lot.amount) - due))
     if back <= 0:
         return ZERO
-    take_credit(lot.wallet, back, key=f"{lot.key}:{until}", at=at, lot=lot, told={"reason": "the plan ended"})
+    take_credit(lot.wallet, back, key=f"{lot.key}:{until}", at=at, lots=[lot], told={"reason": "the plan ended"})
     return back
 
 

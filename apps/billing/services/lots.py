@@ -3,7 +3,7 @@
 What usage takes is in `drawing.py`. `by` is who does it: a user, or None for a command or a process.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -130,13 +130,13 @@ def take_credit(
     at: datetime,
     kind: LedgerTransaction.Kind = Kind.ADJUSTMENT,
     against: Mapping[LedgerAccount, Decimal] | None = None,
-    lot: CreditLot | None = None,
+    lots: Collection[CreditLot] | None = None,
     told: Mapping[str, Any] | None = None,
 ) -> tuple[LedgerTransaction, bool]:
     """Take unused credit out of the wallet, once for each key: a mistake put right, or money that goes back.
 
-    amount: in USD, above 0. against: where it goes; None: back to what was given away. lot: only from this one;
-    None: from those that are used last, the latest first.
+    amount: in USD, above 0. against: where it goes; None: back to what was given away. lots: only from these; None:
+    from all, those that are used last first.
     Raises NotEnoughCredit, nothing changed, when there is less.
     """
     if amount <= 0:
@@ -146,7 +146,7 @@ def take_credit(
         full_key = f"taken:{held.pk}:{key}"
         if known := LedgerTransaction.objects.filter(organization=organization, key=full_key).first():
             return known, False
-        taken = _from_last(held, amount, at, lot)
+        taken = _from_last(held, amount, at, lots)
         if against is None:
             against = {account_of(organization, Account.PROMOTION, USD): amount}
         transaction, _is_new = book(
@@ -159,6 +159,41 @@ def take_credit(
             source=told,
         )
         note_uses(transaction, taken)
+    return transaction, True
+
+
+def take_owed(
+    wallet: Wallet,
+    amount: Decimal,
+    *,
+    key: str,
+    at: datetime,
+    against: Mapping[LedgerAccount, Decimal],
+    lot: CreditLot | None,
+    told: Mapping[str, Any],
+) -> tuple[LedgerTransaction, bool]:
+    """Take credit whose payment was taken back, once for each key, also where it is used already.
+
+    What is left of `lot` goes first, then other credit, the last used first; what is beyond all of it makes the
+    balance negative, and the next credit pays it. against: where it goes; zero with `amount` taken off the wallet.
+    """
+    with holding(wallet.pk, at=at) as held:
+        organization = held.customer.organization
+        full_key = f"taken:{held.pk}:{key}"
+        if known := LedgerTransaction.objects.filter(organization=organization, key=full_key).first():
+            return known, False
+        taken, beyond = _from_lot_first(held, amount, at, lot)
+        transaction, _is_new = book(
+            organization,
+            Kind.DISPUTE,
+            key=full_key,
+            at=at,
+            customer=held.customer,
+            entries={held.account: -amount, **against},
+            source={**told, "overdrawn": str(beyond)},
+        )
+        note_uses(transaction, taken)
+        held.overdrawn += beyond
     return transaction, True
 
 
@@ -214,9 +249,9 @@ def note_uses(transaction: LedgerTransaction, taken: list[tuple[CreditLot, Decim
 
 
 def _from_last(
-    wallet: Wallet, amount: Decimal, at: datetime, only: CreditLot | None
+    wallet: Wallet, amount: Decimal, at: datetime, only: Collection[CreditLot] | None
 ) -> list[tuple[CreditLot, Decimal]]:
-    lots = [lot for lot in reversed(wallet.lots.usable(at)) if only is None or lot.pk == only.pk]
+    lots = [lot for lot in reversed(wallet.lots.usable(at)) if only is None or lot in only]
     taken, left = [], amount
     for lot in lots:
         if left <= 0:
@@ -227,6 +262,21 @@ def _from_last(
         there = amount - left
         raise NotEnoughCredit(_("There are only $%(there)s of unused credit to take.") % {"there": f"{there:.2f}"})
     return taken
+
+
+def _from_lot_first(
+    wallet: Wallet, amount: Decimal, at: datetime, first: CreditLot | None
+) -> tuple[list[tuple[CreditLot, Decimal]], Decimal]:
+    """What each lot gives, and what none has."""
+    lots = list(reversed(wallet.lots.usable(at)))
+    wanted = [lot for lot in lots if first is not None and lot.pk == first.pk]
+    taken, left = [], amount
+    for lot in (*wanted, *(lot for lot in lots if lot not in wanted)):
+        if left <= 0:
+            break
+        taken.append((lot, min(left, lot.remaining)))
+        left -= taken[-1][1]
+    return taken, left
 
 
 def _check(lot: CreditLot, at: datetime) -> None:

@@ -15,10 +15,11 @@ from django.utils import timezone
 from apps.accounts import audit
 from apps.accounts.models import Organization, User
 from apps.billing.errors import NotPossible
-from apps.billing.models import BillingDetails, Invoice, Payment, PaymentEvent
+from apps.billing.models import BillingDetails, Dispute, Invoice, Payment, PaymentEvent
 from apps.billing.payments.base import Event, InvoiceReading, PaymentProvider, Reading, State, Subject
 from apps.billing.payments.registry import provider_of
 from apps.billing.services.collecting import put_down
+from apps.billing.services.disputes import record_dispute
 from apps.billing.services.payment_methods import read_methods
 from apps.billing.services.payments import record_payment
 from apps.billing.services.refunds import record_refund
@@ -94,11 +95,22 @@ def _act_on_payment(
     if payment is None:
         return Outcome.UNMATCHED if reading.state is State.SUCCEEDED else Outcome.IGNORED
     put_down(payment, reading, at=at)
+    _put_down_what_went_back(payment, reading, at)
+    return Outcome.DONE
+
+
+def _put_down_what_went_back(payment: Payment, reading: Reading, at: datetime) -> None:
     for refund in reading.refunds:
         record_refund(payment, refund, at=at)
-    if reading.is_disputed:
-        Payment.objects.filter(pk=payment.pk, disputed_at=None).update(disputed_at=at)
-    return Outcome.DONE
+    for dispute in reading.disputes:
+        record_dispute(payment, dispute, at=at)
+
+
+def ask_about_dispute(dispute: Dispute, *, at: datetime) -> None:
+    """Ask how its payment stands. Raises ProviderError."""
+    payment = dispute.payment
+    provider = provider_of(payment.organization, payment.provider)
+    _put_down_what_went_back(payment, provider.read_payment(payment.provider_id), at)
 
 
 def _act_on_invoice(
@@ -116,8 +128,8 @@ def _act_on_invoice(
     paid = provider.read_payment(reading.payment_id) if reading.payment_id else None
     payment = _pushed_payment(invoice, provider, reading, paid)
     record_payment(payment, at=at, method=paid.method if paid else "")
-    for refund in paid.refunds if paid else ():
-        record_refund(payment, refund, at=at)
+    if paid:
+        _put_down_what_went_back(payment, paid, at)
     return Outcome.DONE
 
 

@@ -9,6 +9,7 @@ import logging
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from uuid import UUID
 
 from django.db import transaction
 
@@ -52,9 +53,17 @@ BACK_OFF = timedelta(hours=1)  # after a payment that was declined
 
 
 @transaction.atomic
-def add_top_up(customer: Customer, quote: Quote, *, provider: str, by: User | None, at: datetime) -> Payment:
+def add_top_up(
+    customer: Customer,
+    quote: Quote,
+    *,
+    provider: str,
+    by: User | None,
+    at: datetime,
+    payment_id: UUID | None = None,
+) -> Payment:
     """Credit that somebody wants to buy, and that is to be paid for."""
-    payment = _add(customer, quote.total, quote.currency, provider, by, at)
+    payment = _add(customer, quote.total, quote.currency, provider, by, at, payment_id)
     payment.tax, payment.credit, payment.details = quote.tax, quote.credit, quote.as_details()
     payment.save(force_insert=True)
     changes: audit.Changes = {"credit": (None, quote.credit), "amount": (None, quote.total)}
@@ -63,11 +72,13 @@ def add_top_up(customer: Customer, quote: Quote, *, provider: str, by: User | No
 
 
 @transaction.atomic
-def add_invoice_payment(invoice: Invoice, *, provider: str, by: User | None, at: datetime) -> Payment:
+def add_invoice_payment(
+    invoice: Invoice, *, provider: str, by: User | None, at: datetime, payment_id: UUID | None = None
+) -> Payment:
     """What is due on an invoice is to be paid. Raises NotPossible when nothing is."""
     if invoice.state != Invoice.State.OPEN or not invoice.due:
         raise NotPossible(f"There is nothing to pay on {invoice}.")
-    payment = _add(invoice.customer, invoice.due, invoice.currency, provider, by, at)
+    payment = _add(invoice.customer, invoice.due, invoice.currency, provider, by, at, payment_id)
     payment.invoice = invoice
     payment.save(force_insert=True)
     changes: audit.Changes = {"invoice": (None, invoice.number), "amount": (None, payment.amount)}
@@ -182,8 +193,16 @@ def payer_of(customer: Customer) -> Payer:
     return Payer(str(customer.pk), str(details), details.email or customer.email, details.stripe_id)
 
 
-def _add(customer: Customer, amount: Decimal, currency: str, provider: str, by: User | None, at: datetime) -> Payment:
-    own_id = uuid7()
+def _add(
+    customer: Customer,
+    amount: Decimal,
+    currency: str,
+    provider: str,
+    by: User | None,
+    at: datetime,
+    payment_id: UUID | None,
+) -> Payment:
+    own_id = payment_id or uuid7()
     return Payment(
         id=own_id,
         organization=customer.organization,

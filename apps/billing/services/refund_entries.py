@@ -103,3 +103,9 @@ def waiting_note(payment: Payment, amount: Decimal) -> CreditNote | None:
 def lot_of(payment: Payment) -> CreditLot | None:
     """The credit that it bought."""
     return CreditLot.objects.filter(wallet__customer_id=payment.customer_id, key=key_of_lot(payment)).first()
+
+
+def lots_of(payment: Payment) -> list[CreditLot]:
+    """The credit that it bought, and what of it was given back after a refund or a lost dispute came to nothing."""
+    keys = [key_of_lot(payment), *(f"refund_failed:{pk}" for pk in payment.refunds.values_list("pk", flat=True))]
+    return list(CreditLot.objects.filter(wallet__customer_id=payment.customer_id, key__in=keys).order_by("pk"))

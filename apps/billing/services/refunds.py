@@ -28,7 +28,7 @@ from apps.billing.payments.base import Declined, ProviderError, RefundReading, S
 from apps.billing.payments.registry import provider_of
 from apps.billing.services.credit_notes import credit_invoice
 from apps.billing.services.ledger import book
-from apps.billing.services.lots import add_lot, take_credit
+from apps.billing.services.lots import add_lot, take_credit, take_owed
 from apps.billing.services.payments import surplus_of, wallet_for
 from apps.billing.services.receipts import make_receipt
 from apps.billing.services.refund_entries import (
@@ -44,18 +44,23 @@ from apps.billing.services.settling import settle_invoice
 from apps.customers.models import Customer
 from apps.customers.services import lock as lock_customer
 from apps.kit.errors import Refused
+from apps.kit.ids import uuid7
 
 logger = logging.getLogger(__name__)
 
 
-def refund_payment(payment: Payment, amount: Decimal, *, reason: str, by: User | None, at: datetime) -> Refund:
+def refund_payment(
+    payment: Payment, amount: Decimal, *, reason: str, by: User | None, at: datetime, refund_id: UUID | None = None
+) -> Refund:
     """Pay `amount` of a payment back, in its currency. Raises NotPossible, NotEnoughCredit, nothing changed.
+
+    refund_id: of whoever may ask twice: the second time gives the refund of the first, however that stands by then.
 
     Of a top-up no more than is left of its credit; of what paid invoices, these are open again by as much, unless a
     credit note took that off them. The refund is FAILED when the provider refused, PENDING when it could not be
     reached: `settle_refund` asks again.
     """
-    refund = _begin(payment, amount, reason, by, at)
+    refund = _begin(payment, amount, reason, by, at, refund_id or uuid7())
     return settle_refund(refund, at=at)
 
 
@@ -137,16 +142,55 @@ def record_refund(payment: Payment, told: RefundReading, *, at: datetime) -> Ref
 
 
 @transaction.atomic
-def _begin(payment: Payment, amount: Decimal, reason: str, by: User | None, at: datetime) -> Refund:
+def book_loss(payment: Payment, amount: Decimal, *, key: str, reason: str, at: datetime) -> Refund | None:
+    """What a bank took back, in the payment's currency: a refund that nobody was asked for. None: all is back already.
+
+    Of a top-up all of its credit goes with it, also what is used: that is owed. key: whatever it is taken back for.
+    """
     customer = lock_customer(payment.customer)
     payment = _locked(payment)
+    payment.customer = customer
+    amount = min(amount, payment.refundable)
+    if amount <= 0:
+        return None
+    refund = Refund(payment=payment, provider_id=key, amount=amount, reason=reason[:300], created_at=at)
+    refund.state = Refund.State.SUCCEEDED
+    if payment.is_top_up:
+        refund.credit, (refund.net, refund.tax) = credit_for(payment, amount), split(payment, amount)
+    refund.save(force_insert=True)
+    payment.refunded += amount
+    payment.save(update_fields=["refunded"])
+    told = _source(refund, payment)
+    if payment.is_top_up and refund.credit:
+        wallet, against = wallet_for(customer, at=at), credit_entries(refund, payment)
+        take_owed(wallet, refund.credit, key=key, at=at, against=against, lot=lot_of(payment), told=told)
+    elif not payment.is_top_up:
+        entries = invoice_entries(refund, payment, customer)
+        _in_ledger(f"lost:{refund.pk}", refund, payment, customer, at, entries, LedgerTransaction.Kind.DISPUTE)
+        _unsettle(refund, payment, at)
+    _record(refund, "payment.refund", None, payment)
+    return put_down(refund, RefundReading(key, amount), at=at)
+
+
+def undo_loss(refund: Refund, *, at: datetime) -> None:
+    """The bank gave it back after all."""
+    _fail(refund, "It was given back.", at)
+
+
+@transaction.atomic
+def _begin(payment: Payment, amount: Decimal, reason: str, by: User | None, at: datetime, refund_id: UUID) -> Refund:
+    customer = lock_customer(payment.customer)
+    payment = _locked(payment)
+    refunds = payment.refunds.select_related("payment__customer", "payment__organization")
+    if known := refunds.filter(pk=refund_id).first():
+        return known
     if payment.state != Payment.State.SUCCEEDED:
         raise NotPossible("Only what was paid can be paid back.")
     if amount != round_half_away(amount, payment.currency):
         raise NotPossible(f"{payment.currency} has no smaller parts than that.")
     if not 0 < amount <= payment.refundable:
         raise NotPossible(f"At most {payment.refundable.normalize():f} {payment.currency} of it can be paid back.")
-    refund = Refund(payment=payment, amount=amount, reason=reason[:300], created_by=by, created_at=at)
+    refund = Refund(id=refund_id, payment=payment, amount=amount, reason=reason[:300], created_by=by, created_at=at)
     refund.provider_id = str(refund.pk)
     _book(refund, payment, customer, at, takes_what_is_left=False)
     _record(refund, "payment.refund", by, payment)
@@ -187,7 +231,7 @@ def _take_back(refund: Refund, payment: Payment, customer: Customer, lot: Credit
             at=at,
             kind=LedgerTransaction.Kind.REFUND,
             against=against,
-            lot=lot,
+            lots=None if lot is None else [lot],
             told=told,
         )
     else:  # all of it was used
@@ -255,10 +299,18 @@ def _locked(payment: Payment) -> Payment:
     return rows.select_related("customer", "organization").get(pk=payment.pk)
 
 
-def _in_ledger(key: str, refund: Refund, payment: Payment, customer: Customer, at: datetime, entries: Entries) -> None:
+def _in_ledger(
+    key: str,
+    refund: Refund,
+    payment: Payment,
+    customer: Customer,
+    at: datetime,
+    entries: Entries,
+    kind: LedgerTransaction.Kind = LedgerTransaction.Kind.REFUND,
+) -> None:
     book(
         customer.organization,
-        LedgerTransaction.Kind.REFUND,
+        kind,
         key=key,
         at=at,
         entries=entries,

@@ -17,7 +17,7 @@ from apps.billing.errors import NotPossible
 from apps.billing.models import Invoice, Plan, PlanVersion, Subscription
 from apps.billing.periods import begin_of, day_of
 from apps.billing.queries.subscriptions import live_subscriptions, period_of
-from apps.billing.services.beginnings import begin
+from apps.billing.services.beginnings import begin, fit_rate_card
 from apps.billing.services.included import trim_allowance
 from apps.billing.services.plans import newest_version, refuse_retired
 from apps.customers.models import Customer
@@ -106,8 +106,10 @@ def end_subscription(subscription: Subscription, *, by: User | None, at: datetim
     if subscription.starts_at > at:
         _record(subscription, "subscription.end", by=by, changes={"starts_at": (subscription.starts_at, None)})
         subscription.delete()
+        fit_rate_card(subscription.customer, by=by, at=at)
         return subscription
     _end(subscription, _end_day(subscription, at, at_period_end=at_period_end, today_is_left=False), at)
+    fit_rate_card(subscription.customer, by=by, at=at)
     _record(subscription, "subscription.end", by=by, changes={"ends_at": (before, subscription.ends_at)})
     return subscription
 
@@ -124,6 +126,7 @@ def keep_subscription(subscription: Subscription, *, by: User | None, at: dateti
     _forget_next(subscription, at)
     subscription.ends_at = None
     subscription.save(update_fields=["ends_at"])
+    fit_rate_card(subscription.customer, by=by, at=at)
     _record(subscription, "subscription.keep", by=by, changes={"ends_at": (before, None)})
     return subscription
 
@@ -219,7 +222,8 @@ def _add(
         "trial_ends_at": (None, subscription.trial_ends_at),
     }
     _record(subscription, action, by=by, changes={name: pair for name, pair in changes.items() if pair[1] is not None})
-    begin(subscription, by=by, at=at)
+    if not begin(subscription, by=by, at=at):
+        fit_rate_card(subscription.customer, by=by, at=at)
     return subscription
 
 

@@ -63,6 +63,7 @@ def payment_detail(request: OperatorRequest, payment_id: UUID) -> HttpResponse:
         "provider": LABELS.get(payment.provider, payment.provider),
         "allocations": payment.allocations.select_related("invoice").order_by("pk"),
         "refunds": payment.refunds.order_by("-created_at"),
+        "disputes": payment.disputes.order_by("-opened_at"),
         "surplus": surplus_of(payment),
         "most": most_refundable(payment),
         "refund_form": RefundForm(payment=payment),
@@ -103,7 +104,7 @@ def payment_receive(request: OperatorRequest, payment_id: UUID) -> HttpResponse:
     except Refused as refusal:
         messages.error(request, str(refusal))
     else:
-        messages.success(request, _("Put down.") if is_new else _("It was put down before."))
+        messages.success(request, _("Recorded.") if is_new else _("It was recorded before."))
     return redirect("console:payment-detail", payment_id)
 
 
@@ -143,10 +144,10 @@ def transfer_add(request: OperatorRequest) -> HttpResponse:
         except Refused as refusal:
             form.add_error(None, str(refusal))
         else:
-            messages.success(request, _("Put down.") if is_new else _("It was put down before."))
+            messages.success(request, _("Recorded.") if is_new else _("It was recorded before."))
             return redirect("console:payment-detail", payment.pk)
     if known := _put_down_before(request, form):
-        messages.success(request, _("It was put down before."))
+        messages.success(request, _("It was recorded before."))
         return redirect("console:payment-detail", known.pk)
     return render(request, "console/billing/payments/transfer.html", HERE | {"form": form})
 
@@ -225,7 +226,7 @@ def payment_event_take(request: OperatorRequest, event_id: str) -> HttpResponse:
     except (Refused, Declined, ProviderError) as error:
         messages.error(request, str(error))
         return redirect("console:payment-events")
-    messages.success(request, _("Put down."))
+    messages.success(request, _("Recorded."))
     return redirect("console:payment-detail", payment.pk)
 
 

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from apps.accounts.access import OperatorRequest, operator_page
+from apps.accounts.invited import tell_invited
 from apps.accounts.models import Role
 from apps.console.forms import AddCustomerForm, CustomerForm, CustomerKeysForm, CustomerMemberForm
 from apps.customers.models import Customer
@@ -77,7 +78,7 @@ def customer_add(request: OperatorRequest) -> HttpResponse:
         else:
             messages.success(request, _("%(name)s was added.") % {"name": customer})
             if link:
-                messages.info(request, _("An invitation went to %(email)s.") % {"email": customer.email})
+                tell_invited(request, customer.email, link)
             return redirect("console:customer-detail", customer.pk)
     return render(request, "console/customers/add.html", {"section": "customers", "form": form})
 
@@ -160,11 +161,11 @@ def customer_invite(request: OperatorRequest, customer_id: UUID) -> HttpResponse
     form = CustomerMemberForm(request.POST)
     if form.is_valid():
         try:
-            invite_customer_member(customer, by=request.user, **form.cleaned_data)
+            _invitation, link = invite_customer_member(customer, by=request.user, **form.cleaned_data)
         except (Refused, ValidationError) as error:
             messages.error(request, " ".join(getattr(error, "messages", [str(error)])))
         else:
-            messages.success(request, _("An invitation went to %(email)s.") % {"email": form.cleaned_data["email"]})
+            tell_invited(request, form.cleaned_data["email"], link)
     else:
         messages.error(request, _("That is not an e-mail address."))
     return redirect("console:customer-detail", customer_id)

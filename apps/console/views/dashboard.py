@@ -1,6 +1,6 @@
 """The operator's overview."""
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Subquery
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -46,15 +46,18 @@ def dashboard(request: OperatorRequest) -> HttpResponse:
 
 def first_steps(organization: Organization) -> list[tuple[str, str, bool]]:
     """What a new operator has to do, where it is done, and whether it is; empty when all of it is."""
-    done = Organization.objects.filter(pk=organization.pk).values_list(
+    customers = Customer.objects.filter(organization=OuterRef("pk")).order_by("-created_at")
+    found = Organization.objects.filter(pk=organization.pk).values_list(
         Exists(ProviderKey.objects.filter(organization=OuterRef("pk"))),
-        Exists(Customer.objects.filter(organization=OuterRef("pk"))),
+        Subquery(customers.values("pk")[:1]),
         Exists(ProxyKey.objects.filter(organization=OuterRef("pk"))),
     )
-    has_provider_key, has_customer, has_proxy_key = done.get()
-    steps = [
+    has_provider_key, newest, has_proxy_key = found.get()
+    if has_provider_key and newest and has_proxy_key:
+        return []
+    its_page = reverse("console:customer-detail", args=[newest]) if newest else reverse("console:customers")
+    return [
         (_("Put a provider key in the vault"), reverse("console:provider-key-add"), has_provider_key),
-        (_("Add a customer"), reverse("console:customer-add"), has_customer),
-        (_("Have the customer sign in and generate a key"), reverse("console:customers"), has_proxy_key),
+        (_("Add a customer"), reverse("console:customer-add"), newest is not None),
+        (_("Have the customer sign in and generate a key"), its_page, has_proxy_key),
     ]
-    return [] if all(is_done for _name, _url, is_done in steps) else steps

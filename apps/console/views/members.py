@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from apps.accounts.access import OperatorRequest, operator_page
+from apps.accounts.invited import tell_invited
 from apps.accounts.models import Role
 from apps.accounts.services import change_role, invite_member, remove_member, withdraw_invitation
 from apps.console.forms import MemberForm, RoleForm
@@ -38,11 +39,11 @@ def member_invite(request: OperatorRequest) -> HttpResponse:
     if form.is_valid():
         email, role = form.cleaned_data["email"], Role(form.cleaned_data["role"])
         try:
-            invite_member(request.organization, email=email, role=role, by=request.user)
+            _invitation, link = invite_member(request.organization, email=email, role=role, by=request.user)
         except (Refused, ValidationError) as error:
             messages.error(request, " ".join(getattr(error, "messages", [str(error)])))
         else:
-            messages.success(request, _("An invitation went to %(email)s.") % {"email": email})
+            tell_invited(request, email, link)
     else:
         messages.error(request, _("That is not an e-mail address."))
     return redirect("console:members")

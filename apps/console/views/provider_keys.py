@@ -35,6 +35,7 @@ def provider_keys(request: OperatorRequest) -> HttpResponse:
     states = circuit_states([key.pk for key in keys], at=timezone.now())
     rows = [(key, label_of(key.provider), (states or {}).get(key.pk)) for key in keys]
     context = {"section": "provider-keys", "rows": rows, "is_redis_away": states is None}
+    context["is_unused"] = not any(key.customers for key in keys)
     return render(request, "console/provider_keys/list.html", context)
 
 

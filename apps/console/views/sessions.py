@@ -16,7 +16,7 @@ from apps.usage.session_faces import session_list, session_story
 @operator_page(Role.VIEWER)
 def sessions(request: OperatorRequest) -> HttpResponse:
     """That with the latest request first."""
-    found = session_list(request.GET, request.organization, None, at=timezone.now(), url=_url)
+    found = session_list(request.GET, request.organization, None, at=timezone.now(), url=session_url)
     context = {"section": "sessions", "found": found, "zone": request.zone, "shows_cost": True}
     return render(request, "console/sessions/list.html", context)
 
@@ -42,7 +42,8 @@ def session_detail(request: OperatorRequest, customer_id: UUID) -> HttpResponse:
     return render(request, "console/sessions/detail.html", context)
 
 
-def _url(session: Session) -> str:
+def session_url(session: Session) -> str:
+    """A session's page, to which its id is added."""
     return reverse("console:session-detail", args=[session.customer_id])
 
 

@@ -11,19 +11,25 @@ from django.views.decorators.http import require_POST
 
 from apps.accounts.access import OperatorRequest, operator_page
 from apps.accounts.models import Role
+from apps.console.views.sessions import session_url
 from apps.usage import user_forms
+from apps.usage.queries.cardinality import too_many
 from apps.usage.queries.users import UserKey
 from apps.usage.spread_faces import user_spreads
 from apps.usage.user_faces import user_table, users_csv
-from apps.usage.user_page import UserDetail, named
+from apps.usage.user_page import UserDetail, named, of_name
 from apps.usage.user_page import user_detail as of_user
 
 
 @operator_page(Role.VIEWER)
 def users(request: OperatorRequest) -> HttpResponse:
     """A table of them, with what each uses, costs and brings."""
-    table = user_table(request.GET, request.organization, None, at=timezone.now(), url=user_url)
-    return render(request, "console/users/list.html", {"section": "users", "table": table})
+    at = timezone.now()
+    table = user_table(request.GET, request.organization, None, at=at, url=user_url)
+    context = {"section": "users", "table": table, "zone": request.zone}
+    if table.has_others:
+        context["too_many"] = too_many(request.organization.pk, at=at)
+    return render(request, "console/users/list.html", context)
 
 
 @operator_page(Role.VIEWER)
@@ -43,7 +49,8 @@ def users_spread(request: OperatorRequest) -> HttpResponse:
 def user_detail(request: OperatorRequest, customer_id: UUID) -> HttpResponse:
     """One user of a customer: the one that `id` names, or, without it, the requests that name nobody."""
     customer = get_object_or_404(request.organization.customers.select_related("organization"), pk=customer_id)
-    user = of_user(request.GET, customer, named(request.GET), is_operator=True, at=timezone.now())
+    name = named(request.GET)
+    user = of_user(request.GET, customer, name, is_operator=True, at=timezone.now(), session_url=session_url)
     context = {
         "section": "users",
         "customer": customer,
@@ -86,6 +93,8 @@ def _urls(user: UserDetail) -> dict[str, str]:
     """Where what its page has is done."""
     customer_id, row = user.key.customer_id, user.limits.row if user.limits else None
     urls = {name: reverse(f"console:user-{name}", args=[customer_id]) for name in ("block", "unblock", "note")}
+    its = urlencode({"customer": customer_id, "period": "all"} | of_name(user.key))
+    urls |= {name: f"{reverse(f'console:{name}')}?{its}" for name in ("sessions", "requests")}
     if row is None or row.end_user is None:
         add = reverse("console:end-user-limit-add", args=[customer_id])
         return urls | {"limit": f"{add}?{urlencode({'user': user.key.end_user or ''})}"}

@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
+from apps.accounts.invited import tell_invited
 from apps.customers.access import PortalRequest, portal_page
 from apps.customers.models import CustomerRole
 from apps.customers.services import invite_customer_member, remove_customer_member
@@ -37,11 +38,11 @@ def member_invite(request: PortalRequest) -> HttpResponse:
     if form.is_valid():
         email, role = form.cleaned_data["email"], CustomerRole(form.cleaned_data["role"])
         try:
-            invite_customer_member(request.customer, email=email, role=role, by=request.user)
+            _invitation, link = invite_customer_member(request.customer, email=email, role=role, by=request.user)
         except (Refused, ValidationError) as error:
             messages.error(request, " ".join(getattr(error, "messages", [str(error)])))
         else:
-            messages.success(request, _("An invitation went to %(email)s.") % {"email": email})
+            tell_invited(request, email, link)
     else:
         messages.error(request, _("That is not an e-mail address."))
     return redirect("portal:members")

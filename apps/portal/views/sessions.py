@@ -17,7 +17,7 @@ from apps.usage.session_faces import session_list, session_story
 def sessions(request: PortalRequest) -> HttpResponse:
     """That with the latest request first."""
     customer = request.customer
-    found = session_list(request.GET, customer.organization, customer, at=timezone.now(), url=_url)
+    found = session_list(request.GET, customer.organization, customer, at=timezone.now(), url=session_url)
     context = {"section": "sessions", "found": found, "zone": request.zone}
     return render(request, "portal/sessions/list.html", context)
 
@@ -40,7 +40,8 @@ def session_detail(request: PortalRequest) -> HttpResponse:
     return render(request, "portal/sessions/detail.html", context)
 
 
-def _url(session: Session) -> str:
+def session_url(session: Session) -> str:
+    """A session's page, to which its id is added."""
     return reverse("portal:session-detail")
 
 

@@ -10,11 +10,12 @@ from django.views.decorators.http import require_POST
 
 from apps.customers.access import PortalRequest, portal_page
 from apps.customers.models import CustomerRole
+from apps.portal.views.sessions import session_url
 from apps.usage import user_forms
 from apps.usage.queries.users import UserKey
 from apps.usage.spread_faces import user_spreads
 from apps.usage.user_faces import user_table, users_csv
-from apps.usage.user_page import UserDetail, named
+from apps.usage.user_page import UserDetail, named, of_name
 from apps.usage.user_page import user_detail as of_user
 
 
@@ -42,7 +43,8 @@ def users_spread(request: PortalRequest) -> HttpResponse:
 @portal_page(CustomerRole.VIEWER)
 def user_detail(request: PortalRequest) -> HttpResponse:
     """One user: the one that `id` names, or, without it, the requests that name nobody."""
-    user = of_user(request.GET, request.customer, named(request.GET), is_operator=False, at=timezone.now())
+    name = named(request.GET)
+    user = of_user(request.GET, request.customer, name, is_operator=False, at=timezone.now(), session_url=session_url)
     context = {
         "section": "users",
         "user_detail": user,
@@ -81,6 +83,8 @@ def _urls(user: UserDetail) -> dict[str, str]:
     """Where what its page has is done."""
     row = user.limits.row if user.limits else None
     urls = {name: reverse(f"portal:user-{name}") for name in ("block", "unblock", "note")}
+    its = urlencode({"period": "all"} | of_name(user.key))
+    urls |= {name: f"{reverse(f'portal:{name}')}?{its}" for name in ("sessions", "requests")}
     if row is None or row.end_user is None:
         add = reverse("portal:end-user-limit-add")
         return urls | {"limit": f"{add}?{urlencode({'user': user.key.end_user or ''})}"}

@@ -4,9 +4,10 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import Max, Q
 
-from apps.usage.keeping import DayCardinality, keeping_of
+from apps.usage.keeping import DayCardinality
 
 LATELY = timedelta(days=7)
 
@@ -21,12 +22,17 @@ class TooMany(NamedTuple):
 
 
 def too_many(organization_id: UUID, *, at: datetime) -> TooMany | None:
-    """What was counted together in the last seven days; None: nothing."""
+    """What was counted together in the last seven days; None: nothing. One query."""
     days = DayCardinality.objects.filter(organization_id=organization_id, day__gt=at - LATELY)
     found = days.aggregate(
-        users=Max("day", filter=Q(has_other_users=True)), values=Max("day", filter=Q(has_other_values=True))
+        users_on=Max("day", filter=Q(has_other_users=True)),
+        most_users=Max("organization__keeping__most_end_users"),
+        values_on=Max("day", filter=Q(has_other_values=True)),
+        most_values=Max("organization__keeping__most_property_values"),
     )
-    if not any(found.values()):
+    if not (found["users_on"] or found["values_on"]):
         return None
-    keeping = keeping_of(organization_id)
-    return TooMany(found["users"], keeping.most_end_users, found["values"], keeping.most_property_values)
+    usual = settings.USAGE_KEEPING
+    for own, name in (("most_users", "most_end_users"), ("most_values", "most_property_values")):
+        found[own] = usual[name] if found[own] is None else found[own]
+    return TooMany(**found)

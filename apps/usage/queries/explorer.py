@@ -43,6 +43,8 @@ class Search:
     statuses: tuple[int, int] | None = None  # the lowest and the highest
     model: str = ""  # "*" at its end: any that begin so
     is_sold_as: bool = False  # `model` is a name that customers know; else any name of the model will do
+    sold_as: str = ""  # the name that it was sold by, and no other
+    endpoint: str = ""  # the operation, such as "embeddings"
     end_user: str | None = None
     has_no_user: bool = False
     proxy_key_id: UUID | None = None
@@ -64,6 +66,8 @@ class Search:
         others = (
             self.statuses,
             self.model,
+            self.sold_as,
+            self.endpoint,
             self.has_no_user,
             self.proxy_key_id,
             self.properties,
@@ -98,6 +102,10 @@ class Search:
             yield Q(status__range=self.statuses)
         if self.model:
             yield self._has_model()
+        if self.sold_as:
+            yield Q(alias=self.sold_as) | Q(alias=None, model_served=self.sold_as)
+        if self.endpoint:
+            yield Q(endpoint=self.endpoint)
         if self.end_user is not None:
             yield Q(end_user=self.end_user)
         if self.has_no_user:

@@ -12,13 +12,16 @@ import msgspec
 
 from apps.customers.models import Customer, PlanFee
 from apps.customers.plan_fees import Fees
+from apps.usage.queries.crowd import crowd
 from apps.usage.queries.figures import Scope
-from apps.usage.queries.profits import Operation, Plan, Profit, operations, plans, profits_by, profits_of_users
-from apps.usage.queries.users import UserKey, UserRow, users
+from apps.usage.queries.profits import Plan, Profit, earners, plans, profits_by
+from apps.usage.queries.users import UserKey, UserRow, user_rows
+from apps.usage.queries.values import Operation, Values, values_of
 
 TOP = 8
 ENDS = 5  # of the most, and of the least profitable
 OPERATIONS = 6
+USUAL = "plan"  # the property that is shown where nobody chose
 NOTHING = Decimal(0)
 Whose = TypeVar("Whose")
 
@@ -51,8 +54,10 @@ class Answers:
     best_models: list[Profit[str]]
     worst_models: list[Profit[str]]
     plans: list[Plan]
-    slow: list[Operation]
+    slow: list[Operation]  # of users with models
     dear: list[Operation]
+    slow_values: list[Operation]  # of users with values of the property
+    dear_values: list[Operation]
 
     def as_text(self) -> str:
         return msgspec.json.encode(self).decode()
@@ -73,24 +78,36 @@ def terms_of(organization_id: UUID, customer_id: UUID | None, months: Decimal) -
     return Terms(paid, {pk: fee or NOTHING for pk, fee in paying.values_list("pk", "monthly_fee")}, months)
 
 
+def usual_property(names: Sequence[str], wanted: str | None = None) -> str | None:
+    """The one that is meant, of these: `wanted`, else plans, else any. None: there are none."""
+    by_name = {name.lower(): name for name in names}
+    return by_name.get((wanted or "").lower()) or by_name.get(USUAL) or next(iter(names), None)
+
+
 def answers(scope: Scope, zone: ZoneInfo, terms: Terms, *, name: str | None) -> Answers:
     """name: of the property whose values are plans. A scope of one customer is answered as it sees it."""
     is_operator = scope.customer_id is None
     of_users = {"fees": terms.fees, "months": terms.months, "is_operator": is_operator}
-    top = users(scope, zone, order="-cost" if is_operator else "-price", limit=TOP)
-    best, worst = profits_of_users(scope, most=ENDS, **of_users)  # type: ignore[arg-type]
+    values = Values([], [], [])
+    if name:
+        values = values_of(scope, name, is_operator=is_operator, operations=OPERATIONS)
+    found = crowd(scope, top=TOP, ends=ENDS, operations=OPERATIONS, **of_users)  # type: ignore[arg-type]
+    best, worst = (earners(each, is_operator=is_operator) for each in (found.best, found.worst))
     shown = {each.whose for each in best}
-    customers = _ends(_customers(scope, terms)) if is_operator else ([], [])
+    customers = _ends(profits_of_customers(scope, terms)) if is_operator else ([], [])
     models = _ends(_models(scope)) if is_operator else ([], [])
     return Answers(
-        top.rows,
-        top.total,
+        user_rows(scope, zone, found.top),
+        found.users,
         best,
         [each for each in worst if each.whose not in shown],
         *customers,
         *models,
-        plans(scope, name, **of_users) if name else [],  # type: ignore[arg-type]
-        *operations(scope, is_operator=is_operator, most=OPERATIONS),
+        plans(scope, name, found=values.values, **of_users) if name else [],  # type: ignore[arg-type]
+        found.slow,
+        found.dear,
+        values.slow,
+        values.dear,
     )
 
 
@@ -99,9 +116,10 @@ def _models(scope: Scope) -> list[Profit[str]]:
     return [each for each in profits_by(scope, "model") if each.price or each.cost]  # type: ignore[misc]
 
 
-def _customers(scope: Scope, terms: Terms) -> list[Profit[UUID]]:
-    """With their subscriptions; also those that pay one and called nothing."""
-    fees = {pk: fee * terms.months for pk, fee in terms.subscriptions.items()}
+def profits_of_customers(scope: Scope, terms: Terms) -> list[Profit[UUID]]:
+    """The most profitable first, with their subscriptions; also those that pay one and called nothing."""
+    paying = terms.subscriptions.items()
+    fees = {pk: fee * terms.months for pk, fee in paying if scope.customer_id in (None, pk)}
     found: list[Profit[UUID]] = profits_by(scope, "customer", fees)  # type: ignore[assignment]
     missing = fees.keys() - {each.whose for each in found}
     found += [Profit(pk, NOTHING, NOTHING, fees[pk]) for pk in missing]

@@ -1,5 +1,6 @@
 """How long calls took, and how long until their first token: percentiles out of the histograms of the roll-ups."""
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -55,7 +56,8 @@ def percentiles_of_users(
     scope: Scope, users: Collection[tuple[UUID, str | None]]
 ) -> dict[tuple[UUID, str | None], Times]:
     """For each of these end users; a name is one of a customer's."""
-    found = _times(_rows_of_users(scope, users), "other")
+    rows = _rows_of_users(scope, users).annotate(value=Cast("customer_id", TextField()), other=F("end_user"))
+    found = _times(rows, "other")
     return {(customer_id, name): found.get((str(customer_id), name), Times()) for customer_id, name in users}
 
 
@@ -63,8 +65,32 @@ def latency_of_users(
     scope: Scope, users: Collection[tuple[UUID, str | None]]
 ) -> dict[tuple[UUID, str | None], Percentiles]:
     """The same, without the times to the first token: one query."""
-    found = _buckets(_rows_of_users(scope, users), "latencies", ("other",))
-    return {(customer_id, name): _percentiles(found.get((str(customer_id), name), [])) for customer_id, name in users}
+    return latency_in(_rows_of_users(scope, users), users)
+
+
+def latency_in(
+    rows: QuerySet[Any], users: Collection[tuple[UUID, str | None]]
+) -> dict[tuple[UUID, str | None], Percentiles]:
+    """The same, of rows that have them."""
+    found = _buckets(rows, "latencies", ("customer_id", "end_user"))
+    return {key: _percentiles(found.get(key, [])) for key in map(tuple, users)}
+
+
+def latency_and_parts(scope: Scope, dimension: Dimension) -> tuple[Percentiles, dict[UUID | str | None, Percentiles]]:
+    """Of all requests in the scope together, and of each value of a dimension: one query."""
+    parts = _buckets(scope.sum_rows(dimension), "latencies", (COLUMNS[dimension],))
+    whole: Counter[int] = Counter()
+    for buckets in parts.values():
+        whole.update(dict(buckets))
+    return _percentiles(sorted(whole.items())), {value: _percentiles(buckets) for value, buckets in parts.items()}
+
+
+def latency_of_values(scope: Scope, name: str, values: Collection[str]) -> dict[str, Percentiles]:
+    """For each of these values of a property: of whole days, else not known."""
+    if not scope.is_of_days:
+        return {}
+    found = _buckets(scope.property_rows(name).filter(value__in=values), "latencies", ("value",))
+    return {value: _percentiles(buckets) for value, buckets in found.items()}
 
 
 def _rows_of_users(scope: Scope, users: Collection[tuple[UUID, str | None]]) -> QuerySet[Any]:
@@ -73,7 +99,7 @@ def _rows_of_users(scope: Scope, users: Collection[tuple[UUID, str | None]]) -> 
     of_these = rows.filter(end_user__in=names)
     if any(name is None for _, name in users):
         of_these |= rows.filter(end_user=None)
-    return of_these.annotate(value=Cast("customer_id", TextField()), other=F("end_user"))
+    return of_these
 
 
 def percentiles_of_rows(rows: QuerySet[Any], columns: Sequence[str]) -> dict[tuple[Any, ...], Times]:
@@ -87,15 +113,15 @@ def percentiles_of_rows(rows: QuerySet[Any], columns: Sequence[str]) -> dict[tup
 
 def _times(rows: QuerySet[Any], *more: str) -> dict[Any, Times]:
     """By the annotation `value`, and `more` of them."""
-    both = [_buckets(rows, column, more) for column in ("latencies", "first_token_times")]
+    both = [_buckets(rows, column, ("value", *more)) for column in ("latencies", "first_token_times")]
     keys = dict.fromkeys((*both[0], *both[1]))
     return {key: Times(*(_percentiles(found.get(key, [])) for found in both)) for key in keys}
 
 
-def _buckets(rows: QuerySet[Any], column: str, more: tuple[str, ...]) -> dict[Any, Buckets]:
+def _buckets(rows: QuerySet[Any], column: str, names: tuple[str, ...]) -> dict[Any, Buckets]:
+    """By the values of fields or annotations: of one, by itself; of several, as a tuple."""
     counts = Cast(column, ArrayField(BigIntegerField()))
-    query, values = rows.order_by().values_list("value", *more, counts).query.sql_with_params()
-    names = ["value", *more]
+    query, values = rows.order_by().values_list(*names, counts).query.sql_with_params()
     keys = ", ".join(names)
     with connection.cursor() as cursor:
         cursor.execute(
@@ -106,7 +132,7 @@ def _buckets(rows: QuerySet[Any], column: str, more: tuple[str, ...]) -> dict[An
         rows_found = cursor.fetchall()
     found: dict[Any, Buckets] = {}
     for *key, bucket, count in rows_found:
-        found.setdefault(tuple(key) if more else key[0], []).append((bucket, count))
+        found.setdefault(tuple(key) if len(names) > 1 else key[0], []).append((bucket, count))
     return found
 
 

@@ -6,20 +6,20 @@ Of a customer's own point of view, what it costs is the price that it pays, and 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 from uuid import UUID
 
-from django.db import connection
-from django.db.models import Count, F, Func, Q, Sum, TextField
+from django.db.models import F, Sum
 
 from apps.customers.plan_fees import Fees
-from apps.usage.queries.figures import Figures, Scope, figure_sums
+from apps.usage.queries.crowd import Amount, Earned, crowd
+from apps.usage.queries.figures import Figures, Scope
 from apps.usage.queries.groups import COLUMNS, Dimension
-from apps.usage.queries.measures import measured
+from apps.usage.queries.latency import Percentiles, latency_of_values
 from apps.usage.queries.users import UserKey
+from apps.usage.queries.values import Operation, Value, values_of
 
 NOTHING = Decimal(0)
-FEW = 5  # requests, below which an operation is no rule
 Whose = TypeVar("Whose")
 
 
@@ -47,6 +47,7 @@ class Plan(NamedTuple):
     fee: Decimal | None  # USD a month and user; None: none is set
     paid: Decimal  # the fees of all its users in the range
     profit: Decimal
+    latency: Percentiles = Percentiles()  # known of whole days
 
     @property
     def cost_per_user(self) -> Decimal | None:
@@ -57,33 +58,23 @@ class Plan(NamedTuple):
         return self.figures.price / self.users if self.users else None
 
 
-class Operation(NamedTuple):
-    """The calls of a user to a model."""
-
-    key: UserKey
-    model: str
-    requests: int
-    cost: Decimal | None  # of a request, on average
-    price: Decimal | None
-    latency_ms: float | None  # on average
-
-
-def plans(scope: Scope, name: str, *, fees: Fees, months: Decimal, is_operator: bool, most: int = 50) -> list[Plan]:
+def plans(
+    scope: Scope, name: str, *, fees: Fees, months: Decimal, is_operator: bool, found: Iterable[Value] | None = None
+) -> list[Plan]:
     """Each value of the property, the dearest first. A user with two values is on both plans.
 
     months: that the range is long, in parts of a month by its days, for which fees are paid.
+    found: what `values_of` told of the property, where that is known already.
     """
-    user = Func(F("customer_id"), F("end_user"), function="ROW", output_field=TextField())
-    users = Count(user, distinct=True, filter=Q(end_user__isnull=False))
-    rows = scope.property_rows(name).values("value")
-    rows = rows.annotate(**figure_sums(), users=users).order_by("-sum_cost", "value")
-    found = []
-    for row in rows[:most]:
-        figures, fee = Figures.of(row), fees.get((name.lower(), row["value"]))
-        paid = (fee or NOTHING) * row["users"] * months
+    values = values_of(scope, name, is_operator=is_operator).values if found is None else list(found)
+    times = latency_of_values(scope, name, [each.value for each in values]) if values else {}
+    told = []
+    for value, users, figures in values:
+        fee = fees.get((name.lower(), value))
+        paid = (fee or NOTHING) * users * months
         earned = Profit(None, figures.price, figures.cost, paid, is_operator)
-        found.append(Plan(row["value"], row["users"], figures, fee, paid, earned.profit))
-    return found
+        told.append(Plan(value, users, figures, fee, paid, earned.profit, times.get(value, Percentiles())))
+    return told
 
 
 def profits_by(
@@ -102,85 +93,25 @@ def profits_by(
 def profits_of_users(
     scope: Scope, *, fees: Fees, months: Decimal, is_operator: bool, most: int
 ) -> tuple[list[Profit[UserKey]], list[Profit[UserKey]]]:
-    """The users who bring most, and those who bring least. Requests that name nobody are nobody's.
+    """The users who bring most, and those who bring least. Requests that name nobody are nobody's."""
+    found = crowd(scope, is_operator=is_operator, fees=fees, months=months, ends=most)
+    return earners(found.best, is_operator=is_operator), earners(found.worst, is_operator=is_operator)
 
-    A user pays the fee of the value that its calls had last, of each property that there are fees for.
+
+def earners(found: Iterable[Earned], *, is_operator: bool) -> list[Profit[UserKey]]:
+    """What was earned by users, as profits."""
+    return [Profit(each.key, each.price, each.cost, each.fee, is_operator) for each in found]
+
+
+def operations(
+    scope: Scope, *, is_operator: bool, most: int = 10, dear_by: Amount | None = None
+) -> tuple[list[Operation], list[Operation]]:
+    """The slowest calls of users to models, and the dearest.
+
+    dear_by: None: those that cost the operator, or its customer, most.
     """
-    users = scope.sum_rows("user").exclude(end_user=None).order_by().values_list("customer_id", "end_user")
-    sums, sum_values = users.annotate(price=Sum("price"), cost=Sum("cost")).query.sql_with_params()
-    properties = scope.all_property_rows().filter(name__in={name for name, _ in fees}).exclude(end_user=None)
-    columns = ("customer_id", "end_user", "name", "value", "last_at")
-    kept, kept_values = properties.order_by().values_list(*columns).query.sql_with_params() if fees else (NO_ROWS, ())
-    earned = "price + fee - cost" if is_operator else "fee - price"
-    sql = PROFITS.format(sums=sums, kept=kept, earned=earned)
-    listed: Iterable[tuple[Any, ...]] = [(name, value, fee * months) for (name, value), fee in fees.items()]
-    names, values, amounts = zip(*listed, strict=True) if fees else ((), (), ())
-    with connection.cursor() as cursor:
-        cursor.execute(sql, [*sum_values, *kept_values, list(names), list(values), list(map(str, amounts)), most, most])
-        rows = cursor.fetchall()
-
-    def told(wanted: bool) -> list[Profit[UserKey]]:
-        return [Profit(UserKey(*row[1:3]), *row[3:], is_operator) for row in rows if row[0] == wanted]
-
-    return told(False), told(True)
-
-
-NO_ROWS = "SELECT NULL::uuid, NULL::text, NULL::text, NULL::text, NULL::timestamptz WHERE FALSE"
-PROFITS = """
-WITH used (customer_id, end_user, price, cost) AS ({sums}),
-kept (customer_id, end_user, name, value, last_at) AS ({kept}),
-plan AS (
-    SELECT DISTINCT ON (customer_id, end_user, name) customer_id, end_user, name, value
-    FROM kept ORDER BY customer_id, end_user, name, last_at DESC, value
-),
-paid AS (
-    SELECT customer_id, end_user, sum(amount::numeric) AS fee
-    FROM plan JOIN unnest(%s::text[], %s::text[], %s::text[]) AS fees (name, value, amount) USING (name, value)
-    GROUP BY 1, 2
-),
-earned AS MATERIALIZED (
-    SELECT used.customer_id, used.end_user, price, cost, coalesce(fee, 0) AS fee
-    FROM used LEFT JOIN paid USING (customer_id, end_user)
-)
-(SELECT FALSE, * FROM earned ORDER BY {earned} DESC, end_user, customer_id LIMIT %s)
-UNION ALL
-(SELECT TRUE, * FROM earned ORDER BY {earned} ASC, end_user, customer_id LIMIT %s)
-"""
-
-
-def operations(scope: Scope, *, is_operator: bool, most: int = 10) -> tuple[list[Operation], list[Operation]]:
-    """The slowest calls of users to models, and the dearest: those that cost the operator, or its customer, most."""
-    model = "model" if is_operator else "sold_as"
-    rows = scope.sum_rows("user").values("customer_id", "end_user", called=F(model))
-    rows = rows.annotate(
-        answered=measured("answered"),
-        cost_each=measured("cost_per_request"),
-        price_each=measured("price_per_request"),
-        latency=measured("average_latency_ms"),
-    ).filter(answered__gte=FEW)
-    sql, values = rows.order_by().query.sql_with_params()
-    with connection.cursor() as cursor:
-        cursor.execute(
-            OPERATIONS.format(each=sql, dear="cost_each" if is_operator else "price_each"), [*values, most, most]
-        )
-        found = cursor.fetchall()
-
-    def told(wanted: bool) -> list[Operation]:
-        return [
-            Operation(UserKey(*row[1:3]), row[3], int(row[4]), *row[5:7], None if row[7] is None else float(row[7]))
-            for row in found
-            if row[0] == wanted
-        ]
-
-    return told(False), told(True)
-
-
-OPERATIONS = """
-WITH each (customer_id, end_user, called, answered, cost_each, price_each, latency) AS MATERIALIZED ({each})
-(SELECT FALSE, * FROM each ORDER BY latency DESC NULLS LAST, end_user, customer_id, called LIMIT %s)
-UNION ALL
-(SELECT TRUE, * FROM each ORDER BY {dear} DESC NULLS LAST, end_user, customer_id, called LIMIT %s)
-"""
+    found = crowd(scope, is_operator=is_operator, fees={}, months=NOTHING, operations=most, dear_by=dear_by)
+    return found.slow, found.dear
 
 
 def _fee(fees: dict[UUID, Decimal], value: UUID | str | None) -> Decimal:

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from django.contrib.postgres.aggregates import ArrayAgg
 from django.db import connection
-from django.db.models import Aggregate, Count, F, QuerySet, TextField, Value, Window
+from django.db.models import Aggregate, Count, F, QuerySet, TextField
 
 from apps.usage.histograms import COUNT, SHIFT, milliseconds
 from apps.usage.models import Snapshot, SnapshotOrder, SnapshotUser
@@ -46,10 +46,14 @@ DERIVED = {  # as `measured` has them, of sums that are there
     "active_days": "on_so_many_days",
     "requests_per_active_day": f"{ANSWERED}::float8 / on_so_many_days",
 }
-ORDERED_BY = {"user": "end_user", "customer": "customer__name"}  # other than by the column of the name
+ORDERED_BY = {  # other than by the column of the name
+    "user": "end_user",
+    "customer": "customer__name",
+    "latency_p50_ms": "latency_p50",
+    "latency_p95_ms": "latency_p95",
+}
 NOT_SORTED = frozenset(("answered", "errors", "tokens", "average_latency_ms", "average_first_token_ms"))  # on no page
 SORTED = tuple(f"{sign}{name}" for name in sorted(ORDERS - NOT_SORTED) for sign in ("", "-"))
-BUCKETS = {"latency_p50_ms": "latency_p50", "latency_p95_ms": "latency_p95"}
 MADE = ("snapshot_id", "number", "customer_id", "end_user", *FIGURES, *DERIVED, "days", "on_days")
 VALUES = ", ".join((*(f"sum_{name}" for name in FIGURES), *DERIVED.values()))
 # A few elements of each user: sorting them one user after the other takes half as long as all together.
@@ -89,7 +93,7 @@ def store_users(snapshot: Snapshot, scope: Scope, narrowed: UserFilter) -> int:
         on_so_many_days=Count("day", distinct=True),
         all_days=ArrayAgg("day"),
         on_all_days=ArrayAgg("requests"),
-        counts=Value("", TextField()) if narrowed.property else Listed("latencies"),
+        counts=Listed("latencies"),
     )
     sql, values = found.order_by().query.sql_with_params()
     with connection.cursor() as cursor:
@@ -116,9 +120,8 @@ def users_of(
     total = snapshot.users
     if numbers is None:
         found = _ordered(snapshot, narrowed, order)
-        page = list(found.annotate(users=Window(Count("*"))).values_list("number", "users")[offset : offset + limit])
-        total = page[0][1] if page else (found.count() if offset else 0)
-        numbers = [number for number, _ in page]
+        total = found.count()  # on its own: beside a page it would have all be sorted for the first few
+        numbers = list(found.values_list("number", flat=True)[offset : offset + limit])
     rows = {row.number: row for row in SnapshotUser.objects.filter(snapshot=snapshot, number__in=numbers)}
     return UserPage([_row(rows[number], zone) for number in numbers], total)
 
@@ -152,8 +155,6 @@ def _ordered(snapshot: Snapshot, narrowed: UserFilter, order: str) -> QuerySet[S
     name = order.removeprefix("-")
     if name not in ORDERS:
         raise ValueError(f"no such order: {order_name(name)}")
-    if name in BUCKETS:  # by a property they are not known: the average stands in
-        name = "average_latency_ms" if narrowed.property else BUCKETS[name]
     by = F(ORDERED_BY.get(name, name))
     first = by.desc(nulls_last=True) if order.startswith("-") else by.asc(nulls_last=True)
     return rows.order_by(first, "number")

@@ -20,7 +20,7 @@ from django.db.models.functions import Coalesce, TruncDay
 
 from apps.customers.models import Customer
 from apps.usage.queries.figures import Figures, Scope, figure_sums
-from apps.usage.queries.latency import Percentiles, latency_of_users
+from apps.usage.queries.latency import Percentiles, latency_in
 from apps.usage.queries.measures import MEASURES, measured
 from apps.usage.queries.periods import Period
 from apps.usage.queries.users_by_latency import SHARES, ordered_by_latency
@@ -58,6 +58,10 @@ class UserFilter:
             rows = scope.property_rows(name).filter(value=value)
         return rows.filter(end_user__icontains=self.search) if self.search else rows
 
+    def has_latency(self, scope: Scope) -> bool:
+        """Whether those rows have histograms: by a property, days have."""
+        return self.property is None or scope.is_of_days
+
 
 EVERYBODY = UserFilter()
 
@@ -69,7 +73,7 @@ class UserRow:
     key: UserKey
     figures: Figures
     days: tuple[tuple[date, int], ...]  # those with a request, in order, with how many
-    latency: Percentiles  # not known by a property
+    latency: Percentiles  # by a property, not known of hours
 
     @property
     def customer_id(self) -> UUID:
@@ -111,7 +115,7 @@ def users(
     way; equals come by name. Raises ValueError for another.
     """
     found = _grouped(scope, narrowed)
-    if order.removeprefix("-") in SHARES and narrowed.property is None:
+    if order.removeprefix("-") in SHARES and narrowed.has_latency(scope):
         page = list(ordered_by_latency(found, narrowed.rows(scope), order, limit=limit, offset=offset))
     else:
         counted = found.annotate(users=Window(Count("*")))
@@ -145,10 +149,11 @@ def requests_on(days: Iterable[datetime], counts: Iterable[int], zone: ZoneInfo)
 
 
 def _latencies(scope: Scope, keys: list[UserKey], narrowed: UserFilter) -> dict[UserKey, Percentiles]:
-    """Of each; none where they are narrowed to a property, whose sums have no histograms."""
-    if narrowed.property is not None:
+    """Of each; none where their sums have no histograms."""
+    if not narrowed.has_latency(scope):
         return {}
-    return {UserKey(*key): latency for key, latency in latency_of_users(scope, keys).items()}
+    found = latency_in(narrowed.rows(scope).filter(_any_of(keys)), keys)
+    return {UserKey(*key): latency for key, latency in found.items()}
 
 
 def user_row(scope: Scope, zone: ZoneInfo, key: UserKey) -> UserRow:
@@ -182,7 +187,7 @@ def every_user(
     """All of them, one after the other, however many there are."""
     found = _grouped(scope, narrowed).annotate(**figure_sums(), sum_days=Count(_day(scope, zone), distinct=True))
     rows: Iterator[dict[str, Any]]
-    if order.removeprefix("-") in SHARES and narrowed.property is None:
+    if order.removeprefix("-") in SHARES and narrowed.has_latency(scope):
         rows = ordered_by_latency(found, narrowed.rows(scope), order)
     else:
         rows = _put_in_order(found, order, scope, zone).iterator(chunk_size=AT_ONCE)
@@ -220,7 +225,7 @@ def _order_of(name: str, scope: Scope, zone: ZoneInfo) -> Any:
             return FIRST
         case "last_at":
             return LAST
-        case "latency_p50_ms" | "latency_p95_ms":  # by a property they are not known: the average stands in
+        case "latency_p50_ms" | "latency_p95_ms":  # where they are not known, the average stands in
             return measured("average_latency_ms")
         case "growth":
             return growth(scope)

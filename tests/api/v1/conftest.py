@@ -36,6 +36,12 @@ class Program:
         assert answer.status_code == 200, answer.content
         return answer.json()
 
+    def does(self, method: str, path: str, body: Any = None, *, key: str = "", status: int = 200, **query: Any) -> Any:
+        """What it answers, which is expected to have this status. key: an `Idempotency-Key`."""
+        answer = self(method, path, body, headers={"idempotency-key": key} if key else None, **query)
+        assert answer.status_code == status, (answer.status_code, answer.content)
+        return answer.json() if answer.content else None
+
     def everything(self, path: str, **query: Any) -> list[Any]:
         """All pages of a list."""
         found, cursor = [], None
@@ -56,6 +62,12 @@ def acmes(cast: Cast) -> Program:
 @pytest.fixture
 def globexs(cast: Cast) -> Program:
     return Program(an_api_token(cast.acme, cast.globex)[1])
+
+
+@pytest.fixture
+def noon(time_machine):
+    """The clock stands."""
+    time_machine.move_to(NOW, tick=False)
 
 
 @pytest.fixture

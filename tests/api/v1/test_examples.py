@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
+from tests.billing.making import an_invoice
+from tests.billing.plans import a_plan
 from tests.cast import Cast, an_api_token
 from tests.used import an_hour
 
@@ -24,8 +26,9 @@ COMMANDS = [
 def test_they_work(live_server, cast: Cast):
     an_hour(cast.globex, timezone.now().replace(minute=0, second=0, microsecond=0))
     token = an_api_token(cast.acme)[1]
-    env = {**os.environ, "TOLLGATE": live_server.url, "TOKEN": token}
-    assert len(COMMANDS) >= 7
+    objects = {"CUSTOMER": cast.globex.pk, "PLAN": a_plan(cast.acme).plan_id, "INVOICE": an_invoice(cast.globex).pk}
+    env = {**os.environ, "TOLLGATE": live_server.url, "TOKEN": token, **{name: str(pk) for name, pk in objects.items()}}
+    assert len(COMMANDS) >= 26
     for command in COMMANDS:
         shown = f"{command} -w '\\n%{{http_code}}'"
         done = subprocess.run(["sh", "-c", shown], env=env, capture_output=True, text=True, check=True)

@@ -19,6 +19,7 @@ from django.utils import timezone
 from apps.api.v1.document import document
 from apps.limits.services import set_end_user_limits
 from tests.cast import Cast, a_model_alias, a_proxy_key, an_api_token
+from tests.isolation.billing_objects import of_billing
 from tests.used import a_property_hour, a_request, an_hour
 
 IS_LONG = os.environ.get("TOLLGATE_FAULTS") == "long"
@@ -72,6 +73,7 @@ def served(live_server, cast: Cast, settings) -> tuple[str, Cast]:
         a_request(customer, now - timedelta(minutes=5), proxy_key_id=key.pk, **told)
         an_hour(customer, hour, proxy_key_id=key.pk)
         a_property_hour(customer, hour, name="plan", value="premium")
+        of_billing(customer)
     return live_server.url, cast
 
 

@@ -296,3 +296,17 @@ def test_times_may_be_numbers_and_costs_strings(client: Client, cast: Cast):
     request = Request.objects.get()
     assert request.started_at == datetime(2026, 3, 10, 11, 59, 0, 250_000, UTC)
     assert request.provider_cost == Decimal("0.000001")
+
+
+def test_who_sends_too_often_is_told_to_wait(client: Client, cast: Cast, settings, time_machine):
+    time_machine.move_to(NOW.replace(second=15), tick=False)
+    settings.API_RATE = 2
+    _, plain = an_api_token(cast.acme, cast.globex)
+    assert [post(client, plain, EVENT | {"id": f"ev-{n}"}).status_code for n in range(3)] == [200, 200, 429]
+    refused = post(client, plain, EVENT)
+    assert (refused.headers["retry-after"], refused.json()["type"]) == ("45", "urn:tollgate:problem:too-many-requests")
+    assert Request.objects.count() == 2
+    _, other = an_api_token(cast.acme, cast.globex)
+    assert post(client, other, EVENT).status_code == 200
+    time_machine.move_to(NOW.replace(minute=NOW.minute + 1), tick=False)
+    assert post(client, plain, EVENT | {"id": "ev-3"}).status_code == 200

@@ -15,7 +15,7 @@ from tests.used import a_property_hour, a_request, an_hour
 HOUR = NOW - timedelta(hours=1)
 YESTERDAY = NOW - timedelta(days=1)
 SECRETS = {"cost", "margin", "cost_per_request", "provider", "model_served", "markup_percent", "provider_cost"}
-SECRETS |= {"price_id", "rate_rule_id", "attempts", "cost_usd"}
+SECRETS |= {"price_id", "rate_rule_id", "attempts", "cost_usd", "cost_per_user"}
 
 pytestmark = pytest.mark.usefixtures("at_noon")
 
@@ -149,11 +149,33 @@ def test_properties_and_their_values(acmes: Program, globexs: Program, cast: Cas
     assert [each["name"] for each in acmes.everything("properties", limit=1)] == ["plan", "secret-project"]
     values = globexs.everything("properties/values", name="Plan", limit=1)
     assert [(each["value"], each["figures"]["price"]) for each in values] == [("premium", "2"), ("free", "1")]
+    assert [(each["users"], each["price_per_user"]) for each in values] == [(1, "2"), (1, "1")]
+    assert not names_in(values) & SECRETS
     told = acmes.get("metrics", group_by="property", property="Plan", interval="day", period="today")
     assert [(each["group"], each["points"][0]["figures"]["requests"]) for each in told["data"]] == [
         ("premium", 3),
         ("free", 7),
     ]
+
+
+def test_what_a_user_on_a_plan_costs_and_how_long_its_calls_take(acmes: Program, globexs: Program, cast: Cast):
+    took = [(61 << 40) + 20]  # 300 ms, within 5 %
+    amounts = {"requests": 20, "cost": Decimal(3), "price": Decimal(5)}
+    for user in ("ada", "bob"):
+        a_property_hour(cast.globex, HOUR, name="plan", value="pro", end_user=user, latencies=took, **amounts)
+    a_property_hour(cast.globex, YESTERDAY, name="plan", value="pro", end_user="ada", **amounts)
+    a_property_hour(cast.globex, HOUR, name="plan", value="pro", end_user=None, **amounts)
+    a_property_hour(cast.globex, HOUR, name="plan", value="job", end_user=None, **amounts)
+    a_property_hour(cast.initech, HOUR, name="plan", value="pro", end_user="ada", **amounts)
+    pro, job = acmes.everything("properties/values", name="plan", order="-requests")
+    assert (pro["users"], pro["cost_per_user"], pro["price_per_user"]) == (3, "5", "8.333333333333")
+    assert (pro["latency_ms"]["requests"], round(pro["latency_ms"]["p95"] / 300, 1)) == (40, 1.0)
+    assert (job["users"], job["cost_per_user"], job["price_per_user"]) == (0, None, None)
+    assert job["latency_ms"] == {"p50": None, "p95": None, "p99": None, "requests": 0}
+    mine, _ = globexs.everything("properties/values", name="plan", order="-requests")
+    assert (mine["users"], mine["price_per_user"], "cost_per_user" in mine) == (2, "10", False)
+    [hours] = acmes.everything("properties/values", name="plan", since="2026-03-10T00:30:00Z", user="ada")
+    assert (hours["users"], hours["latency_ms"]["requests"]) == (2, 0)
 
 
 def test_users_with_their_figures(acmes: Program, globexs: Program, cast: Cast, used):
@@ -251,6 +273,8 @@ def test_requests_and_sessions(acmes: Program, globexs: Program, cast: Cast):
         assert [each["id"] for each in globexs.everything("requests", **query)] == [str(each.id) for each in found]
     assert globexs("GET", "requests", cost_above="0").status_code == 400
     assert [each["requests"] for each in acmes.everything("sessions")] == [1, 1]
+    assert len(acmes.everything("sessions", user="ada")) == 2
+    assert acmes.everything("sessions", user="bob") == []
     session = globexs.get("sessions/detail", session="s/1")
     assert (session["price"], [step["id"] for step in session["steps"]]) == ("0.3", [str(smart.id)])
     assert not names_in(session) & SECRETS

@@ -1,9 +1,13 @@
 """Credit that buys itself: once, by the default card, within the month's limit, and not again at once when declined."""
 
+import os
+import subprocess
+import sys
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.test import Client
 
 from apps.billing.models import AutoTopUp, Payment, Wallet
 from apps.billing.payment_tasks import ask_about_payments, collect
@@ -14,7 +18,9 @@ from apps.billing.services.payment_settings import set_up_stripe
 from tests.billing.payments.conftest import NOW, a_stored_card
 from tests.billing.payments.fake_stripe import DECLINED_LATER
 from tests.billing.payments.test_payments import an_invoice
+from tests.billing.payments.test_webhooks import deliver, told_of_payments
 from tests.cast import at_once, reread
+from tests.usage.conftest import database_url
 
 D = Decimal
 
@@ -91,6 +97,47 @@ def test_when_nobody_answers_it_is_charged_once_all_the_same(local, globex, wall
     monkeypatch.setattr("apps.billing.payment_tasks.timezone.now", lambda: NOW + timedelta(minutes=5))
     ask_about_payments()
     assert (reread(payment).state, reread(wallet).balance) == ("succeeded", 25)
+
+
+TOP_UP = """
+import django; django.setup()
+from datetime import datetime
+from uuid import UUID
+from apps.billing.services.auto_top_up import top_up_by_itself
+top_up_by_itself(UUID("{wallet}"), at=datetime.fromisoformat("{at}"))
+"""
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("place", ["top_up_begun", "method_charged"])
+def test_whoever_dies_on_the_way_has_bought_once(local, acme, globex, wallet, place, monkeypatch):
+    """Before Stripe is asked: it is asked by the next. After: Stripe tells, or says the same again."""
+    a_stored_card(local, globex)
+    environment = os.environ | {
+        "DATABASE_URL": database_url(), "TOLLGATE_STRIPE_API": local.url, "TOLLGATE_FAIL": f"{place}:kill:1",
+    }  # fmt: skip
+    code = [sys.executable, "-c", TOP_UP.format(wallet=wallet.pk, at=NOW.isoformat())]
+    assert subprocess.run(code, env=environment, timeout=240, check=False).returncode == -9
+    payment = Payment.objects.get()
+    assert (payment.state, reread(wallet).balance) == ("pending", 0)
+    assert top_up_by_itself(wallet.pk, at=NOW) is None  # it counts as if it were there
+    for event in told_of_payments(local):
+        assert deliver(Client(), acme, event) == 200
+    monkeypatch.setattr("apps.billing.payment_tasks.timezone.now", lambda: NOW + timedelta(minutes=5))
+    for _ in range(2):
+        ask_about_payments()
+    assert (reread(payment).state, reread(wallet).balance) == ("succeeded", 25)
+    assert (Payment.objects.count(), len(local.client.v1.payment_intents.list({}).data)) == (1, 1)
+
+
+def test_a_payment_of_which_nobody_ever_hears_keeps_no_wallet_empty(local, globex, wallet):
+    a_stored_card(local, globex)
+    Payment.objects.create(
+        organization=globex.organization, customer=globex, provider="stripe", provider_id="pi_lost", currency="USD",
+        amount=25, credit=25, is_automatic=True, created_at=NOW - timedelta(days=2),
+    )  # fmt: skip
+    assert top_up_by_itself(wallet.pk, at=NOW) is None
+    assert top_up_by_itself(wallet.pk, at=NOW + timedelta(days=2)).state == "succeeded"
 
 
 def the_intent(local) -> str:

@@ -170,6 +170,8 @@ def test_a_disputed_payment_says_so(client: Client, edge, acme, cast: Cast):
     payment = a_started_top_up(edge, cast)
     disputed = {"id": "ch_1", "object": "charge", "amount_refunded": 0, "disputed": True}
     edge.script["GET /v1/payment_intents/pi_1"] = an_intent(payment.pk, latest_charge=disputed)
+    dispute = {"id": "dp_1", "object": "dispute", "amount": 5000, "currency": "usd", "status": "needs_response"}
+    edge.script["GET /v1/disputes"] = {"object": "list", "data": [dispute]}
     event = {"id": "evt_1", "type": "charge.dispute.created", "data": {"object": {"payment_intent": "pi_1"}}}
     assert deliver(client, acme, event) == 200
     assert reread(payment).disputed_at is not None

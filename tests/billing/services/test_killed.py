@@ -8,11 +8,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.core import mail
 
+from apps.billing.document_tasks import reinstate_all
 from apps.billing.models import LedgerTransaction, Mailing
 from apps.billing.services.dunning import run_dunning
 from apps.billing.services.lots import expire_lot
 from apps.billing.services.mailing import queue_invoice, send_mailing
 from apps.billing.services.sellers import update_seller
+from apps.billing.services.settling import settle_invoice
 from tests.billing.making import an_invoice
 from tests.billing.wallets import NOON, a_lot, a_wallet, assert_adds_up
 from tests.cast import Cast, reread
@@ -44,6 +46,29 @@ def test_credit_expires_once():
     assert (expire_lot(lot.pk, at=at), expire_lot(lot.pk, at=at)) == (10, 0)
     assert LedgerTransaction.objects.filter(kind=LedgerTransaction.Kind.EXPIRY).count() == 1
     assert_adds_up(wallet)
+
+
+def test_who_is_suspended_is_suspended_once_and_let_in_once(cast: Cast):
+    update_seller(cast.acme, by=None, final_step="suspend", final_step_days=3)
+    owed = [an_invoice(each, ("10",)) for each in (cast.globex, cast.initech)]
+    killed(
+        "dunned",
+        "from apps.accounts.models import Organization\n"
+        "from apps.billing.services.dunning import run_dunning\n"
+        "acme = Organization.objects.get(slug='acme')\n"
+        f"run_dunning(acme, at=datetime.fromisoformat('{OVERDUE.isoformat()}'))",
+    )
+    assert sorted(reread(each).is_suspended for each in (cast.globex, cast.initech)) == [False, True]
+    for _ in range(2):
+        run_dunning(cast.acme, at=OVERDUE)
+    assert all(reread(each).is_suspended for each in (cast.globex, cast.initech))
+    assert cast.acme.audit_events.filter(action="customer.suspend").count() == 2
+    for invoice in owed:
+        settle_invoice(invoice, invoice.total, at=OVERDUE, by=None)
+    for _ in range(2):  # whoever was to be told of the payment has died: beat finds them
+        reinstate_all()
+    assert not any(reread(each).is_suspended for each in (cast.globex, cast.initech))
+    assert cast.acme.audit_events.filter(action="customer.resume").count() == 2
 
 
 def test_each_reminder_is_made_once(cast: Cast):

@@ -104,10 +104,10 @@ def test_no_more_is_taken_than_there_is(wallet):
 def test_money_that_goes_back_is_taken_from_the_lot_that_it_bought(wallet):
     bought, given = a_lot(wallet, "10"), a_lot(wallet, "10")
     cash = account_of(wallet.customer.organization, LedgerAccount.Kind.CASH, "USD")
-    take(wallet, "4", kind=Kind.REFUND, against={cash: Decimal(4)}, lot=bought)
+    take(wallet, "4", kind=Kind.REFUND, against={cash: Decimal(4)}, lots=[bought])
     assert left_in(bought, given) == [6, 10]
     with pytest.raises(NotEnoughCredit):
-        take(wallet, "7", key="again", lot=bought)
+        take(wallet, "7", key="again", lots=[bought])
 
 
 def test_an_adjustment_has_its_reason_in_the_audit_log(wallet):

@@ -20,6 +20,7 @@ from apps.billing.services.subscriptions import (
     move_subscribers,
     subscribe,
 )
+from apps.pricing.card_book import layers_of
 from apps.pricing.models import RateCardUse
 from apps.pricing.rate_cards import add_rate_card
 from tests.billing.plans import NOON, a_plan, midnight
@@ -270,10 +271,53 @@ def test_a_plan_brings_its_rate_card_and_takes_it_along(customer):
     end_subscription(subscription, by=None, at=NOON, at_period_end=False)
     assert left_on_cards(at=NOON) == []
     tomorrow = midnight(3, 20)
-    assert left_on_cards(at=tomorrow) == [customer]
-    fit_rate_card(customer, by=None, at=tomorrow)
-    assert left_on_cards(at=tomorrow) == []
     assert cards_of(customer) == [("Partners", NOON), ("", tomorrow)]
+    assert left_on_cards(at=tomorrow) == []
+    fit_rate_card(customer, by=None, at=tomorrow)
+    assert cards_of(customer) == [("Partners", NOON), ("", tomorrow)]
+
+
+def test_who_was_left_on_a_card_is_found(customer):
+    """As it was before cards were put down ahead."""
+    rules = [{"match": "*", "mode": "free"}]
+    card = add_rate_card(customer.organization, name="Partners", rules=rules, effective_from=NOON, by=None)
+    subscription = on(customer, a_plan(customer.organization, rate_card_id=card.pk))
+    Subscription.objects.filter(pk=subscription.pk).update(ends_at=midnight(3, 20))
+    assert left_on_cards(at=midnight(3, 21)) == [customer]
+    fit_rate_card(customer, by=None, at=midnight(3, 21))
+    assert left_on_cards(at=midnight(3, 21)) == []
+    assert cards_of(customer) == [("Partners", NOON), ("", midnight(3, 21))]
+
+
+def test_a_plans_card_holds_from_the_very_instant_at_which_it_begins(customer):
+    """No call of the first minute is sold at another price, and no worker has to be awake at midnight."""
+    rules = [{"match": "*", "mode": "free"}]
+    cards = [
+        add_rate_card(customer.organization, name=name, rules=rules, effective_from=NOON, by=None)
+        for name in ("Small", "Large")
+    ]
+    small, large = (a_plan(customer.organization, rate_card_id=card.pk) for card in cards)
+    april, may = midnight(4, 1), midnight(5, 1)
+    subscription = on(customer, small, starts_on=date(2026, 4, 1))
+    assert cards_of(customer) == [("Small", april)]
+    instant = timedelta(microseconds=1)
+    assert [layers_of(customer, at).plan_card for at in (april - instant, april)] == [None, cards[0]]
+    change_subscription(subscription, large, by=None, at=midnight(4, 10), at_period_end=True)
+    assert cards_of(customer) == [("Small", april), ("Large", may)]
+    begin(reread(subscription), by=None, at=april + timedelta(seconds=50))  # late, as workers are
+    assert cards_of(customer) == [("Small", april), ("Large", may)]
+    keep_subscription(reread(subscription), by=None, at=midnight(4, 11))
+    assert cards_of(customer) == [("Small", april)]
+    end_subscription(reread(subscription), by=None, at=midnight(4, 12), at_period_end=True)
+    assert cards_of(customer) == [("Small", april), ("", may)]
+
+
+def test_a_plan_that_never_begins_leaves_no_card(customer):
+    rules = [{"match": "*", "mode": "free"}]
+    card = add_rate_card(customer.organization, name="Partners", rules=rules, effective_from=NOON, by=None)
+    subscription = on(customer, a_plan(customer.organization, rate_card_id=card.pk), starts_on=date(2026, 4, 1))
+    end_subscription(subscription, by=None, at=NOON, at_period_end=False)
+    assert cards_of(customer) == []
 
 
 def test_a_plan_without_a_card_leaves_the_customer_to_its_own(customer):

@@ -10,9 +10,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from apps.billing.errors import NotEnoughCredit
-from apps.billing.models import Wallet
+from apps.billing.models import Dispute, Payment, Refund, Wallet
+from apps.billing.payments.base import DisputeReading, DisputeState
+from apps.billing.services.disputes import record_dispute
 from apps.billing.services.drawing import draw_usage
 from apps.billing.services.lots import adjust_credit, expire_lot, expired_lots, grant_credit
+from apps.billing.services.payments import add_top_up, record_payment
+from apps.billing.services.quotes import quote_top_up
 from apps.billing.services.wallets import update_wallet
 from apps.usage.models import DailyCustomer
 from tests.billing.wallets import A_DAY, DAY, NOON, a_wallet, assert_adds_up, usage
@@ -29,6 +33,8 @@ OPERATIONS = st.one_of(
     st.tuples(st.just("take"), AMOUNTS),
     st.tuples(st.just("days pass"), st.integers(1, 3)),
     st.tuples(st.just("switch"), st.sampled_from(Wallet.Settlement)),
+    st.tuples(st.just("buy"), st.integers(1, 50_000)),
+    st.tuples(st.just("dispute"), st.integers(0, 3), st.sampled_from(DisputeState), st.sampled_from(["0.3", "1"])),
 )
 
 
@@ -39,6 +45,7 @@ class Books:
         self.wallet = a_wallet()
         self.now = NOON
         self.granted: list[tuple[str, Decimal, dict]] = []
+        self.bought: list[Payment] = []
         self.given = self.taken = self.expired = Decimal(0)
 
     def grant(self, amount: Decimal, days: int | None, priority: int, category: int) -> None:
@@ -86,10 +93,30 @@ class Books:
     def switch(self, settlement: Wallet.Settlement) -> None:
         update_wallet(self.wallet, settlement=settlement, by=None, at=self.now)
 
+    def buy(self, cents: int) -> None:
+        quote = quote_top_up(self.wallet.customer, Decimal(cents) / 100, at=self.now)
+        payment = add_top_up(self.wallet.customer, quote, provider="stripe", by=None, at=self.now)
+        record_payment(payment, at=self.now)
+        self.bought.append(payment)
+        self.given += quote.credit
+
+    def dispute(self, which: int, state: DisputeState, share: str) -> None:
+        """The same dispute of a payment, told in any order."""
+        if self.bought:
+            payment = self.bought[which % len(self.bought)]
+            amount = max(round(payment.amount * Decimal(share), 2), Decimal("0.01"))
+            record_dispute(payment, DisputeReading("dp", amount, state), at=self.now)
+
+    def disputed(self) -> Decimal:
+        """What is held, and what was taken for good."""
+        held = Dispute.objects.filter(payment__in=self.bought).values_list("held", flat=True)
+        lost = Refund.objects.filter(payment__in=self.bought).exclude(state="failed").values_list("credit", flat=True)
+        return sum(held, Decimal(0)) + sum(lost, Decimal(0))
+
     def check(self) -> None:
         wallet = reread(self.wallet)
         paid = sum(wallet.drawn_days.values_list("from_credit", flat=True), Decimal(0))
-        assert wallet.balance == self.given - self.taken - self.expired - paid
+        assert wallet.balance == self.given - self.taken - self.expired - paid - self.disputed()
         assert_adds_up(wallet)
         for day in wallet.drawn_days.all():
             assert 0 <= day.from_credit <= day.amount

@@ -10,7 +10,9 @@ import pytest
 from apps.usage.histograms import COUNT, SHIFT, milliseconds, percentile
 from apps.usage.models import DailyTotal, DailyUsage, HourlyUsage
 from apps.usage.queries import Scope, percentiles, percentiles_by, percentiles_of_users
+from apps.usage.queries.latency import latency_and_parts, latency_of_values
 from apps.usage.queries.periods import midnight
+from apps.usage.queries.users import UserFilter, every_user, users
 from apps.usage.record import FAILED, REFUSED
 from apps.usage.rollup import roll_up
 from tests.usage.conftest import NOON, a_call, write_spool
@@ -149,3 +151,52 @@ def test_scopes_of_days_are_those_from_midnight_to_midnight(cast):
     assert Scope(cast.acme.pk, start, end).is_of_days
     assert not Scope(cast.acme.pk, start, end + timedelta(hours=1)).is_of_days
     assert not Scope(cast.acme.pk, start.astimezone(UTC), end.astimezone(UTC)).is_of_days
+
+
+def test_by_the_value_of_a_property(cast, took):
+    """However they were rolled up, and whoever called; hours have none, and no other value counts."""
+    chance = Random(7)
+    pro, free = ([chance.randrange(1, 60_000) for _ in range(count)] for count in (60, 9))
+    took(*pro[:40], parts=4, properties=[("Plan", "pro"), ("App", "x")], end_user="ann")
+    took(*pro[40:], parts=2, properties=[("Plan", "pro")], end_user="bob")
+    took(*free, properties=[("Plan", "free")])
+    took(1, 2, 3)
+    found = latency_of_values(of_day(cast), "PLAN", ["pro", "free", "none"])
+    assert set(found) == {"pro", "free"}
+    assert found["pro"].requests == 60
+    for value, latencies in (("pro", pro), ("free", free)):
+        for share, told in ((0.5, found[value].p50), (0.95, found[value].p95), (0.99, found[value].p99)):
+            exact = sorted(latencies)[ceil(share * len(latencies)) - 1]
+            assert told == pytest.approx(exact, rel=0.05)
+    assert latency_of_values(of_hour(cast), "plan", ["pro"]) == {}
+    of_ann = latency_of_values(of_day(cast, end_user="ann"), "plan", ["pro"])
+    assert of_ann["pro"].requests == 40
+
+
+def test_users_by_a_property_have_theirs(cast, took):
+    took(10, 20, 30, properties=[("Plan", "pro")], end_user="ann")
+    took(5000, properties=[("Plan", "pro")], end_user="bob")
+    took(90_000, properties=[("Plan", "free")], end_user="ann")
+    pro = UserFilter(property=("Plan", "pro"))
+    for order, expected in (("latency_p95_ms", ["ann", "bob"]), ("-latency_p50_ms", ["bob", "ann"])):
+        found = users(of_day(cast), UTC_ZONE, order=order, narrowed=pro).rows
+        assert [row.end_user for row in found] == expected
+        latency = {row.end_user: row.latency for row in found}
+        assert latency["ann"].p95 == pytest.approx(30, rel=0.05)
+        assert (latency["ann"].requests, latency["bob"].requests) == (3, 1)
+    exported = list(every_user(of_day(cast), UTC_ZONE, order="-latency_p95_ms", narrowed=pro))
+    assert [(each.key.end_user, each.latency.requests) for each in exported] == [("bob", 1), ("ann", 3)]
+    hours = users(of_hour(cast), UTC_ZONE, order="-latency_p95_ms", narrowed=pro).rows
+    assert [(row.end_user, row.latency.requests) for row in hours] == [("bob", 0), ("ann", 0)]
+
+
+def test_all_and_each_model_of_a_user_in_one_query(cast, took, django_assert_num_queries):
+    took(100, 200, 300, end_user="ann", model="fast")
+    took(9000, end_user="ann", model="slow")
+    took(1, end_user="bob", model="fast")
+    scope = of_day(cast, end_user="ann")
+    with django_assert_num_queries(1):
+        whole, parts = latency_and_parts(scope, "model")
+    assert whole == percentiles(scope).latency
+    assert {name: latency.requests for name, latency in parts.items()} == {"fast": 3, "slow": 1}
+    assert parts["slow"].p50 == pytest.approx(9000, rel=0.05)

@@ -8,7 +8,7 @@ import pytest
 from apps.usage.models import Result
 from apps.usage.queries import sessions
 from apps.usage.queries.periods import Period
-from apps.usage.queries.sessions import one_session, recent_sessions, requests_of_session
+from apps.usage.queries.sessions import one_session, recent_sessions, requests_of_session, sessions_of_user
 from tests.usage.conftest import NOON
 from tests.used import a_request
 
@@ -116,3 +116,43 @@ def test_somebody_elses_is_none(cast, history):
 def test_requests_of_one_in_order(cast, history):
     found = requests_of_session(cast.acme.pk, cast.globex.pk, "long", limit=2)
     assert [request.started_at for request in found] == [NOON - 50 * MINUTE, NOON - 30 * MINUTE]
+
+
+def test_a_list_by_a_user_misses_none_that_others_go_on_with(cast):
+    """On each page a session is looked for by what fits: another's later request in it is no reason to pass it over."""
+    step(cast.globex, "a", 50, end_user="ada")
+    step(cast.globex, "b", 40, end_user="ada", session_name="Trip")
+    step(cast.globex, "a", 30, end_user="bob")
+    step(cast.globex, "b", 20, end_user="bob")
+    step(cast.globex, "c", 10, end_user="bob", session_name="Trip")
+    step(cast.initech, "d", 5, end_user="ada")
+    step(cast.shady, "e", 1, end_user="ada")
+    for limit in (1, 2, 50):
+        assert all_of(cast, limit, end_user="ada") == ["d", "b", "a"]
+        assert all_of(cast, limit, end_user="ada", customer_id=cast.globex.pk) == ["b", "a"]
+        assert all_of(cast, limit, wanted="trip") == ["c", "b"]
+        assert all_of(cast, limit, wanted="B", end_user="bob") == ["b"]
+        assert all_of(cast, limit, end_user="eve") == []
+
+
+def test_the_sessions_of_a_user(cast, django_assert_num_queries):
+    step(cast.globex, "a", 50, end_user="ada", cost=Decimal(1))
+    step(cast.globex, "b", 40, end_user="ada", session_name="Trip")
+    step(cast.globex, "a", 30, end_user="bob", cost=Decimal(2))
+    step(cast.globex, "c", 10, end_user="bob")
+    step(cast.globex, "d", 200, end_user="ada")
+    step(cast.initech, "a", 5, end_user="ada", cost=Decimal(4))
+    step(cast.shady, "e", 1, end_user="ada")
+    a_request(cast.globex, NOON, end_user="ada")  # of none
+    period = Period(NOON - 60 * MINUTE, NOON)
+    with django_assert_num_queries(1):
+        found = sessions_of_user(cast.acme.pk, cast.globex.pk, "ada", period=period, limit=5)
+    assert [(session.id, session.name, session.requests, session.users) for session in found] == [
+        ("b", "Trip", 1, 1),
+        ("a", None, 2, 2),
+    ]
+    assert found[1] == one_session(cast.acme.pk, cast.globex.pk, "a")
+    assert found[1].cost == 3
+    [newest] = sessions_of_user(cast.acme.pk, cast.globex.pk, "ada", period=period, limit=1)
+    assert newest.id == "b"
+    assert sessions_of_user(cast.acme.pk, cast.shady.pk, "ada", period=period, limit=5) == []
