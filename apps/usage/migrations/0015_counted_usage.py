@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("usage", "0013_snapshots"),
+        ("usage", "0014_latencies_of_values"),
     ]
 
     operations = [
