@@ -24,6 +24,7 @@ from apps.proxy.leaving import Patience  # noqa: E402
 from apps.proxy.made import Makers  # noqa: E402
 from apps.proxy.spent import SpentInDatabase  # noqa: E402
 from apps.proxy.upstream import Origin, Pool  # noqa: E402
+from apps.proxy.vocabularies import open_vocabularies  # noqa: E402
 from apps.usage.spool import Spool  # noqa: E402
 
 
@@ -51,6 +52,7 @@ def build() -> Proxy:
             most_bytes=settings.BODY_QUEUE_BYTES,
             most_spooled=settings.BODY_SPOOL_BYTES,
         ),
+        vocabularies=open_vocabularies(settings.PROXY_TOKENIZERS),
         makers=makers,
         show_circuits=lambda circuits: CircuitBoard(circuits, limiter.pipe, uuid7().hex),
         background=Background(

@@ -307,6 +307,7 @@ PROXY_BACKGROUND_MOST = env.float("TOLLGATE_BACKGROUND_MOST", default=86_400)  #
 BACKGROUND_LEASE = env.float("TOLLGATE_BACKGROUND_LEASE", default=45)  # s that one belongs to a process
 PROXY_DRAIN_SECONDS = env.float("TOLLGATE_DRAIN_SECONDS", default=300.0)  # of answers whose client has gone
 PROXY_DRAIN_BYTES = env.int("TOLLGATE_DRAIN_BYTES", default=8 * 1024 * 1024)
+PROXY_TOKENIZERS = env.str("TOLLGATE_TOKENIZERS", default="")  # a folder of models' tokenizer.json files
 PROXY_FIRST_BYTE_TIMEOUT = env.float("TOLLGATE_FIRST_BYTE_TIMEOUT", default=600.0)
 PROXY_IDLE_TIMEOUT = env.float("TOLLGATE_IDLE_TIMEOUT", default=300.0)
 EXPORT_RETENTION = timedelta(days=env.int("TOLLGATE_EXPORT_DAYS", default=7))  # then a file is deleted

@@ -43,48 +43,48 @@ class Form:
     wait_ms: until the one limit has room again; None: it isn't reached.
     """
 
-    __slots__ = ("_amounts", "_helicone", "_policy", "_state", "_x")
+    __slots__ = ("_helicone", "_limits", "_money_at", "_policy", "_state", "_x")
 
     def __init__(self, entries: Sequence[Entry], wait_ms: int | None = None) -> None:
         told = [(number, entry) for number, entry in enumerate(entries) if entry.kind != "s"]
-        self._amounts = [(number, entry.limit, _unit(entry)) for number, entry in told]
+        self._limits = [(number, entry.limit) for number, entry in told]
+        self._money_at = [at for at, (_, entry) in enumerate(told) if entry.kind == "m"]
         self._policy = b", ".join([_policy_of(entry) for _, entry in told])
         self._state = b", ".join([_state_of(entry, wait_ms) for _, entry in told])
         self._x = [
             (
-                [(at, b"%d" % _limit(entry)) for at, (_, entry) in enumerate(told) if entry.kind == kind],
-                b"x-ratelimit-limit-" + unit,
+                [at for at, _ in of_kind],
+                [(b"x-ratelimit-limit-" + unit, b"%d" % _limit(entry)) for _, entry in of_kind],
                 b"x-ratelimit-remaining-" + unit,
-                [(b"x-ratelimit-reset-" + unit, duration(_reset_ms(entry, wait_ms))) for _, entry in told],
+                [(b"x-ratelimit-reset-" + unit, duration(_reset_ms(entry, wait_ms))) for _, entry in of_kind],
             )
             for kind, unit in UNITS.items()
-            if any(entry.kind == kind for _, entry in told)
+            if (of_kind := [(at, entry) for at, (_, entry) in enumerate(told) if entry.kind == kind])
         ]
         first = entries[0] if entries else None
         self._helicone = _helicone(first, wait_ms) if first and first.scoped.scope is Scope.POLICY else None
 
     def filled(self, used: Sequence[int]) -> Headers:
         """used: of each of the limits."""
-        if not self._amounts:
+        if not self._limits:
             return []
-        left = [(limit - used[at]) // unit if used[at] < limit else 0 for at, limit, unit in self._amounts]
+        left = [limit - used[number] if used[number] < limit else 0 for number, limit in self._limits]
+        for at in self._money_at:
+            left[at] //= NANOS_A_CENT  # whole cents are told where money is counted finer
         headers: Headers = []
-        for of_kind, limit_name, left_name, resets in self._x:
-            at, limit = of_kind[0] if len(of_kind) == 1 else min(of_kind, key=lambda each: left[each[0]])
-            headers += ((limit_name, limit), (left_name, b"%d" % left[at]), resets[at])
+        for of_kind, limits, left_name, resets in self._x:
+            each = [left[at] for at in of_kind]
+            least = min(each)
+            nearest = each.index(least)
+            headers += (limits[nearest], (left_name, b"%d" % least), resets[nearest])
         headers += ((b"ratelimit-policy", self._policy), (b"ratelimit", self._state % tuple(left)))
         if self._helicone is not None:
             headers += (*self._helicone, (b"helicone-ratelimit-remaining", b"%d" % left[0]))
         return headers
 
 
-def _unit(entry: Entry) -> int:
-    """Whole cents are told where money is counted finer."""
-    return NANOS_A_CENT if entry.kind == "m" else 1
-
-
 def _limit(entry: Entry) -> int:
-    return min(entry.limit // _unit(entry), MOST)
+    return min(entry.limit // NANOS_A_CENT if entry.kind == "m" else entry.limit, MOST)
 
 
 def _reset_ms(entry: Entry, wait_ms: int | None) -> int:

@@ -20,6 +20,7 @@ from apps.proxy.leaving import READ_ON, Patience
 from apps.proxy.made import Makers
 from apps.proxy.protocols import routes
 from apps.proxy.upstream import Pool
+from apps.proxy.vocabularies import Vocabularies
 from apps.usage.spool import Spool
 
 logger = logging.getLogger(__name__)
@@ -36,6 +37,7 @@ class Proxy:
     patience: how much of an answer is read on for nobody, where the organization has it so.
     makers: who made what is kept at providers; None: nothing that is kept there is within reach.
     bodies: where bodies go that are stored; None: nowhere.
+    vocabularies: count tokens that no answer tells; None: those are estimated by their bytes.
     background: looks after responses in the background; None: they are refused.
     show_circuits: makes who tells others of the circuits; None: nobody does.
     max_upload: the same of a form with files: sound, images.
@@ -56,6 +58,7 @@ class Proxy:
         show_circuits: Callable[[Circuits], CircuitBoard] | None = None,
         patience: Patience = READ_ON,
         bodies: Keeper | None = None,
+        vocabularies: Vocabularies | None = None,
     ) -> None:
         self.grants = grants
         self.admission = admission
@@ -64,6 +67,7 @@ class Proxy:
         self.background = background
         self.patience = patience
         self.bodies = bodies
+        self.vocabularies = vocabularies
         self.max_body = max_body
         self.max_upload = max_body if max_upload is None else max_upload
         self.circuits: Circuits = {}
@@ -111,6 +115,8 @@ class Proxy:
         self.pool.close()
         await self.admission.stop()
         await asyncio.to_thread(self.spool.close)
+        if self.vocabularies is not None:
+            self.vocabularies.close()
         if self.bodies is not None:
             await asyncio.to_thread(self.bodies.close)
         await send({"type": "lifespan.shutdown.complete"})

@@ -37,13 +37,6 @@ from apps.proxy.upload import Upload, form_of, length_of
 if TYPE_CHECKING:
     from apps.proxy.app import Proxy
 
-STORED = frozenset(  # kept in the operator's account at the provider, and so in reach of all its customers
-    (
-        "assistants", "batches", "cachedContents", "chat", "containers", "conversations", "evals", "files",
-        "fine_tuning", "messages", "responses", "threads", "tunedModels", "uploads", "vector_stores", "videos",
-    )
-)  # fmt: skip
-
 
 class Asked:
     """A call as far as it is asked. Each step leaves what the next ones need, and raises Stop where it ends."""
@@ -113,8 +106,8 @@ class Asked:
         grant = self.grant
         if self.operation.is_deferred:
             raise stops.deferred()
-        is_theirs = self.operation.object_id and self.proxy.makers is not None
-        if self.scope["method"] != "POST" and self.operation.name.partition(".")[0] in STORED and not is_theirs:
+        # What else can be read, changed or deleted lies in the operator's account, which all its customers share.
+        if self.scope["method"] != "POST" and not (self.operation.is_catalogue or self.operation.object_id):
             raise stops.not_theirs()
         if self.head.is_json or self.operation.needs_json:
             await self.read_body()

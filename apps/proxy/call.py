@@ -41,6 +41,7 @@ from apps.proxy.scrub import scrub
 from apps.proxy.shortening import shortened
 from apps.proxy.stops import Stop
 from apps.proxy.upstream import Exchange, UpstreamError
+from apps.proxy.vocabularies import Vocabularies
 from apps.usage.record import CANCELLED, FAILED, REFUSED, SERVED, encode
 from apps.usage.spool import SpoolUnavailable
 
@@ -148,6 +149,8 @@ class Call(Recorded):
         else:
             answer = in_plain(answer)
             meter = self.meter = RenamingMeter(self.wire, self.operation, self.ask, answer, self.alias.name)
+        if self.proxy.vocabularies is not None:
+            self.find_vocabulary(self.proxy.vocabularies, meter)
         if self.kept is not None:
             meter = self.meter = KeepingMeter(meter, self.kept.answer, answer)
         try:
@@ -175,6 +178,12 @@ class Call(Recorded):
             tell_when_gone(self.send, None)
             if self.drain is not None:
                 self.drain.end()
+
+    def find_vocabulary(self, vocabularies: Vocabularies, meter: Meter) -> None:
+        """What counts the tokens of this model, should its answer not tell them."""
+        self.vocabulary = vocabularies.name_for(self.deployed or self.model or self.ask.model)
+        if self.vocabulary is not None:
+            meter.keep_words()
 
     def client_left(self) -> None:
         """Called when the client has closed its connection before the end of its answer."""

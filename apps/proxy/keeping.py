@@ -10,7 +10,7 @@ from apps.bodies.kept import Kept, Side
 from apps.bodies.policy import Policy
 from apps.proxy.decoding import decoded
 from apps.proxy.headers import Head, Headers, ResponseHead
-from apps.proxy.meter import Meter, Usage
+from apps.proxy.meter import Counted, Meter, Usage
 from apps.proxy.upload import CONTENT_TYPE, length_of
 
 PLAIN = (b"", b"identity")
@@ -55,6 +55,15 @@ class KeepingMeter(Meter):
         if part:
             self._side.add(part)
         return part
+
+    def keep_words(self) -> None:
+        self._meter.keep_words()
+
+    def untold(self) -> str | None:
+        return self._meter.untold()
+
+    def take_count(self, counted: Counted) -> None:
+        self._meter.take_count(counted)
 
     def finish(self) -> Usage:
         return self._meter.finish()

@@ -14,13 +14,14 @@ from msgspec.structs import replace
 from apps.pricing.rating import Tokens, Units
 from apps.proxy.decoding import CannotDecode, Decode, decoder
 from apps.proxy.headers import ResponseHead
+from apps.proxy.plain import Opaque, Plain
+from apps.proxy.protocols import body as bodies
 from apps.proxy.protocols.base import RUNNING, Ask, Operation, Reader, Wire
 from apps.proxy.sse import BOUNDARIES, Part, Splitter, parse
-from apps.usage.record import ESTIMATED, NONE, REPORTED
+from apps.proxy.written import Written
+from apps.usage.record import COUNTED, ESTIMATED, NONE, REPORTED
 
 BYTES_A_TOKEN = 4  # of text, where we have to estimate; flagged wherever it shows
-MOST_PLAIN = 1024 * 1024  # of a plain answer that are kept
-PLAIN_ENDS = 256 * 1024  # at either end of one that is longer: usage stands there
 MOST_UNCOUNTED = 16 * 1024  # of a stream whose text may have to be counted
 MOST_HELD = 64 * 1024  # of an event that may have to be taken out; what is longer tells more than usage
 EMPTY = Tokens()
@@ -42,6 +43,16 @@ class Usage(NamedTuple):
     made: Sequence[str] = ()  # ids of what the provider keeps, beside the answer's own
 
 
+class Counted(NamedTuple):
+    """Tokens by the model's vocabulary; None: they could not be counted."""
+
+    input: int | None = None
+    output: int | None = None
+
+
+NOT_COUNTED = Counted()
+
+
 class Answer(Protocol):
     """An answer in one of its forms."""
 
@@ -53,6 +64,12 @@ class Answer(Protocol):
 
     def written_bytes(self) -> int:
         """UTF-8 bytes of what the model wrote, so far."""
+
+    def keep_words(self) -> None:
+        """Before the first byte: they may have to be counted."""
+
+    def words(self) -> list[bytes] | None:
+        """All of them, where they were kept."""
 
 
 class Meter:
@@ -67,6 +84,9 @@ class Meter:
         self._is_error = status >= 400
         self._reader: Reader = wire.reader(operation, ask)
         self._passed = 0  # bytes
+        self._is_read = False  # to its end
+        self._is_legible = False  # something came out of what was packed
+        self._counted = NOT_COUNTED
         self._decode: Decode | None = None
         self._answer: Answer
 
@@ -117,7 +137,9 @@ class Meter:
         if self._decode is None:
             return self._answer.feed(chunk)
         try:
-            self._answer.feed(self._decode(chunk) if chunk else b"")
+            text = self._decode(chunk) if chunk else b""
+            self._is_legible = self._is_legible or bool(text)
+            self._answer.feed(text)
         except CannotDecode:
             self._decode = None
             self._answer = Opaque()
@@ -125,7 +147,7 @@ class Meter:
 
     def finish(self) -> Usage:
         """What was used, by what has come so far."""
-        self._answer.finish()
+        self._read_to_end()
         reader = self._reader
         tokens, source = reader.tokens, REPORTED
         if tokens is None or not reader.is_settled:
@@ -144,8 +166,33 @@ class Meter:
             tuple(reader.made) if reader.made else (),
         )
 
+    def keep_words(self) -> None:
+        """Before the first byte: the model's vocabulary can count them, where nobody tells how many tokens they are."""
+        self._answer.keep_words()
+
+    def untold(self) -> str | None:
+        """What the model wrote, of which the answer, by what has come so far, doesn't tell how much it is.
+
+        None: it tells, or nothing was written, or not all of that is known.
+        """
+        self._read_to_end()
+        is_told = self._reader.tokens is not None and self._reader.is_settled
+        if is_told or self._is_error or not self._operation.is_generation:
+            return None
+        words = self._answer.words()
+        return bodies.text_of(words) if words else None
+
+    def take_count(self, counted: Counted) -> None:
+        """What `finish` goes by where nothing was told."""
+        self._counted = counted
+
+    def _read_to_end(self) -> None:
+        if not self._is_read:
+            self._is_read = True
+            self._answer.finish()
+
     def _estimated(self, told: Tokens | None) -> tuple[Tokens, int]:
-        """The tokens of an answer that doesn't tell them, or not all.
+        """The tokens of an answer that doesn't tell them, or not all: as they were counted, or else by a bound.
 
         The bound: UTF-8 bytes of the text by BYTES_A_TOKEN, rounded up, for what went in the bytes of the
         body. What was told of the input stands, and so does more output than the text has.
@@ -156,15 +203,20 @@ class Meter:
             return tokens, REPORTED if self._reader.is_settled else ESTIMATED
         if self._is_error or not (operation.is_generation or operation.is_embedding):
             return (EMPTY, NONE) if told is None else (told, REPORTED)
-        went_in = -(-self._ask.input_bytes // BYTES_A_TOKEN)
+        went_in, came_out = self._counted
+        source = ESTIMATED if came_out is None else COUNTED
+        if went_in is None:
+            went_in = -(-self._ask.input_bytes // BYTES_A_TOKEN)
         if operation.is_embedding:  # its answer has no words
             return (Tokens(input=went_in), ESTIMATED) if self._passed else (EMPTY, NONE)
         # Of what cannot be read every byte counts as text.
-        written = self._passed if isinstance(self._answer, Opaque) else self._answer.written_bytes()
-        came_out = -(-written // BYTES_A_TOKEN)
+        is_opaque = isinstance(self._answer, Opaque) or (self._decode is not None and not self._is_legible)
+        written = self._passed if is_opaque else self._answer.written_bytes()
+        if came_out is None:
+            came_out = -(-written // BYTES_A_TOKEN)
         if told is not None:
-            return replace(told, output=max(told.output, came_out - told.all_output + told.output)), ESTIMATED
-        return (Tokens(input=went_in, output=came_out), ESTIMATED) if written else (EMPTY, NONE)
+            return replace(told, output=max(told.output, came_out - told.all_output + told.output)), source
+        return (Tokens(input=went_in, output=came_out), source) if written else (EMPTY, NONE)
 
 
 class Stream:
@@ -188,7 +240,7 @@ class Stream:
         # Counting
         self._uncounted: list[bytes] = []
         self._uncounted_bytes = 0
-        self._counted = 0
+        self._written = Written(reader)
 
     def __repr__(self) -> str:
         return f"<Stream {'edited' if self._is_edited else 'as it is'}, {self._splitter!r}>"
@@ -210,7 +262,13 @@ class Stream:
         self._read_begun()
 
     def written_bytes(self) -> int:
-        return self._counted + self._reader.text_bytes(b"".join(self._uncounted))
+        return self._written.bytes_with(b"".join(self._uncounted))
+
+    def keep_words(self) -> None:
+        self._written.keep_words()
+
+    def words(self) -> list[bytes] | None:
+        return self._written.words_with(b"".join(self._uncounted))
 
     def _watch(self, text: bytes) -> bytes:
         for part in self._splitter.feed(text):
@@ -276,58 +334,8 @@ class Stream:
         end = text.rfind(b"\n") + 1
         if len(text) - end > MOST_UNCOUNTED // 2:  # a very long line
             end = len(text)
-        self._counted += self._reader.text_bytes(text[:end])
+        self._written.add(text[:end])
         self._uncounted, self._uncounted_bytes = [text[end:]], len(text) - end
-
-
-class Plain:
-    """An answer in one piece: kept until its end, or the ends of it that usage can stand at."""
-
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
-        self._kept: list[bytes] = []
-        self._kept_bytes = 0
-        self._counted = 0
-        self._is_whole = True
-
-    def __repr__(self) -> str:
-        return f"<Plain of {self._kept_bytes} bytes>"
-
-    def feed(self, text: bytes) -> bytes:
-        self._kept.append(text)
-        self._kept_bytes += len(text)
-        if self._kept_bytes > MOST_PLAIN:
-            kept = b"".join(self._kept)
-            self._counted += self._reader.text_bytes(kept[PLAIN_ENDS:-PLAIN_ENDS])
-            self._kept = [kept[:PLAIN_ENDS], kept[-PLAIN_ENDS:]]
-            self._kept_bytes, self._is_whole = 2 * PLAIN_ENDS, False
-        return text
-
-    def finish(self) -> None:
-        body = b"".join(self._kept)
-        if self._is_whole:
-            self._reader.read_body(body)
-        else:
-            self._reader.read_excerpt(body)
-
-    def written_bytes(self) -> int:
-        return self._counted + self._reader.text_bytes(b"".join(self._kept))
-
-
-class Opaque:
-    """An answer that cannot be read, or need not be."""
-
-    def __repr__(self) -> str:
-        return "<Opaque>"
-
-    def feed(self, text: bytes) -> bytes:
-        return text
-
-    def finish(self) -> None:
-        """There is nothing to read."""
-
-    def written_bytes(self) -> int:
-        return 0
 
 
 def _is_transcript(answer: ResponseHead, operation: Operation) -> bool:

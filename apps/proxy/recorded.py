@@ -19,13 +19,14 @@ from apps.proxy.attempts import told_of
 from apps.proxy.background import Background, Running
 from apps.proxy.leaving import Drain
 from apps.proxy.made import Maker, can_be_followed
-from apps.proxy.meter import EMPTY, Meter, Usage
+from apps.proxy.meter import EMPTY, Counted, Meter, Usage
 from apps.proxy.protocols.base import RUNNING, Match
 from apps.proxy.protocols.body import hides_names
+from apps.proxy.protocols.prompt import TOKENS_A_MESSAGE, Words
 from apps.proxy.shortening import can_be_shortened
 from apps.proxy.stops import Stop
 from apps.proxy.upstream import Exchange
-from apps.usage.record import CANCELLED, ESTIMATED, FAILED, NONE, SERVED, Awaited, Intent, Outcome, encode
+from apps.usage.record import CANCELLED, COUNTED, ESTIMATED, FAILED, NONE, SERVED, Awaited, Intent, Outcome, encode
 
 if TYPE_CHECKING:
     from apps.proxy.app import Proxy
@@ -50,6 +51,7 @@ class Recorded(Asked):
         self.exchange: Exchange | None = None
         self.drain: Drain | None = None  # the client has gone
         self.meter: Meter | None = None
+        self.vocabulary: str | None = None  # that counts the tokens which nobody tells
         self.status = 0  # given to the client; 0: nothing yet
         self.first_token_ms: int | None = None
         self.provider_request_id: str | None = None
@@ -107,10 +109,12 @@ class Recorded(Asked):
         usage = self.meter.finish() if self.meter is not None else NOTHING_USED
         if result == SERVED and is_gone(self.send):
             result = CANCELLED
+        if usage.made and status < 400:
+            self.made_beside = usage.made
         if self.operation.makes_object and usage.request_id and status < 400:
-            self.made, self.made_beside = usage.request_id, usage.made
+            self.made = usage.request_id
             self.goes_on = self.ask.is_background and usage.state in RUNNING and can_be_followed(usage.request_id)
-        if result == FAILED and not self.status and usage.source == ESTIMATED:
+        if result == FAILED and not self.status and usage.source in (ESTIMATED, COUNTED):
             usage = usage._replace(tokens=EMPTY, source=NONE)  # nobody saw it, and nobody told of it
         rated = self.rated(result, usage)
         return Outcome(
@@ -148,20 +152,34 @@ class Recorded(Asked):
     async def record(self, result: int, stop: Stop | None = None, *, status: int = 0) -> None:
         """Make the outcome durable: before the client sees anything that it could take for the end."""
         reach("before_record")
+        if self.vocabulary is not None and self.meter is not None:
+            await self.count_untold(self.vocabulary, self.meter)
         try:
             durable = self.write_outcome(result, stop, status)
             if self.made is not None:
                 await self.note_maker(self.made, is_awaited=self.goes_on)
-                if self.made_beside and self.proxy.makers is not None:
-                    grant = self.grant
-                    await self.proxy.makers.note_all(
-                        grant.organization_id, self.provider, self.made_beside, grant.customer_id
-                    )
+            if self.made_beside and self.proxy.makers is not None:
+                grant = self.grant
+                await self.proxy.makers.note_all(
+                    grant.organization_id, self.provider, self.made_beside, grant.customer_id
+                )
             await durable
         finally:
             reach("before_settle")
             self.settle()
             reach("after_settle")
+
+    async def count_untold(self, vocabulary: str, meter: Meter) -> None:
+        """Where the answer doesn't tell how much it was, and the model's vocabulary is here: by that."""
+        wrote, vocabularies = meter.untold(), self.proxy.vocabularies
+        if wrote is None or vocabularies is None:
+            return
+        asked = Words(self.body or b"")
+        came_out = await vocabularies.count(vocabulary, [wrote])
+        went_in = None if asked.texts is None else await vocabularies.count(vocabulary, asked.texts)
+        if went_in is not None:
+            went_in += TOKENS_A_MESSAGE * asked.messages
+        meter.take_count(Counted(went_in, came_out))
 
     async def await_outcome(self, object_id: str) -> None:
         """Have it durable that the provider goes on, before the client hears of it: it charges from now on."""

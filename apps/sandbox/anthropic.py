@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from apps.sandbox import anthropic_code as code
 from apps.sandbox.call import EVENTS, Answer, Call, Json, Refusal, optional_count, required
 from apps.sandbox.language import count_tokens, fill, texts_in, write
 from apps.sandbox.openai_chat import A_MESSAGE
@@ -36,7 +37,7 @@ class Anthropic(Wire):
                 return count
             case "GET", "models":
                 return list_models
-        return None
+        return code.find(method, path.removeprefix("/v1/"))
 
     def key(self, call: Call) -> str:
         scheme, _, key = call.headers.get("authorization", "").partition(" ")
@@ -74,7 +75,7 @@ def answer(call: Call) -> Answer:
     body = call.json
     model, messages = required(body, "model", str), required(body, "messages", list)
     required(body, "max_tokens", int)
-    most = optional_count(body, "max_tokens")
+    most, container = optional_count(body, "max_tokens"), code.container_of(body)
     blocks, written, stop = _blocks(call, messages, most)
     usage = _usage(call, written)
     message = {
@@ -86,10 +87,12 @@ def answer(call: Call) -> Answer:
         "stop_reason": stop,
         "stop_sequence": None,
     }
+    if container is not None:
+        message |= {"container": container, "content": [*code.run(), *blocks]}
     if body.get("stream"):
         frames = [named(event) for event in _events(message, usage, hides_usage=call.behaviour.hides_usage)]
         return Answer(frames=frames, content_type=EVENTS, model=model, usage=usage)
-    whole = [_plain(block) for block in blocks]
+    whole = [_plain(block) for block in message["content"]]
     told = {} if call.behaviour.hides_usage else {"usage": usage}
     return Answer(message | {"content": whole} | told, model=model, usage=usage, pieces=written)
 
@@ -119,6 +122,7 @@ def _blocks(call: Call, messages: list[Json], most: int | None) -> tuple[list[Js
 
 def _chosen_tool(body: Json) -> Json | None:
     tools, choice = body.get("tools") or [], body.get("tool_choice") or {"type": "auto"}
+    tools = [tool for tool in tools if not code.is_code(tool)]
     if not tools or choice["type"] == "none":
         return None
     if choice["type"] == "tool":
@@ -192,6 +196,8 @@ def _events(message: Json, usage: Json, *, hides_usage: bool) -> list[Json]:
         events += ({"type": "content_block_delta", "index": index, "delta": delta} for delta in deltas)
         events.append({"type": "content_block_stop", "index": index})
     stop = {"stop_reason": message["stop_reason"], "stop_sequence": None}
+    if "container" in message:
+        stop["container"] = message["container"]
     return [*events, {"type": "message_delta", "delta": stop, "usage": ended}, {"type": "message_stop"}]
 
 
@@ -204,6 +210,8 @@ def _told(block: Json) -> tuple[Json, list[Json]]:
             thoughts = [{"type": "thinking_delta", "thinking": one} for one in block["pieces"]]
             signed = {"type": "signature_delta", "signature": block["signature"]}
             return {"type": "thinking", "thinking": "", "signature": ""}, [*thoughts, signed]
+    if "input" not in block:  # what a tool gave is told at once
+        return block, []
     text = msgspec.json.encode(block["input"]).decode()
     parts = ["", *(text[at : at + 8] for at in range(0, len(text), 8))]
     return block | {"input": {}}, [{"type": "input_json_delta", "partial_json": part} for part in parts]

@@ -40,7 +40,7 @@ SUMS = {
     "unfinished": f"count(*) FILTER (WHERE result = {UNFINISHED})",
     "streamed": f"count(*) FILTER (WHERE is_streamed AND result <> {REFUSED})",
     "unpriced": f"count(*) FILTER (WHERE {UNPRICED})",
-    "estimated": f"count(*) FILTER (WHERE usage_source = {UsageSource.ESTIMATED.value})",
+    "estimated": f"count(*) FILTER (WHERE usage_source >= {UsageSource.ESTIMATED.value})",
     **{f"{kind}_tokens": f"usage_total({kind}_tokens)" for kind in TOKEN_KINDS},
     "cost": "coalesce(sum(cost), 0)",
     "price": "coalesce(sum(price), 0)",

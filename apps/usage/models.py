@@ -164,6 +164,7 @@ class UsageSource(models.IntegerChoices):
     NONE = 0, _("None")
     REPORTED = 1, _("Reported")
     ESTIMATED = 2, _("Estimated")
+    COUNTED = 3, _("Estimated, by the model’s vocabulary")
 
 
 class Request(models.Model):

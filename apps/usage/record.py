@@ -15,7 +15,7 @@ import msgspec
 from apps.pricing.rating import Tokens, Units
 
 SERVED, FAILED, REFUSED, CANCELLED, UNFINISHED = range(5)  # models.Result
-NONE, REPORTED, ESTIMATED = range(3)  # models.UsageSource
+NONE, REPORTED, ESTIMATED, COUNTED = range(4)  # models.UsageSource
 SENT_KEY = UUID(int=0)  # in the place of the proxy key of usage that was sent to us without one
 
 

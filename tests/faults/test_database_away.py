@@ -1,19 +1,24 @@
-"""PostgreSQL frozen or gone under load: no call with a key in use fails, and nothing is lost (O1, O2)."""
+"""PostgreSQL frozen, gone or killed under load: no call with a key in use fails, and nothing is lost (O1, O2). Not
+there when a proxy starts: calls are refused with 503 until it is, and none is taken for a stranger's (O3).
+"""
 
 import asyncio
+import json
+from collections import Counter
 
 import pytest
 
 from tests.faults.size import IS_LONG, size
 from tests.faults.verify import assert_nothing_is_lost, summary
-from tests.rig.calls import mixed
-from tests.rig.client import Load
+from tests.rig.calls import chat, mixed
+from tests.rig.client import Load, call
 from tests.rig.installation import Installation
 from tests.rig.processes import listen, port_of
 
 AWAY_S = size(3, 60)
 AT_ONCE = 16
 PACED = "sandbox:pace=5"
+SERVED_WITHIN_S = 10.0
 
 
 OPEN: dict[str, object] = {}
@@ -62,3 +67,65 @@ async def test_a_database_that_is_stopped_fails_no_call(installation: Installati
 
     with installation.shipping():
         await _load_while(installation, limits, stop)
+
+
+@pytest.mark.timeout(300)
+async def test_a_database_that_is_killed_fails_no_call(installation: Installation):
+    async def kill() -> None:
+        installation.postgres.process.kill()
+        await asyncio.to_thread(installation.postgres.process.wait)
+        await asyncio.sleep(AWAY_S)
+        installation.start_postgres()
+
+    with installation.shipping():
+        await _load_while(installation, CAPPED, kill)
+
+
+@pytest.mark.timeout(300)
+async def test_connections_that_are_ended_again_and_again_fail_no_call(installation: Installation):
+    ended: Counter[str] = Counter()
+
+    async def end_all() -> None:
+        for _ in range(AWAY_S * 2):
+            ended.update(await asyncio.to_thread(_end_connections, installation))
+            await asyncio.sleep(0.5)
+
+    with installation.shipping():
+        await _load_while(installation, CAPPED, end_all)
+    assert sum(ended.values()) >= AWAY_S
+
+
+def _end_connections(installation: Installation) -> list[str]:
+    """Of all but ourselves. Returns whose they were."""
+    rows = installation.rows(
+        "SELECT application_name AS name, pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
+    )
+    return [row["name"] for row in rows]
+
+
+@pytest.mark.timeout(300)
+async def test_a_proxy_starts_without_a_database_and_serves_once_it_is_there(installation: Installation):
+    tenant = installation.tenant(monthly_cap="1000")
+    await asyncio.to_thread(installation.postgres.stop)
+    try:
+        with listen() as listener:
+            (process,) = await asyncio.to_thread(installation.proxies, 1, fd=listener.fileno())
+            port = port_of(listener)
+            waiting = [await call(port, chat(tenant.key)) for _ in range(AWAY_S)]
+            assert {one.status for one in waiting} == {503}
+            assert all(int(one.headers["retry-after"]) > 0 for one in waiting)
+            assert "cannot be looked up" in json.loads(waiting[0].body)["error"]["message"]
+            installation.start_postgres()
+            seen = [await call(port, chat(tenant.key))]
+            began = asyncio.get_running_loop().time()
+            while not seen[-1].is_served:
+                assert asyncio.get_running_loop().time() - began < SERVED_WITHIN_S, seen[-1].body
+                await asyncio.sleep(0.1)
+                seen.append(await call(port, chat(tenant.key)))
+            process.stop()
+    finally:
+        if installation.postgres.process.poll() is not None:
+            installation.start_postgres()
+    assert {one.status for one in seen} <= {200, 503}
+    await asyncio.to_thread(assert_nothing_is_lost, installation, tenant, [one for one in seen if one.is_served])

@@ -25,9 +25,10 @@ from tests.limits.clock import CLOCK, scripts_by_test_clock, set_clock
 
 LIFETIME_MS = 20_000
 BIG = 2**60  # sums around it need more digits than a double has
+EDGE = 10**15  # below it they are added in another way
 
-AMOUNTS = st.sampled_from([0, 1, 2, 3, BIG - 1, BIG, BIG + 1, 2 * BIG])
-CAPS = st.none() | st.sampled_from([0, 1, 4, 3 * BIG, 3 * BIG + 1]).map(from_pico)
+AMOUNTS = st.sampled_from([0, 1, 2, 3, EDGE - 1, EDGE, BIG - 1, BIG, BIG + 1, 2 * BIG])
+CAPS = st.none() | st.sampled_from([0, 1, 4, EDGE, 2 * EDGE - 1, 10 * EDGE, 3 * BIG, 3 * BIG + 1]).map(from_pico)
 NO_LIMITS = st.just(Limits())
 LIMITS = st.builds(
     Limits,

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.pricing.rating import KINDS, Tokens
-from apps.proxy.meter import MOST_PLAIN, Meter, Usage
+from apps.proxy.meter import Meter, Usage
+from apps.proxy.plain import MOST_PLAIN
 from apps.usage.record import ESTIMATED, REPORTED, Outcome
 from apps.usage.record import decode as decode_record
 from apps.usage.record import encode as encode_record

@@ -68,6 +68,11 @@ def test_text_escaped_in_json_counts_as_what_it_says():
     assert metered(answers.CHAT, [stream], EVENTS).usage.tokens == Tokens(input=100, output=2)  # 2 + 1 + 1 + 4 bytes
 
 
+def test_text_that_is_no_utf_8_counts_as_its_bytes():
+    stream = b'data: {"model":"\xff","choices":[{"delta":{"content":"\\n\xff\xfe four"}}]}\n\n'
+    assert metered(answers.CHAT, [stream], EVENTS).usage.tokens == Tokens(input=100, output=3)  # 9 bytes
+
+
 def test_a_long_stream_is_counted_to_the_last_word():
     stream = events(*(words(HELLO) for _ in range(1000)))
     assert len(stream) > 5 * MOST_UNCOUNTED

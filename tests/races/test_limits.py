@@ -11,14 +11,17 @@ from uuid import UUID
 import pytest
 
 from apps.limits.scopes import LimitKeys
+from tests.faults.failing import price_of
 from tests.faults.size import size
 from tests.faults.verify import assert_nothing_is_lost, open_holds, settled_of, settled_spend
 from tests.rig.calls import chat, mixed
-from tests.rig.client import Ask, Load
+from tests.rig.client import Ask, Load, connect
 from tests.rig.installation import Installation, Tenant
 from tests.rig.processes import listen, port_of
 
 PROCESSES = 4
+AT_ONCE = size(200, 500)
+MOST_INPUT = 4096  # tokens that are held for a short prompt at most
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +74,7 @@ async def test_spend_never_passes_a_cap(installation: Installation, port: int, r
         chat(tenant.key, words=f"sandbox:tokens={random.randrange(1200)}", is_streamed=i % 2 == 0, max_tokens=1200)
         for i in range(500)
     )
-    seen = await Load(port, asks, at_once=200).run()
+    seen = await Load(port, asks, at_once=AT_ONCE).run()
     statuses = Counter(one.status for one in seen)
     assert set(statuses) == {200, 402}
     await asyncio.to_thread(assert_nothing_is_lost, installation, tenant, seen)
@@ -79,6 +82,18 @@ async def test_spend_never_passes_a_cap(installation: Installation, port: int, r
     assert Decimal(0) < spent <= cap
     assert settled_spend(installation, tenant) == spent
     assert open_holds(installation, tenant) == 0
+    left = cap - await _spent_until_refused(installation, port, tenant)
+    assert 0 <= left < price_of(MOST_INPUT, 1200)  # nobody was refused for whom there was room
+
+
+async def _spent_until_refused(installation: Installation, port: int, tenant: Tenant) -> Decimal:
+    """What is spent once one call after the other was made for as long as there is room for them."""
+    connection = await connect(port)
+    while (await connection.call(chat(tenant.key, words="sandbox:tokens=1200", max_tokens=1200))).status == 200:
+        assert await asyncio.to_thread(open_holds, installation, tenant) == 0  # it is settled before the next
+    connection.close()
+    assert await asyncio.to_thread(installation.desk, "roll_up") == []
+    return _spend_of(installation, tenant)
 
 
 @pytest.mark.parametrize("round_", range(size(1, 20)))
@@ -102,7 +117,7 @@ async def test_nested_caps_hold_each_and_all(installation: Installation, port: i
         )
         for i in range(500)
     )
-    seen = await Load(port, asks, at_once=200).run()
+    seen = await Load(port, asks, at_once=AT_ONCE).run()
     assert [one.body for one in seen if one.status not in (200, 402)] == []
     refused_by = {one.headers["tollgate-limit"].split(";")[1] for one in seen if one.status == 402}
     assert refused_by <= {"scope=customer", "scope=key", "scope=end_user"}

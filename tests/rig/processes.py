@@ -13,7 +13,7 @@ from pathlib import Path
 from apps.ops.embedded import die_with_parent
 
 ROOT = Path(__file__).resolve().parents[2]
-READY_WITHIN_S = 40.0  # two cores may have a dozen processes starting
+READY_WITHIN_S = 120.0  # two cores may have a dozen processes starting
 
 
 class ProcessFailed(Exception):

@@ -13,7 +13,7 @@ local now = now_ms()
 -- When the window has room for the surplus: as its oldest buckets leave it, one after the other.
 local function window_opens_in(entry, surplus)
   local numbers = {}
-  for number = entry.bucket - entry.buckets, entry.bucket do numbers[#numbers + 1] = whole(number) end
+  for number = entry.bucket - entry.buckets, entry.bucket do numbers[#numbers + 1] = number end
   for at, sum in ipairs(redis.call('HMGET', entry.key, unpack(numbers))) do
     surplus = surplus - tonumber(sum or 0)
     if surplus <= 0 then return math.ceil((entry.bucket + at) * entry.span / entry.buckets) - now end
@@ -53,16 +53,12 @@ local function is_begun_here(entry)
 end
 
 local unsure = {'unsure'}
-local room
 
 function look.s(entry)
   local state = redis.call('HMGET', entry.key, HELD, SETTLED, SURE)
   local held, settled = state[1] or '0', state[2] or '0'
-  entry.is_new = not state[1] and not state[2]
-  if entry.limit == '0' then
-    room = 0
-    return settled, -1
-  end
+  entry.held, entry.settled, entry.is_new = held, settled, not state[1] and not state[2]
+  if entry.limit == '0' then return settled, -1 end
   if entry.stamp ~= '0' and state[3] ~= entry.stamp then
     if not entry.is_new or not is_begun_here(entry) then
       unsure[#unsure + 1] = entry.at
@@ -70,27 +66,37 @@ function look.s(entry)
     end
     entry.is_first = true
   end
-  local left = left_of(entry.limit, settled, held)
-  if not room or left < room then room = left end
   if exceeds(entry.limit, settled, held, spend) then return settled, -1 end
+end
+
+-- The most that would fit under all caps.
+local function room_in(entries)
+  local room
+  for _, entry in ipairs(entries) do
+    if entry.kind == 's' then
+      local left = entry.limit == '0' and 0 or left_of(entry.limit, entry.settled, entry.held)
+      if not room or left < room then room = left end
+    end
+  end
+  return math.max(room, 0)
 end
 
 local take = {}
 
 function take.r(entry)
-  local key, bucket = entry.key, whole(entry.bucket)
+  local key, bucket = entry.key, entry.bucket
   entry.now_used = (entry.total or 0) + entry.amount
-  redis.call('HSET', key, 'total', whole(entry.now_used), bucket, whole((entry.sum or 0) + entry.amount))
-  if not entry.total then redis.call('HSET', key, 'oldest', whole(entry.bucket - entry.buckets)) end
+  redis.call('HSET', key, 'total', plain(entry.now_used), bucket, plain((entry.sum or 0) + entry.amount))
+  if not entry.total then redis.call('HSET', key, 'oldest', bucket - entry.buckets) end
   if not entry.sum then redis.call('PEXPIRE', key, 2 * entry.span) end
-  return whole(entry.amount), bucket
+  if entry.kind ~= 'r' then return whole(entry.amount), bucket end
 end
 
 take.t = take.r
 take.m = take.r
 
 function take.c(entry)
-  redis.call('ZADD', entry.key, whole(now + lifetime), id)
+  redis.call('ZADD', entry.key, now + lifetime, id)
   entry.now_used = entry.busy + 1
   return '1', '0'
 end
@@ -125,16 +131,16 @@ for at = 5, #ARGV, 4 do
 end
 if #unsure > 1 then return unsure end
 if refused then
-  refused[5] = whole(math.max(room, 0))
+  refused[5] = whole(room_in(entries))
   return refused
 end
 
 local taken, now_used = {}, {}
 for at, entry in ipairs(entries) do
   local amount, bucket = take[entry.kind](entry)
-  taken[at] = entry.kind .. '|' .. entry.key .. '|' .. amount .. '|' .. bucket
+  if amount then taken[#taken + 1] = entry.kind .. '|' .. entry.key .. '|' .. amount .. '|' .. bucket end
   now_used[at] = entry.now_used or 0
 end
 redis.call('HSET', KEYS[2], id, table.concat(taken, '\n'))
-redis.call('ZADD', KEYS[1], whole(now + lifetime), id)
+redis.call('ZADD', KEYS[1], now + lifetime, id)
 return now_used

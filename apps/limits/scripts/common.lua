@@ -1,7 +1,7 @@
 -- Shared by all scripts, which run behind it.
 --
 -- A hold is what one call has taken until it settles. The zset of holds has when each expires, the hash of holdings
--- what each has taken: a line a limit, "kind|key|amount|bucket". Kinds of limits:
+-- what each has taken that it may give back: a line a limit, "kind|key|amount|bucket". Kinds of limits:
 --   r: a window of calls     t: a window of tokens, which are corrected when the call settles
 --   m: a window of money, corrected likewise, in 1e-9 USD
 --   c: calls at once         s: spend in a period: what is settled, and what is held
@@ -27,6 +27,11 @@ local function whole(number)
   return string.format('%.0f', number)
 end
 
+-- A whole number as an argument of a command. Redis writes those of up to 52 bits out itself, and faster.
+local function plain(number)
+  return number < 4503599627370496 and number or whole(number)
+end
+
 -- Windows. A hash: the sum of each bucket, the total of all, and the oldest bucket that may be there.
 -- A bucket counts until all of it has left the window: no stretch of time as long as the window, wherever
 -- it begins, sees more than the limit.
@@ -37,7 +42,7 @@ end
 
 -- Forget the buckets that have left. Returns the total of the rest (nil: the window is empty) and the bucket's sum.
 local function turn_window(key, bucket, buckets)
-  local state = redis.call('HMGET', key, 'total', 'oldest', whole(bucket))
+  local state = redis.call('HMGET', key, 'total', 'oldest', bucket)
   if not state[1] then return nil end
   local total, oldest, first = tonumber(state[1]), tonumber(state[2]), bucket - buckets
   if oldest >= first then return total, tonumber(state[3]) end
@@ -46,12 +51,12 @@ local function turn_window(key, bucket, buckets)
     return nil
   end
   local gone = {}
-  for number = oldest, first - 1 do gone[#gone + 1] = whole(number) end
+  for number = oldest, first - 1 do gone[#gone + 1] = number end
   for _, sum in ipairs(redis.call('HMGET', key, unpack(gone))) do
     if sum then total = total - tonumber(sum) end
   end
   redis.call('HDEL', key, unpack(gone))
-  redis.call('HSET', key, 'total', whole(total), 'oldest', whole(first))
+  redis.call('HSET', key, 'total', plain(total), 'oldest', first)
   return total, tonumber(state[3])
 end
 
@@ -63,6 +68,10 @@ end
 
 -- Whether a + b + c > limit, all of them decimal integers of at most 19 digits, 0 or more.
 local function exceeds(limit, a, b, c)
+  if #a < 16 and #b < 16 and #c < 16 then -- below 1,000 USD each, as nearly always: their sum is exact
+    if #limit > 16 then return false end
+    if #limit < 16 then return tonumber(a) + tonumber(b) + tonumber(c) > tonumber(limit) end
+  end
   local high_a, low_a = halves(a)
   local high_b, low_b = halves(b)
   local high_c, low_c = halves(c)
@@ -96,7 +105,7 @@ end
 -- Give back the money and the places of holds whose process died. Its requests and tokens stay counted. What the
 -- calls really cost, nobody has told: their sums are complete no longer, and the next call has them counted again.
 local function expire_holds(holds, holdings, now)
-  for _, id in ipairs(redis.call('ZRANGEBYSCORE', holds, '-inf', whole(now))) do
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', holds, '-inf', now)) do
     local taken = redis.call('HGET', holdings, id)
     redis.call('ZREM', holds, id)
     if taken then

@@ -14,7 +14,7 @@ local function correct_window(key, bucket, held, real)
   local state = redis.call('HMGET', key, 'total', bucket)
   if not state[2] then return end -- it has left the window
   local more = real - tonumber(held)
-  redis.call('HSET', key, 'total', whole(tonumber(state[1]) + more), bucket, whole(tonumber(state[2]) + more))
+  redis.call('HSET', key, 'total', plain(tonumber(state[1]) + more), bucket, plain(tonumber(state[2]) + more))
 end
 
 local function add(key, kept_ms)

@@ -9,14 +9,20 @@ from apps.proxy.sse import Event
 
 from . import body as bodies
 from . import media
+from .anthropic_code import TOOL, container_in, files_in, files_of
 from .base import TOP, Ask, Count, Headers, Limit, Operation, Reader, Told, Wire, take
+from .errors import UNREADABLE
 from .references import references
 from .tools import bound_of
 
 TEMPLATE_TOKENS = 2048  # what is added around a conversation and its tools, at most
 VERSION = (b"anthropic-version", b"2023-06-01")
 
-_REFERENCES = (b'"document"', b'"file_id"', b'"container_upload"', b'"web_search', b'"web_fetch', b'"mcp')
+_REFERENCES = (
+    b'"document"', b'"file_id"', b'"container_upload"', b'"web_search', b'"web_fetch', b'"mcp', b'"code_execution',
+)  # fmt: skip
+_TOOL_USES = frozenset(("tool_use", "server_tool_use", "mcp_tool_use"))
+_NAMED = frozenset(("file_id", "container", "skill_id"))  # that a body can name of what is kept
 _WRITTEN = re.compile(rb'"(?:text|thinking|partial_json)"\s*:\s*"([^"\\]*(?:\\.[^"\\]*)*)')
 _USAGE_KEY = re.compile(rb'"usage"\s*:\s*(?=\{)')
 
@@ -88,10 +94,12 @@ class _Message(msgspec.Struct, gc=False):
     id: str | None = None
     model: str | None = None
     usage: _Usage | None = None
+    container: msgspec.Raw = _ABSENT
 
 
 class _Delta(msgspec.Struct, gc=False):
     stop_reason: str | None = None
+    container: msgspec.Raw = _ABSENT
 
 
 class _Answer(msgspec.Struct, gc=False):
@@ -103,6 +111,9 @@ class _Answer(msgspec.Struct, gc=False):
     model: str | None = None
     usage: _Usage | None = None
     message: _Message | str | None = None
+    container: msgspec.Raw = _ABSENT
+    content: msgspec.Raw = _ABSENT
+    content_block: msgspec.Raw = _ABSENT
     error: _Fault | None = None
 
 
@@ -121,7 +132,7 @@ class Anthropic(Wire):
     def read(self, operation: Operation, body: bytes) -> Ask:
         try:
             said = _decode_body(body)
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             if operation.needs_json:
                 raise bodies.why(error) from None
             return Ask(input_bytes=len(body))
@@ -136,7 +147,8 @@ class Anthropic(Wire):
             service_tier=_tier_of(None, said.speed, said.inference_geo),
             units=units,
             finds_input=bool(units),
-            refers_to=tuple(named for named in references(body) if named[0] == "file_id"),
+            refers_to=tuple(named for named in references(body, _TOOL_USES) if named[0] in _NAMED),
+            runs_code=said.tools is not _ABSENT and TOOL in bytes(said.tools),
         )
 
     def prepare(self, operation: Operation, body: bytes, ask: Ask, provider: str, model: str | None = None) -> bytes:
@@ -178,19 +190,28 @@ class AnthropicReader(Reader):
         self._usage = _Usage()
 
     def tells(self, raw: bytes) -> bool:
-        return b'"usage"' in raw or b"message_stop" in raw or b'"error"' in raw
+        return (
+            b'"usage"' in raw
+            or b"message_stop" in raw
+            or b'"error"' in raw
+            or (self.ask.runs_code and b'"file_id"' in raw)
+        )
 
     def read(self, event: Event) -> bool:
         try:
             answer = _decode(event.data)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             return False
         if answer.type == "message_start" and isinstance(answer.message, _Message):
             self._name(answer.message.id, answer.message.model)
             self._add(answer.message.usage)
+            self._keep(answer.message.container)
         elif answer.type == "message_delta":
             self._add(answer.usage)
             self.is_settled = answer.usage is not None and bool(answer.delta and answer.delta.stop_reason)
+            self._keep(answer.delta.container if answer.delta else _ABSENT)
+        elif answer.content_block is not _ABSENT and self.ask.runs_code:
+            self.made += files_of(answer.content_block)
         elif answer.type == "message_stop":
             self.is_final = True
         elif answer.error is not None:
@@ -200,12 +221,15 @@ class AnthropicReader(Reader):
     def read_body(self, body: bytes) -> None:
         try:
             answer = _decode(body)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             return
         self._name(answer.id, answer.model)
         if answer.error is not None:
             self._note(answer.error)
         self._add(answer.usage)
+        self._keep(answer.container)
+        if self.ask.runs_code and answer.content is not _ABSENT:
+            self.made += files_in(answer.content)
         self.is_settled = self.tokens is not None
 
     def read_excerpt(self, raw: bytes) -> None:
@@ -214,16 +238,22 @@ class AnthropicReader(Reader):
             return
         try:
             self._add(_decode_usage(found))
-        except msgspec.DecodeError:
+        except UNREADABLE:
             return
         self.is_settled = True
 
-    def text_bytes(self, raw: bytes) -> int:
-        return bodies.utf8_length(_WRITTEN.findall(raw))
+    def words(self, raw: bytes) -> list[bytes]:
+        return _WRITTEN.findall(raw)
 
     def _name(self, request_id: str | None, model: str | None) -> None:
         self.model = model or self.model
         self.request_id = request_id or self.request_id
+
+    def _keep(self, container: msgspec.Raw) -> None:
+        """Told again and again in a stream."""
+        container_id = None if container is _ABSENT else container_in(container)
+        if container_id and container_id not in self.made:
+            self.made.append(container_id)
 
     def _note(self, fault: _Fault) -> None:
         self.error_code = fault.type or "error"

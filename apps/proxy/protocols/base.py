@@ -43,6 +43,7 @@ class Operation(msgspec.Struct, frozen=True, gc=False):
     model: str = ""  # the path says which
     makes_object: bool = False  # its answer's id names something that the provider keeps
     object_id: str = ""  # of such a thing: the path names it
+    is_catalogue: bool = False  # reads what the provider offers: the same to all who call with one key
 
 
 class Ask(msgspec.Struct, gc=False):
@@ -66,6 +67,7 @@ class Ask(msgspec.Struct, gc=False):
     service_tier: str = ""  # that it asks for; "auto": any may be given
     finds_input: bool = False  # its tools do, of a size that no body tells
     is_background: bool = False  # it goes on at the provider after its answer
+    runs_code: bool = False  # at the provider, which may put files in there
 
 
 class Dialect(NamedTuple):
@@ -125,8 +127,8 @@ class Reader(ABC):
         return Tokens()
 
     @abstractmethod
-    def text_bytes(self, raw: bytes) -> int:
-        """UTF-8 bytes of what the model wrote, in events or an answer, complete or not."""
+    def words(self, raw: bytes) -> list[bytes]:
+        """What the model wrote, in events or an answer, complete or not: JSON strings' insides."""
 
 
 class Wire(ABC):

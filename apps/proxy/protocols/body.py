@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from .errors import BadBody
+from .errors import UNREADABLE, BadBody
 
 MOST_COLONS = 100_000  # of a body whose keys are looked at: each key has one, and takes memory
 MOST_MODEL = 256  # characters of a model's name
@@ -36,7 +36,10 @@ def check_unique(body: bytes) -> None:
     """Raise BadBody if a top-level key of `body`, a well-formed JSON object, stands twice."""
     if len(body) > MOST_COLONS and body.count(b":") > MOST_COLONS:
         raise BadBody(f"The body has more than {MOST_COLONS:,} members.", status=413)
-    members = _decode_members(body)
+    try:
+        members = _decode_members(body)
+    except UNREADABLE as error:  # a key that isn't UTF-8: those are looked at by nobody before
+        raise why(error) from None
     # Most SDKs write JSON without spaces. Then the members, each once, are the body again.
     if _encode(members) != body:
         _walk(body, members)
@@ -133,11 +136,20 @@ def utf8_length(strings: list[bytes]) -> int:
         return len(joined)
     try:
         return len(_decode_string(b'"' + joined + b'"').encode())
-    except (msgspec.DecodeError, UnicodeEncodeError):
+    except (*UNREADABLE, UnicodeEncodeError):
         return len(joined)
 
 
-def why(error: msgspec.DecodeError) -> BadBody:
+def text_of(strings: list[bytes]) -> str:
+    """Of JSON strings' insides, together."""
+    joined = b"".join(strings)
+    try:
+        return _decode_string(b'"' + joined + b'"')
+    except UNREADABLE:
+        return joined.decode("utf-8", "replace")
+
+
+def why(error: Exception) -> BadBody:
     """What to tell the client of a body that doesn't decode."""
     text = str(error)
     if not isinstance(error, msgspec.ValidationError):

@@ -13,7 +13,7 @@ from apps.proxy.sse import Event
 from . import body as bodies
 from . import media
 from .base import Ask, Count, Headers, Limit, Operation, Reader, Told, Wire, take
-from .errors import BadBody
+from .errors import UNREADABLE, BadBody
 from .tools import grounding_bound_of
 
 TEMPLATE_TOKENS = 1024
@@ -140,7 +140,7 @@ class Gemini(Wire):
             said = _decode_body(body)
             raw = said.camel if said.snake is _ABSENT else said.snake
             config = None if raw is _ABSENT else _decode_config(raw)
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             if operation.needs_json:
                 raise bodies.why(error) from None
             return ask
@@ -215,14 +215,14 @@ class GeminiReader(Reader):
         return b'"usageMetadata"' in raw or b'"finishReason"' in raw or b'"error"' in raw
 
     def read(self, event: Event) -> bool:
-        with suppress(msgspec.DecodeError):
+        with suppress(*UNREADABLE):
             self._take(_decode(event.data))
         return False
 
     def read_body(self, body: bytes) -> None:
         try:
             answer = _decode_any(body)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             return
         for part in answer if isinstance(answer, list) else [answer]:
             self._take(part)
@@ -234,12 +234,12 @@ class GeminiReader(Reader):
             return
         try:
             self._tell(_decode_usage(found))
-        except msgspec.DecodeError:
+        except UNREADABLE:
             return
         self.is_settled = b'"finishReason"' in raw
 
-    def text_bytes(self, raw: bytes) -> int:
-        return bodies.utf8_length(_WRITTEN.findall(raw))
+    def words(self, raw: bytes) -> list[bytes]:
+        return _WRITTEN.findall(raw)
 
     def _take(self, answer: _Answer) -> None:
         self.model = answer.model_version or self.model

@@ -9,6 +9,8 @@ import re
 
 import msgspec
 
+from .errors import UNREADABLE
+
 # Tokens of one image, at most.
 OPENAI_IMAGE = 50_000  # gpt-4o-mini: 2,833 + 5,667 a tile, 8 tiles; of the others none comes near it
 OPENAI_LOW_IMAGE = 2_833  # where every image says "detail": "low"; gpt-4o-mini again
@@ -91,7 +93,7 @@ def openai_bound(body: bytes) -> int | None:
     """
     try:
         said = _decode_openai(body)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return None
     messages = (*said.messages, *(said.input if isinstance(said.input, list) else ()))
     contents = [each for message in messages for each in (message.content, message.output) if isinstance(each, list)]
@@ -108,7 +110,7 @@ def anthropic_bound(body: bytes) -> int | None:
     """The same of messages, and of tools' results within them."""
     try:
         said = _decode_anthropic(body)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return None
     blocks = [block for message in said.messages if isinstance(message.content, list) for block in message.content]
     blocks += [inner for block in blocks if isinstance(block.content, list) for inner in block.content]
@@ -122,7 +124,7 @@ def gemini_bound(body: bytes) -> int | None:
     """The same of contents. Sound, films and documents have no bound by their bytes."""
     try:
         said = _decode_gemini(body)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return None
     parts = [part for content in said.contents for part in content.parts]
     blobs = [blob for part in parts for blob in (part.camel, part.snake) if blob is not None]

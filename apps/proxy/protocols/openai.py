@@ -9,7 +9,7 @@ from . import body as bodies
 from . import media, openai_media
 from .base import TOP, Ask, Headers, Limit, Operation, Told, Wire
 from .compatible import dialect_of
-from .errors import BadBody
+from .errors import UNREADABLE, BadBody
 from .form import Form
 from .openai_media_reader import MediaReader
 from .openai_reader import OpenAIReader
@@ -96,7 +96,7 @@ class OpenAI(Wire):
             return openai_media.read_json(operation, body)
         try:
             said = _decode(body)
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             if operation.needs_json:
                 raise bodies.why(error) from None
             return Ask(input_bytes=len(body), refers_to=_named_anyhow(body))  # the provider's to judge
@@ -216,7 +216,7 @@ def _named_anyhow(body: bytes) -> tuple[tuple[str, str], ...]:
     """What a body names that has something of another form than we know."""
     try:
         return tuple(references(body))
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return ()
 
 
@@ -224,7 +224,7 @@ def _asks_for_usage(options: bytes) -> bool:
     """Whether usage will be told without our asking, or cannot be asked for."""
     try:
         said = _decode_stream_options(options)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return True  # the provider will refuse it
     if said is None:
         return False

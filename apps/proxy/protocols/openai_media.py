@@ -11,7 +11,7 @@ import msgspec
 
 from . import body as bodies
 from .base import Ask, Operation
-from .errors import BadBody
+from .errors import UNREADABLE, BadBody
 from .form import Form
 
 SPEECH = "audio.speech"
@@ -79,7 +79,7 @@ def read_json(operation: Operation, body: bytes) -> Ask:
     """What a JSON body asks for. Raises BadBody."""
     try:
         said = _decode(body)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise bodies.why(error) from None
     bodies.check_unique(body)
     ask = Ask(

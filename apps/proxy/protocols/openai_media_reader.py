@@ -10,6 +10,7 @@ from apps.pricing.rating import Tokens
 
 from . import openai_media as media
 from .base import Ask, Operation
+from .errors import UNREADABLE
 from .openai_reader import ENDINGS as FAILURES
 from .openai_reader import OpenAIReader
 from .openai_usage import Usage
@@ -103,7 +104,7 @@ class MediaReader(OpenAIReader):
             return
         try:
             heard = _decode_heard(body)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             self._read_cues(body)
             return
         if heard.usage is not None and heard.usage.seconds is not None:
@@ -124,7 +125,7 @@ class MediaReader(OpenAIReader):
     def _read_images(self, body: bytes) -> None:
         try:
             drawn = _decode_drawn(body)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             return
         if drawn.data is not None:
             self._note_images(len(drawn.data), drawn.quality, drawn.size)

@@ -10,6 +10,7 @@ from apps.proxy.sse import Event
 from . import body as bodies
 from .base import Ask, Operation, Reader
 from .compatible import dialect_of
+from .errors import UNREADABLE
 from .openai_usage import Usage, cost_of, tokens_of, units_of
 from .tools import ToolCalls
 
@@ -115,7 +116,7 @@ class OpenAIReader(Reader):
             return False
         try:
             answer = _decode(event.data)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             return False
         is_usage_only = self._take(answer)
         if answer.type in self.endings:
@@ -125,7 +126,7 @@ class OpenAIReader(Reader):
     def read_body(self, body: bytes) -> None:
         try:
             self._take(_decode(body))
-        except msgspec.DecodeError:
+        except UNREADABLE:
             return
         self.is_settled = self.tokens is not None
 
@@ -134,7 +135,7 @@ class OpenAIReader(Reader):
         if found is not None:
             try:
                 self._tell(_decode_usage(found))
-            except msgspec.DecodeError:
+            except UNREADABLE:
                 return
             self.is_settled = self.tokens is not None
         if told := _SERVICE_TIER.findall(raw):
@@ -147,8 +148,8 @@ class OpenAIReader(Reader):
             if _ENDING.search(raw, 0, 1000):
                 self._end()
 
-    def text_bytes(self, raw: bytes) -> int:
-        return bodies.utf8_length((_DELTA if self._is_response else _WRITTEN).findall(raw))
+    def words(self, raw: bytes) -> list[bytes]:
+        return (_DELTA if self._is_response else _WRITTEN).findall(raw)
 
     def _end(self) -> None:
         self.is_final = True
@@ -224,6 +225,6 @@ class OpenAIReader(Reader):
 def _id_in(raw: msgspec.Raw) -> str | None:
     try:
         named = None if raw is _ABSENT else _decode_named(raw)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return None
     return None if named is None else named.id

@@ -14,6 +14,7 @@ import msgspec
 from apps.pricing.rating import Tokens
 
 from .base import Count, Dialect, amount, take
+from .errors import UNREADABLE
 from .tools import units_of_calls
 
 _TICKS = 10**10  # in a dollar, with xAI
@@ -122,7 +123,7 @@ def units_of(usage: Usage) -> dict[str, int]:
     """What the usage itself says is charged by the piece."""
     units: dict[str, int] = {}
     if usage.server_side_tool_usage_details is not _ABSENT:
-        with suppress(msgspec.DecodeError):
+        with suppress(*UNREADABLE):
             units = units_of_calls(_decode_calls(usage.server_side_tool_usage_details) or {})
     if usage.num_search_queries:
         units["web_search"] = usage.num_search_queries
@@ -145,7 +146,7 @@ def cost_of(usage: Usage) -> Decimal | None:
         return None
     try:
         told = _decode_cost(usage.cost)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return None
     total = told.total_cost if isinstance(told, _Cost) else told
     return None if total is None else amount(total)

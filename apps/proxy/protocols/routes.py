@@ -25,7 +25,12 @@ TRACES = b"/v1/traces"  # where OpenTelemetry's exporters send to, under any add
 _PLAIN = re.compile(rb"/(?:[A-Za-z0-9._~:@!$&'()*+,;=-]+/)*[A-Za-z0-9._~:@!$&'()*+,;=-]*")
 _GEMINI_CALL = re.compile(rb"/(?:v1|v1beta|v1alpha)/(?:models|tunedModels)/([A-Za-z0-9._~-]+):([A-Za-z]+)")
 _PROVIDER = re.compile(rb"/p/([a-z0-9][a-z0-9-]{0,39})(/.+)")
-_KEPT = re.compile(rb"/(?:responses|conversations|files|vector_stores|uploads)/([A-Za-z0-9._-]+)(?:/[A-Za-z0-9._/-]+)?")
+_KEPT = re.compile(
+    rb"/(?:responses|conversations|files|vector_stores|uploads|containers|assistants|skills|chat/completions)"
+    rb"/([A-Za-z0-9._-]+)(?:/[A-Za-z0-9._/-]+)?"
+)
+_CATALOGUE = re.compile(rb"(?:/v1|/v1beta|/v1alpha)?/(?:[a-z]+-)*models(?:/.*)?")  # xAI: /language-models
+_READS = frozenset(("GET", "HEAD"))
 _COMPLETED = re.compile(rb"/uploads/[A-Za-z0-9._-]+/complete")  # makes a file
 _VERBS = frozenset((b"compact", b"input_tokens"))  # in the place of an id
 _GEMINI_KEY = b"x-goog-api-key"
@@ -61,10 +66,14 @@ _OPENAI_DEFERRED = (
     b"/batches", b"/fine_tuning", b"/videos", b"/realtime", b"/live", b"/chatkit", b"/evals", b"/threads",
     b"/containers",
 )  # fmt: skip
-_OPENAI_FREE_POSTS = (b"/files", b"/uploads", b"/vector_stores", b"/conversations", b"/responses/")
-_OPENAI_MAKES = frozenset((b"/conversations", b"/files", b"/uploads", b"/vector_stores"))
+_OPENAI_FREE_POSTS = (
+    b"/files", b"/uploads", b"/vector_stores", b"/conversations", b"/responses/", b"/assistants", b"/skills",
+    b"/chat/completions/",
+)  # fmt: skip
+_OPENAI_MAKES = frozenset((b"/conversations", b"/files", b"/uploads", b"/vector_stores", b"/assistants", b"/skills"))
 _ANTHROPIC_DEFERRED = (b"/v1/messages/batches",)
 _ANTHROPIC_FREE_POSTS = (b"/v1/files", b"/v1/skills")
+_ANTHROPIC_MAKES = frozenset(_ANTHROPIC_FREE_POSTS)
 _GEMINI_GENERATIONS = frozenset(("generateContent", "streamGenerateContent"))
 _GEMINI_EMBEDDINGS = frozenset(("embedContent", "batchEmbedContents"))
 _GEMINI_FREE = frozenset(("countTokens", "computeTokens"))
@@ -147,6 +156,7 @@ def _openai(method: str, path: bytes, provider: str, *, may_name_provider: bool 
             is_deferred=is_post and path.startswith(_OPENAI_DEFERRED),
             makes_object=is_post and (path in _OPENAI_MAKES or _COMPLETED.fullmatch(path) is not None),
             object_id=_kept_thing(path),
+            is_catalogue=_is_catalogue(method, path),
         )
     return Match(OPENAI, operation, provider, may_name_provider)
 
@@ -154,7 +164,7 @@ def _openai(method: str, path: bytes, provider: str, *, may_name_provider: bool 
 def _azure(method: str, path: bytes) -> Match | None:
     """What we know, and the list of models: at an operator's own resource anything else could be."""
     if method == "GET" and path in (azure.PREFIX + b"models", azure.V1 + b"/models"):
-        return Match(AZURE, Operation("models", path, is_charged=False), "azure")
+        return Match(AZURE, Operation("models", path, is_charged=False, is_catalogue=True), "azure")
     operation = azure.find_operation(path, _OPENAI) if method == "POST" else None
     if operation is None and (object_id := _kept_thing(path.removeprefix(azure.V1).removeprefix(b"/openai"))):
         operation = Operation(_name_of(path[7:]), path, is_charged=False, object_id=object_id)
@@ -163,23 +173,31 @@ def _azure(method: str, path: bytes) -> Match | None:
 
 def _anthropic(method: str, path: bytes) -> Match | None:
     """A POST that we don't know could cost what we don't see."""
-    if method != "POST":
-        is_known = path.startswith(b"/v1/") and not path.startswith(_ACCOUNT)
-        return Match(ANTHROPIC, Operation(_name_of(path), path, is_charged=False), "anthropic") if is_known else None
-    if path in _ANTHROPIC:
+    is_post = method == "POST"
+    if is_post and path in _ANTHROPIC:
         return Match(ANTHROPIC, _ANTHROPIC[path], "anthropic")
-    is_deferred = path.startswith(_ANTHROPIC_DEFERRED)
-    if not is_deferred and not path.startswith(_ANTHROPIC_FREE_POSTS):
+    is_deferred = is_post and path.startswith(_ANTHROPIC_DEFERRED)
+    if is_post and not is_deferred and not path.startswith(_ANTHROPIC_FREE_POSTS):
         return None
-    makes_object = path == b"/v1/files"
-    operation = Operation(_name_of(path), path, is_charged=False, is_deferred=is_deferred, makes_object=makes_object)
+    if not path.startswith(b"/v1/") or path.startswith(_ACCOUNT):
+        return None
+    operation = Operation(
+        _name_of(path),
+        path,
+        is_charged=False,
+        is_deferred=is_deferred,
+        makes_object=is_post and path in _ANTHROPIC_MAKES,
+        object_id=_kept_thing(path.removeprefix(b"/v1")),
+        is_catalogue=_is_catalogue(method, path),
+    )
     return Match(ANTHROPIC, operation, "anthropic")
 
 
 def _gemini(method: str, path: bytes) -> Match | None:
     """The same: of POSTs only those whose cost is seen."""
     if method != "POST":
-        return Match(GEMINI, Operation(_name_of(path), path, is_charged=False), "google")
+        operation = Operation(_name_of(path), path, is_charged=False, is_catalogue=_is_catalogue(method, path))
+        return Match(GEMINI, operation, "google")
     match = _GEMINI_CALL.fullmatch(path)
     name = match[2].decode() if match else ""
     if match is None or name not in _GEMINI_GENERATIONS | _GEMINI_EMBEDDINGS | _GEMINI_FREE | _GEMINI_DEFERRED:
@@ -196,6 +214,11 @@ def _gemini(method: str, path: bytes) -> Match | None:
         model=match[1].decode(),
     )
     return Match(GEMINI, operation, "google")
+
+
+def _is_catalogue(method: str, path: bytes) -> bool:
+    """Whether it only reads which models there are. All else that can be read is somebody's."""
+    return method in _READS and _CATALOGUE.fullmatch(path) is not None
 
 
 def _kept_thing(path: bytes) -> str:

@@ -13,6 +13,7 @@ from msgspec.structs import astuple
 from apps.pricing.rating import Units
 
 from .base import MOST_TOOL_CALLS, Count, Limit, take
+from .errors import UNREADABLE
 
 MOST_IMAGES = 5  # the same, of images
 
@@ -116,11 +117,11 @@ def _offered(tools: msgspec.Raw) -> list[_Tool]:
     """Of tools that have something of another form than we know, what they are."""
     try:
         return _decode_tools(tools)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         pass
     try:
         return [_Tool(tool.type) for tool in _decode_types(tools)]
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return []  # the provider refuses them, too
 
 
@@ -146,7 +147,7 @@ def grounding_bound_of(tools: msgspec.Raw) -> Units:
     """Of a Gemini request that may search: newer models charge each search, older ones the prompt."""
     try:
         offered = _decode_grounding(tools)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return ()
     if all(each is _ABSENT for tool in offered for each in astuple(tool)):
         return ()
@@ -167,19 +168,19 @@ class ToolCalls:
 
     def note_all(self, output: msgspec.Raw) -> None:
         """The output of a whole response."""
-        with suppress(msgspec.DecodeError):
+        with suppress(*UNREADABLE):
             for item in _decode_items(output):
                 self.note(item)
                 self._keep(item)
 
     def _keep(self, raw: msgspec.Raw) -> None:
-        with suppress(msgspec.DecodeError):
+        with suppress(*UNREADABLE):
             item = _decode_item(raw)
             self.made += [each for each in (item.id, item.container_id) if each]
 
     def note(self, raw: msgspec.Raw) -> None:
         """One item of it."""
-        with suppress(msgspec.DecodeError):  # an item of a kind that we don't know, and that costs nothing
+        with suppress(*UNREADABLE):  # an item of a kind that we don't know, and that costs nothing
             item = _decode_item(raw)
             if item.type.endswith("_call") and item.status != "failed":
                 self._note(item)
@@ -196,7 +197,7 @@ class ToolCalls:
         """What the tools of a whole response used: images are then charged by their tokens."""
         try:
             told = _decode_tool_usage(raw)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             return
         if told is not None and (drawn := told.image_gen) is not None:
             went_in = _split(drawn.input_tokens, drawn.input_tokens_details)

@@ -61,5 +61,10 @@ def test_the_version_is_added_where_the_client_tells_none():
 def test_text_is_bound_by_its_bytes_and_references_are_not():
     text = b'{"messages":[{"content":"an image, a document"}]}'
     assert ANTHROPIC.input_bound(MESSAGES, text) == len(text) + 2048
-    for reference in (b'{"type":"image"}', b'{"type":"document"}', b'{"type":"web_search_20250305"}'):
+    for reference in (
+        b'{"type":"image"}',
+        b'{"type":"document"}',
+        b'{"type":"web_search_20250305"}',
+        b'{"type":"code_execution_20250825"}',  # what the code says is read by the model
+    ):
         assert ANTHROPIC.input_bound(MESSAGES, reference) is None

@@ -96,6 +96,9 @@ def test_what_is_read(operation, said, ask):
 BAD = [
     pytest.param(b"", None, id="empty"),
     pytest.param(b"not json", None, id="not-json"),
+    pytest.param(b'{"model":"\xff"}', None, id="no-utf-8"),
+    pytest.param(b'{"model":"m","\xff":1}', None, id="a-key-in-no-utf-8"),
+    pytest.param(b'{"model":"m","metadata":{"\xff":1},"file_ids":["f"]}', None, id="deep-in-it"),
     pytest.param(b"[]", None, id="a-list"),
     pytest.param(b'{"model":"m"', None, id="cut"),
     pytest.param(b'{"model":"m"}{"model":"n"}', None, id="two"),

@@ -36,6 +36,14 @@ BODIES = [
         {"tools": [{"type": "code_interpreter", "container": "cntr_1"}]}, [("container", "cntr_1")], id="a-container"
     ),
     pytest.param(
+        {"tools": [{"type": "shell", "environment": {"skills": [{"type": "skill_reference", "skill_id": "skill_1"}]}}]},
+        [("skill_id", "skill_1")],
+        id="a-skill",
+    ),
+    pytest.param(
+        {"type": "tool_use", "input": [FILE]}, [("file_id", "file-1")], id="what-another-provider-calls-a-tools-input"
+    ),
+    pytest.param(
         {"input": [{"type": "function_call_output", "call_id": "c", "output": [FILE]}]},
         [("file_id", "file-1")],
         id="in-what-a-tool-gave",
@@ -66,6 +74,42 @@ def test_with_anthropic_it_is_a_source():
     content = [{"type": "document", "source": {"type": "file", "file_id": "file_011"}}]
     body = json.dumps({"model": "m", "max_tokens": 1, "messages": [{"role": "user", "content": content}]}).encode()
     assert ANTHROPIC.read(MESSAGES, body).refers_to == (("file_id", "file_011"),)
+
+
+ANTHROPIC_BODIES = [
+    pytest.param({"container": "container_01"}, (("container", "container_01"),), id="a-container"),
+    pytest.param({"container": {"id": "container_01"}}, (("container", "container_01"),), id="as-an-object"),
+    pytest.param(
+        {"container": {"skills": [{"type": "custom", "skill_id": "skill_01", "version": "latest"}]}},
+        (("skill_id", "skill_01"),),
+        id="a-skill-of-somebodys-own",
+    ),
+    pytest.param(
+        {"container": {"skills": [{"type": "anthropic", "skill_id": "pptx", "version": "latest"}]}},
+        (),
+        id="a-skill-of-the-providers",
+    ),
+    pytest.param(
+        {"messages": [{"role": "user", "content": [{"type": "container_upload", "file_id": "file_01"}]}]},
+        (("file_id", "file_01"),),
+        id="a-file-for-the-container",
+    ),
+    pytest.param(
+        {
+            "messages": [
+                {"role": "assistant", "content": [{"type": "tool_use", "name": "f", "input": {"file_id": "mine"}}]}
+            ]
+        },
+        (),
+        id="what-a-model-said-to-a-tool-of-the-clients",
+    ),
+]
+
+
+@pytest.mark.parametrize(("body", "expected"), ANTHROPIC_BODIES)
+def test_what_a_message_refers_to(body, expected):
+    body = {"model": "m", "max_tokens": 1, "messages": []} | body
+    assert ANTHROPIC.read(MESSAGES, json.dumps(body).encode()).refers_to == expected
 
 
 def test_no_other_spelling_of_the_key_gets_past():

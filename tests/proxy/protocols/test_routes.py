@@ -163,6 +163,54 @@ def test_what_is_not_is_handed_over(path):
     assert not routes.is_ours(path)
 
 
+CATALOGUE = [
+    b"/v1/models", b"/v1/models/gpt-4o", b"/p/xai/v1/language-models", b"/p/groq/models", b"/anthropic/v1/models",
+    b"/p/openrouter/models/openai/gpt-4o/endpoints", b"/v1beta/models", b"/v1beta/models/gemini-2.5-pro",
+    b"/openai/v1/models",
+]  # fmt: skip
+OF_THE_ACCOUNT = [
+    b"/v1/files", b"/v1/skills", b"/v1/prompts/pmpt_1", b"/v1/chat/completions", b"/v1/fine_tuning/jobs",
+    b"/v1/batches/batch_1", b"/p/openrouter/credits", b"/p/openrouter/generation", b"/p/deepseek/user/balance",
+    b"/p/moonshot/users/me/balance", b"/p/mistral/agents", b"/anthropic/v1/agents", b"/anthropic/v1/vaults",
+    b"/anthropic/v1/memory_stores", b"/anthropic/v1/sessions", b"/anthropic/v1/skills", b"/anthropic/v1/files",
+    b"/anthropic/v1/messages/batches/b_1/results", b"/v1beta/files/f", b"/v1beta/fileSearchStores",
+    b"/v1beta/tunedModels", b"/v1beta/cachedContents/c", b"/v1beta/interactions/i", b"/v1beta/batches/b",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", CATALOGUE)
+def test_which_models_there_are_is_for_everybody_to_read(path):
+    assert routes.find("GET", path, []).operation.is_catalogue
+    for method in ("DELETE", "PATCH", "PUT"):  # a model can be the operator's own
+        match = routes.find(method, path, [])
+        assert match is None or not match.operation.is_catalogue
+
+
+@pytest.mark.parametrize("path", OF_THE_ACCOUNT)
+def test_all_else_that_can_be_read_is_somebodys(path):
+    operation = routes.find("GET", path, []).operation
+    assert not operation.is_catalogue
+    assert not operation.object_id
+
+
+NAMED = [
+    (b"/v1/containers/cntr_1/files/cfile_1/content", "cntr_1"),
+    (b"/v1/skills/skill_1", "skill_1"),
+    (b"/v1/assistants/asst_1", "asst_1"),
+    (b"/v1/chat/completions/chatcmpl_1", "chatcmpl_1"),
+    (b"/anthropic/v1/files/file_1/content", "file_1"),
+    (b"/anthropic/v1/skills/skill_1/versions", "skill_1"),
+]
+
+
+@pytest.mark.parametrize(("path", "object_id"), NAMED)
+def test_what_is_kept_is_known_by_its_id(path, object_id):
+    for method in ("GET", "DELETE"):
+        assert routes.find(method, path, []).operation.object_id == object_id
+    written = routes.find("POST", path, [])
+    assert written is None or written.operation.is_deferred or written.operation.object_id == object_id
+
+
 REFUSED_IN = [
     (b"/v1/../x", [], "openai"),
     (b"/v1/../x", VERSION, "anthropic"),

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from apps.pricing.rating import Units
-from apps.proxy.meter import MOST_PLAIN
+from apps.proxy.plain import MOST_PLAIN
 from apps.proxy.protocols.base import Ask
 from apps.proxy.protocols.errors import BadBody
 
