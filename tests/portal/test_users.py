@@ -99,8 +99,8 @@ def test_a_users_page(gina: Client):
     answer = gina.get(f"{URL}user/?id=ann")
     assert "Spend $3.00 $0.3000 by request" in text_of(answer)
     assert rows_of(answer) == [
-        "Model Requests Tokens Spend",
-        "house 12 1.5k $3.00",
+        "Model Requests Tokens Spend Spend each Errors Latency p95",
+        "house 12 1.5k $3.00 $0.3000 0.0% – –",
         "Plan Requests Tokens Spend",
         "pro 10 1.5k $3.00",
         "Time Model Status Tokens in Tokens out Latency Spend",

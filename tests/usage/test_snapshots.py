@@ -88,8 +88,8 @@ BEHIND = [  # how long it took, how old it is, whether it is shown, whether it i
     pytest.param(1000, 20, True, True, id="it-has-rested"),
     pytest.param(1000, 3599, True, True, id="nobody-took-it-for-long"),
     pytest.param(1000, 3600, False, True, id="nobody-takes-them"),
-    pytest.param(199, 5, False, False, id="added-up-as-fast"),
-    pytest.param(199, 11, False, True, id="added-up-as-fast-and-kept"),
+    pytest.param(99, 5, False, False, id="added-up-as-fast"),
+    pytest.param(99, 11, False, True, id="added-up-as-fast-and-kept"),
 ]
 
 
