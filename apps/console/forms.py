@@ -1,6 +1,5 @@
 """Forms of the operator's pages: they clean what is typed, the services do the rest."""
 
-from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -10,19 +9,13 @@ from django.utils.translation import gettext_lazy as _
 from apps.accounts.models import Organization, Role, time_zones, validate_retry_status
 from apps.accounts.services import RETRYING
 from apps.customers.limit_fields import ACCESS, LIMITS
-from apps.customers.limit_forms import CAP_LABELS, AccessForm
+from apps.customers.limit_forms import CAP_LABELS, AccessForm, write_plainly
 from apps.customers.models import Customer, CustomerRole
 from apps.keys.models import ModelAlias, ProviderKey
 from apps.keys.providers import PROVIDERS, label_of
 from apps.keys.services.links import MOST_POSITION, MOST_WEIGHT, KeyShare
 
 OWN = "other"
-
-
-def _write_plainly(form: forms.ModelForm, name: str) -> None:
-    """A number as somebody would type it: 25, where the database has 25.0000."""
-    if isinstance(value := form.initial.get(name), Decimal):
-        form.initial[name] = f"{value.normalize():f}"
 
 
 class CustomerForm(AccessForm):
@@ -47,7 +40,8 @@ class CustomerForm(AccessForm):
 
     def __init__(self, *args: Any, organization: Organization, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        _write_plainly(self, "markup_percent")
+        for name in ("markup_percent", "monthly_fee"):
+            write_plainly(self, name)
         default = f"{organization.default_markup_percent.normalize():f}"
         self.fields["markup_percent"].help_text = _("Empty: your default of %(percent)s %%.") % {"percent": default}
 
@@ -315,4 +309,4 @@ class OrganizationForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        _write_plainly(self, "default_markup_percent")
+        write_plainly(self, "default_markup_percent")

@@ -12,7 +12,9 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.models import Organization
 from apps.billing.models import Coupon, PlanVersion
+from apps.billing.models.parties import USD
 from apps.billing.money import currencies
+from apps.billing.parties import seller_of
 from apps.billing.services.plans import TERMS
 from apps.billing.terms import INCLUDED, PER, Metric
 
@@ -86,7 +88,9 @@ class PlanForm(forms.ModelForm):
         )
         codes = [(code, code) for code in currencies()]
         self.fields["currency"] = forms.ChoiceField(label=self.fields["currency"].label, choices=codes)
-        if version is not None:
+        if version is None:
+            self.initial["currency"] = seller_of(organization).currency or USD
+        else:
             self.initial |= {"name": version.plan.name, "description": version.plan.description}
         for name, value in self.initial.items():
             if isinstance(value, Decimal):

@@ -16,6 +16,12 @@ CAP_LABELS = {
 }
 
 
+def write_plainly(form: forms.ModelForm, name: str) -> None:
+    """A number as somebody would type it: 25, where the database has 25.0000."""
+    if isinstance(value := form.initial.get(name), Decimal):
+        form.initial[name] = f"{value.normalize():f}"
+
+
 class LimitsForm(forms.ModelForm):
     """Limits of a customer, a key or an end user. An empty one is none; 0 lets nothing through."""
 
@@ -23,6 +29,7 @@ class LimitsForm(forms.ModelForm):
         """within: whose limits hold besides, and are told beside the fields."""
         super().__init__(*args, **kwargs)
         for name in LIMITS:
+            write_plainly(self, name)
             self.fields[name].widget.attrs |= {"placeholder": _("no limit"), "min": 0}
             most = getattr(within, name, None)
             if most is not None:

@@ -26,7 +26,7 @@ def home(request: HttpRequest) -> HttpResponse:
     if customer_member and access.CHOSEN in request.session:
         return redirect("portal:dashboard")
     if member_of(request):
-        return redirect("console:customers")
+        return redirect("console:dashboard")
     if customer_member:
         return redirect("portal:dashboard")
     return render(request, "account/nowhere.html")

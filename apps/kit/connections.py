@@ -1,18 +1,14 @@
 """What every connection of Django's to PostgreSQL is told first.
 
-Sums over a hundred thousand users are one statement with thirty sums in it: compiling that (`jit`) takes longer than
-running it, and in the 4 MB that PostgreSQL gives a sort by default it is done on disk. Said once a connection, not once
-a page. What the server is set to is left where it is more.
+Sums over a hundred thousand users are one statement with thirty sums in it: compiling that (`jit`, where PostgreSQL was
+built with it) takes longer than running it. Said once a connection, not once a page.
 """
 
 from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-FIRST = """
-SELECT set_config('jit', 'off', FALSE),
-    set_config('work_mem', greatest(pg_size_bytes(current_setting('work_mem')), 32 * 1024 * 1024) / 1024 || 'kB', FALSE)
-"""
+FIRST = "SET jit = off"
 
 
 def tell_first(connection: BaseDatabaseWrapper, **_: Any) -> None:

@@ -1,11 +1,10 @@
-"""Every page of the console and the portal, from the resolver: none is wider than a phone, in light and in dark."""
+"""Every page of the console and the portal, from the resolver: none is wider than a phone, each says what it is."""
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from urllib.parse import urlencode
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.test import Client
 from django.utils import timezone
 from playwright.sync_api import Page
@@ -21,7 +20,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 LONG = "Rindfleischetikettierungsueberwachungsaufgabenuebertragungsgesetz"  # one word, and one that somebody sells to
 USER = f"{'long-' * 20}@example.com"
 ASKED = {"user-detail": {"id": USER}, "session-detail": {"id": USER}}  # what these pages are about is not in the path
-CONTRAST = {"runOnly": {"type": "rule", "values": ["color-contrast"]}}
 
 
 @pytest.fixture
@@ -50,8 +48,9 @@ def addresses(face: str, objects: Mapping[str, object], client: Client) -> Itera
             yield url
 
 
+@pytest.mark.timeout(400)  # a hundred pages, on a machine that others use too
 @pytest.mark.parametrize(("face", "least"), [("console", 70), ("portal", 45)])
-def test_it_fits_a_phone_and_can_be_read(
+def test_it_fits_a_phone_and_has_a_name(
     page: Page, client: Client, complaints: list[str], cast: Cast, rich, face: str, least: int
 ):
     person = cast.olivia if face == "console" else cast.gina
@@ -60,17 +59,14 @@ def test_it_fits_a_phone_and_can_be_read(
     assert len(urls) >= least
     sign_in_as(page, person)
     page.set_viewport_size(PHONE)
-    page.emulate_media(color_scheme="dark")
-    wide, nameless, dim = [], [], []
+    wide, nameless = [], []
     for url in urls:
         page.goto(url)
         if page.evaluate("document.documentElement.scrollWidth") > PHONE["width"]:
             wide.append(url)
         if page.title().startswith(" ·") or page.locator("h1").count() != 1:
             nameless.append(url)
-        if Axe().run(page, options=CONTRAST).response["violations"]:
-            dim.append(url)
-    assert (wide, nameless, dim, complaints) == ([], [], [], [])
+    assert (wide, nameless, complaints) == ([], [], [])
 
 
 def test_the_menu_of_a_phone_opens_and_leads_on(page: Page, cast: Cast, complaints: list[str]):

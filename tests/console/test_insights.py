@@ -69,9 +69,9 @@ def test_it_tells_how_long_calls_with_a_value_took_and_whose_are_slow(client: Cl
     assert search.latency.p99 == pytest.approx(60_000, rel=0.05)
     assert rows_of(answer)[-4:] == [  # four requests are no rule
         "User Feature Requests Latency Cost each",
-        "ann Globex search 20 3.3 s $0.1000",
+        "ann Globex search 20 3.29 s $0.1000",
         "User Feature Requests Latency Cost each",
-        "ann Globex search 20 3.3 s $0.1000",
+        "ann Globex search 20 3.29 s $0.1000",
     ]
 
 

@@ -42,7 +42,7 @@ def test_period_so_far_its_forecast_credit_and_what_is_owed(globex, client):
     used(globex, day=2, month=11, price="4", model="other")
     shown = page(client, "billing")
     assert "$4.00" in shown  # the other model is all included
-    assert "1500 of 3000 tokens left" in shown
+    assert "1,500 of 3,000 tokens left" in shown
     assert "$20.00" in shown
     assert "INV-0001" in shown
 

@@ -89,6 +89,8 @@ def _known(error: Exception) -> Exception:
         case ProviderError():
             return Unavailable(str(error) or "The payment provider does not answer. Try again in a moment.")
         case IntegrityError() if isinstance(error.__cause__, UniqueViolation):
+            # Most often two at once; were it anything else, the constraint tells.
+            logger.warning("a conflict that no check foresaw: %s", error.__cause__.diag.constraint_name)
             return Conflict("The same was done at this very moment: look again.")
         case OperationalError():
             logger.error("the database does not answer: %s", type(error.__cause__ or error).__name__)

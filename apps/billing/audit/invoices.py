@@ -190,7 +190,7 @@ NOT_INVOICED = f"""
             UNION ALL
             SELECT each.customer_id, day, price FROM billing_movedday AS each
             JOIN billing_invoice AS invoice ON invoice.id = invoice_id WHERE invoice.state <> 'void'
-        ) AS both GROUP BY 1, 2
+        ) AS taken GROUP BY 1, 2
     )
     SELECT invoice.customer_id, total.day, total.price, coalesce(invoiced.price, 0) + coalesce(credited.price, 0)
     FROM billing_invoice AS invoice JOIN usage_dailycustomer AS total

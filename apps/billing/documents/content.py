@@ -14,7 +14,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from apps.billing.countries import country_name
-from apps.billing.documents.figures import Figures
+from apps.billing.documents.figures import Figures, per_unit, unit_behind
 from apps.billing.documents.words import locale_of, words_of
 from apps.billing.models import CreditNote, Invoice, InvoiceLine, Logo
 from apps.billing.models.parties import USD
@@ -168,7 +168,7 @@ def credit_note_document(note: CreditNote) -> Document:
         sums=tuple(sums),
         notes=notes,
         made_at=datetime(note.issued_on.year, note.issued_on.month, note.issued_on.day, tzinfo=UTC),
-        **_looks(kept, invoice),
+        **_looks(kept, invoice) | {"columns": (words["description"], "", "", words["amount"])},
     )
 
 
@@ -214,24 +214,19 @@ def party_of(words: Mapping[str, str], figures: Figures, heading: str, party: Ma
 
 
 def _row(kept: Kept, invoice: Invoice, line: InvoiceLine) -> Row:
-    figures = kept.figures
+    figures, quantity, price = kept.figures, "", ""
+    if line.quantity is not None:
+        quantity = f"{figures.quantity(line.quantity)} {unit_behind(line.unit, line.quantity)}".strip()
+    if line.unit_price is not None:
+        price = f"{figures.unit_price(line.unit_price)} {per_unit(line.unit)}".strip()
     is_of_another_time = (line.period_start, line.period_end) != (invoice.period_start, invoice.period_end)
     return Row(
         description=line.description,
         detail=figures.period(line.period_start, line.period_end) if is_of_another_time else "",
-        quantity=f"{figures.quantity(line.quantity)} {_unit(line)}".strip() if line.quantity is not None else "",
-        unit_price=f"{figures.unit_price(line.unit_price)}{_per(line)}" if line.unit_price is not None else "",
+        quantity=quantity,
+        unit_price=price,
         amount=figures.amount(line.amount),
     )
-
-
-def _unit(line: InvoiceLine) -> str:
-    """How the unit is called behind a number: 36.4 M tokens, of which a million is the unit that has the price."""
-    return line.unit.replace("1M ", "M ", 1)
-
-
-def _per(line: InvoiceLine) -> str:
-    return " / M" if line.unit.startswith("1M ") else ""
 
 
 def _sums(kept: Kept, invoice: Invoice) -> Iterable[Sum]:

@@ -12,6 +12,20 @@ from babel.numbers import format_currency, format_decimal, get_currency_symbol
 from apps.billing.money import minor_units
 
 MOST_PLACES = 12
+MILLION = "1M "  # how the unit of a line begins that has a price a million
+MANY = {"request": "requests"}
+
+
+def unit_behind(unit: str, quantity: Decimal | None) -> str:
+    """How a line's unit is called behind a number: 36.4 M tokens, not 36.4 1M tokens; 2 requests."""
+    if unit.startswith(MILLION):
+        return unit.replace(MILLION, "M ", 1)
+    return unit if quantity == 1 else MANY.get(unit, unit)
+
+
+def per_unit(unit: str) -> str:
+    """What stands behind the price of a unit; "" where it is of one."""
+    return "/ M" if unit.startswith(MILLION) else ""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from io import BytesIO
 
 from fpdf import FPDF
 from fpdf.enums import Align, XPos, YPos
+from PIL import Image
 
 from apps.billing.documents.content import Document, Fact, Party, Row, Sum
 from apps.billing.documents.fonts import CORE_ENCODING, Fonts, fonts
@@ -110,9 +111,7 @@ class Paper(FPDF):
     def _letterhead(self) -> None:
         top = self.get_y()
         if self.document.logo:
-            self.image(
-                BytesIO(self.document.logo), self.l_margin, top, *LOGO, keep_aspect_ratio=True
-            )  # in the corner of its box
+            self.image(BytesIO(self.document.logo), self.l_margin, top, *_size(self.document.logo))
         else:
             self.set_xy(self.l_margin, top + 2)
             self._font(LARGE, self.accent, "B")
@@ -208,15 +207,15 @@ class Paper(FPDF):
         height = len(self.document.sums) * (LINE + 1.4) + 4
         if self.get_y() + height > self.h - FOOT:
             self.add_page()
-        for each in self.document.sums:
-            self._sum(each)
+        for number, each in enumerate(self.document.sums):
+            self._sum(each, has_rule=each.is_strong and number > 0)  # the first has the table's above it
         self.ln(6)
 
-    def _sum(self, each: Sum) -> None:
+    def _sum(self, each: Sum, *, has_rule: bool) -> None:
         style, size = ("B", NORMAL + 1.5) if each.is_strong else ("", NORMAL)
         x, width = self.l_margin + self.epw * 0.4, self.epw * 0.6
         y = self.get_y()
-        if each.is_strong:
+        if has_rule:
             self.set_draw_color(*self.accent)
             self.line(x, y + 0.4, x + width, y + 0.4)
             y += 1.2
@@ -280,6 +279,14 @@ class Paper(FPDF):
     def _rule(self, colour: Colour) -> None:
         self.set_draw_color(*colour)
         self.line(self.l_margin, self.get_y(), self.w - self.r_margin, self.get_y())
+
+
+def _size(logo: bytes) -> tuple[float, float]:
+    """How wide and high it is drawn: as large as its box lets it be, in its own proportions."""
+    with Image.open(BytesIO(logo)) as picture:
+        width, height = picture.size
+    scale = min(LOGO[0] / width, LOGO[1] / height)
+    return width * scale, height * scale
 
 
 def _colour(text: str) -> Colour:

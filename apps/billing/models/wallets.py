@@ -121,7 +121,7 @@ class CreditLot(IdentifiedModel):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_category_display()}: {self.remaining:f} of {self.amount:f}"
+        return f"{self.get_category_display()}: {self.remaining.normalize():f} of {self.amount.normalize():f}"
 
 
 class LotUse(models.Model):

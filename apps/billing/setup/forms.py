@@ -141,7 +141,7 @@ class ExchangeDayForm(forms.Form):
     effective_from = forms.DateField(label=_("From"), widget=forms.DateInput(attrs={"type": "date"}))
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, **{"auto_id": "exchange_%s"} | kwargs)  # the form of a tax is on the same page
         choices = [(code, code) for code in currencies() if code != USD]
         self.fields["currency"].choices = choices  # type: ignore[attr-defined]
 

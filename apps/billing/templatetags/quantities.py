@@ -4,10 +4,11 @@ from decimal import Decimal, InvalidOperation
 
 from django import template
 
+from apps.billing.documents.figures import MILLION, per_unit, unit_behind
+
 register = template.Library()
 
 PLACES = 2  # what is included is spread over models, and leaves parts of tokens
-MILLION = "1M "  # how the unit of a line begins that has a price a million
 
 
 @register.filter
@@ -21,12 +22,10 @@ def quantity(value: Decimal | str | None) -> str:
 
 
 @register.filter
-def unit_behind(unit: str) -> str:
-    """How a line's unit is called behind a number, as documents have it: 36.4 M tokens, not 36.4 1M tokens."""
-    return unit.replace(MILLION, "M ", 1)
+def quantity_of(value: Decimal, unit: str) -> str:
+    """Of a line: millions of tokens to the last token, of anything else at most two places."""
+    return f"{value.normalize():,f}" if unit.startswith(MILLION) else quantity(value)
 
 
-@register.filter
-def per_unit(unit: str) -> str:
-    """What stands behind the price of a unit; "" where it is of one."""
-    return "/ M" if unit.startswith(MILLION) else ""
+register.filter("unit_behind", unit_behind)
+register.filter("per_unit", per_unit)

@@ -87,7 +87,7 @@ def latency_and_parts(scope: Scope, dimension: Dimension) -> tuple[Percentiles, 
 
 def latency_of_values(scope: Scope, name: str, values: Collection[str]) -> dict[str, Percentiles]:
     """For each of these values of a property: of whole days, else not known."""
-    if not scope.is_of_days:
+    if not values or not scope.is_of_days:
         return {}
     found = _buckets(scope.property_rows(name).filter(value__in=values), "latencies", ("value",))
     return {value: _percentiles(buckets) for value, buckets in found.items()}

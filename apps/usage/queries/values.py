@@ -102,6 +102,8 @@ def values_of(scope: Scope, name: str, *, is_operator: bool, most: int = 50, ope
 
 def users_of_values(scope: Scope, name: str, values: Collection[str]) -> dict[str, int]:
     """How many users each of these values has; of one that only requests without a user have, it isn't there."""
+    if not values:
+        return {}
     named = scope.property_rows(name).filter(value__in=values).exclude(end_user=None).order_by()
     query, told = named.values_list("value", "customer_id", "end_user").distinct().query.sql_with_params()
     with connection.cursor() as cursor:

@@ -4,12 +4,14 @@ import json
 import os
 import re
 import subprocess
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from django.utils import timezone
 
-from tests.billing.making import an_invoice
+from apps.billing.services.finalizing import finalize_invoice
+from apps.billing.services.invoices import LineByHand, add_one_off_invoice
 from tests.billing.plans import a_plan
 from tests.cast import Cast, an_api_token
 from tests.used import an_hour
@@ -26,7 +28,10 @@ COMMANDS = [
 def test_they_work(live_server, cast: Cast):
     an_hour(cast.globex, timezone.now().replace(minute=0, second=0, microsecond=0))
     token = an_api_token(cast.acme)[1]
-    objects = {"CUSTOMER": cast.globex.pk, "PLAN": a_plan(cast.acme).plan_id, "INVOICE": an_invoice(cast.globex).pk}
+    lines, now = [LineByHand("Support", Decimal(100))], timezone.now()
+    invoice = add_one_off_invoice(cast.globex, lines, key="support", by=None, at=now)
+    finalize_invoice(invoice, by=None, at=now)
+    objects = {"CUSTOMER": cast.globex.pk, "PLAN": a_plan(cast.acme).plan_id, "INVOICE": invoice.pk}
     env = {**os.environ, "TOLLGATE": live_server.url, "TOKEN": token, **{name: str(pk) for name, pk in objects.items()}}
     assert len(COMMANDS) >= 26
     for command in COMMANDS:

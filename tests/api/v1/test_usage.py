@@ -147,6 +147,8 @@ def test_properties_and_their_values(acmes: Program, globexs: Program, cast: Cas
     a_property_hour(cast.initech, HOUR, name="secret-project", value="x", requests=1)
     assert [each["name"] for each in globexs.everything("properties", limit=1)] == ["plan"]
     assert [each["name"] for each in acmes.everything("properties", limit=1)] == ["plan", "secret-project"]
+    for days in ("today", "month"):
+        assert globexs.everything("properties/values", name="nobody-has-it", period=days) == []
     values = globexs.everything("properties/values", name="Plan", limit=1)
     assert [(each["value"], each["figures"]["price"]) for each in values] == [("premium", "2"), ("free", "1")]
     assert [(each["users"], each["price_per_user"]) for each in values] == [(1, "2"), (1, "1")]

@@ -191,12 +191,12 @@ def test_users_by_a_property_have_theirs(cast, took):
 
 
 def test_all_and_each_model_of_a_user_in_one_query(cast, took, django_assert_num_queries):
-    took(100, 200, 300, end_user="ann", model="fast")
-    took(9000, end_user="ann", model="slow")
-    took(1, end_user="bob", model="fast")
+    took(100, 200, 300, end_user="ann", alias="fast")
+    took(9000, end_user="ann", alias="slow")
+    took(1, end_user="bob", alias="fast")
     scope = of_day(cast, end_user="ann")
     with django_assert_num_queries(1):
-        whole, parts = latency_and_parts(scope, "model")
+        whole, parts = latency_and_parts(scope, "sold_as")
     assert whole == percentiles(scope).latency
     assert {name: latency.requests for name, latency in parts.items()} == {"fast": 3, "slow": 1}
     assert parts["slow"].p50 == pytest.approx(9000, rel=0.05)
