@@ -27,6 +27,7 @@ def pytest_load_initial_conftests() -> Generator[None]:
     return (yield)
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist has one of its own
 def pytest_xdist_auto_num_workers() -> int:
     """One more than there are cores: much of what is tested here is other processes, which a worker waits for."""
     return len(os.sched_getaffinity(0)) + 1
