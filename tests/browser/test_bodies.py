@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 
 from apps.bodies.services import set_body_policy
 from tests.bodies.making import stored
-from tests.browser.visits import check, sign_in_as
+from tests.browser.visits import PHONE, check, sign_in_as
 from tests.cast import Cast
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -57,5 +57,6 @@ def test_pages_of_bodies_are_accessible_and_fit_a_phone(page: Page, complaints: 
         check(page, f"/console/{path}")
     page.get_by_role("button", name="Show them").click()
     expect(page.get_by_text("Who was Ada?").first).to_be_visible()
+    page.set_viewport_size(PHONE)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert complaints == []

@@ -34,3 +34,4 @@ def check(page: Page, path: str) -> None:
     assert [each["id"] for each in found if each["impact"] in ("serious", "critical")] == [], path
     page.set_viewport_size(PHONE)
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], path
+    page.set_viewport_size(DESKTOP)  # where the menu, with the way out in it, is open
