@@ -142,7 +142,7 @@ def build_locked(organization: Organization, dues: Sequence[Due], at: datetime) 
         for each in drafts
     ]
     reader = Reader(organization, terms_of, wanted, whole, first, at)
-    if are_days_moving(organization):
+    if drafts and are_days_moving(organization):
         raise CannotBuild({each.due.customer_id: MOVING for each in drafts})
     problems: dict[UUID, str] = {}
     for each in drafts:
