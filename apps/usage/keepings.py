@@ -85,8 +85,9 @@ def own_keeping(organization: Organization) -> Keeping:
 def problems(wanted: Values, own: Values) -> dict[str, Any]:
     """What is wrong with these values, by name; what somebody has already is never wrong."""
     found = {name: problem for name in OWN if wanted[name] != own[name] and (problem := _problem(name, wanted, own))}
-    held = in_force(wanted)
-    if held != in_force(own) and _is_longer(held["hours_days"], held["days_days"]):
+    before, held = in_force(own), in_force(wanted)
+    is_chosen = any(held[name] != before[name] for name in ("hours_days", "days_days"))
+    if is_chosen and _is_longer(held["hours_days"], held["days_days"]):
         found.setdefault("days_days", _("Daily sums are kept for as long as hourly ones, or longer."))
     return found
 

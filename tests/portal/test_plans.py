@@ -51,7 +51,7 @@ def test_the_plan_is_told_with_what_is_left_and_what_usage_comes_to(gina: Client
         assert words in told
     assert rows_of(shown)[-6:] == [
         "Included tokens 1,000,000 1,000,000 0",
-        f"Credit until {day_of(first + timedelta(days=31), 'UTC').replace(day=1)} $20.00 $0.00 $20.00",
+        f"Credit until 1 {day_of(first + timedelta(days=31), 'UTC'):%b %Y} $20.00 $0.00 $20.00",
         "Usage so far Quantity Amount",
         "Tokens 1,500,000 tokens $3.00",
         "Included 1,000,000 tokens $0.00",

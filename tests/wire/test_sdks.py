@@ -213,7 +213,7 @@ def test_a_body_that_is_not_what_it_should_be_raises_bad_request(through, body):
 
 def test_a_path_that_leads_nowhere_is_not_found(through):
     with pytest.raises(openai.NotFoundError):
-        through.openai.get("/nothing/such", cast_to=object)
+        through.openai.post("/nothing/such", cast_to=object, body={})
 
 
 # What is recorded of it
