@@ -50,8 +50,10 @@ format: install  ## put code and templates in order
 	$(BIN)/ruff format .
 	git ls-files '*.html' | xargs -r $(BIN)/djade --target-version 5.2
 
+ALSO_KILLED := tests/wire/test_background.py tests/billing/invoicing tests/ingest/test_import_usage.py
+
 faults: install  ## the tests of faults and races in full: kills by the dozen, outages of a minute (half an hour and more)
-	TOLLGATE_FAULTS=long $(BIN)/python -m pytest tests/faults tests/races -p no:randomly --timeout 1800
+	TOLLGATE_FAULTS=long $(BIN)/python -m pytest tests/faults tests/races $(ALSO_KILLED) -p no:randomly --timeout 1800
 
 bench: install  ## the proxy's cost beside nginx, on this machine
 	$(BIN)/python -m tests.benchmarks

@@ -69,6 +69,7 @@ async def test_a_database_that_is_stopped_fails_no_call(installation: Installati
         await _load_while(installation, limits, stop)
 
 
+@only_long
 @pytest.mark.timeout(300)
 async def test_a_database_that_is_killed_fails_no_call(installation: Installation):
     async def kill() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.size import IS_LONG
+from tests.faults.size import IS_LONG, some
 from tests.faults.verify import assert_nothing_is_lost, open_holds, settled_spend, summary
 from tests.rig.calls import mixed
 from tests.rig.client import Load, Seen
@@ -37,16 +37,13 @@ IN_THE_PROXY = [
 SOME_IN_THE_PROXY = [  # on each side of each thing that is made to last; all of them by `make faults`
     "after_admit",
     "after_intent_fsync",
-    "after_request_sent",
     "mid_stream",
-    "before_record",
     "after_record_write",
     "after_record_fsync",
-    "before_settle",
     "after_last_chunk",
 ]
-IN_SHIPPING = ["ship_after_copy", "ship_after_batch_row", "ship_after_commit", "ship_before_delete"]
-IN_ROLLING_UP = ["rollup_after_claim", "rollup_before_commit"]
+IN_SHIPPING = ["ship_after_commit", "ship_after_copy", "ship_after_batch_row", "ship_before_delete"]
+IN_ROLLING_UP = ["rollup_before_commit", "rollup_after_claim"]
 HERE = {*IN_THE_PROXY, *IN_SHIPPING, *IN_ROLLING_UP}
 CALLS = 60
 AT_ONCE = 8
@@ -113,7 +110,9 @@ async def test_a_failure_loses_nothing_and_leaves_no_hold(installation: Installa
     assert settled_spend(installation, tenant) == total["price"]
 
 
-@pytest.mark.parametrize("name", [*IN_SHIPPING, *IN_ROLLING_UP] if IS_LONG else ["ship_after_commit", *IN_ROLLING_UP])
+@pytest.mark.parametrize(
+    "name", [*IN_SHIPPING, *IN_ROLLING_UP] if IS_LONG else ["ship_after_commit", "rollup_before_commit"]
+)
 async def test_a_kill_of_the_worker_neither_loses_nor_doubles(installation: Installation, name: str):
     tenant = installation.tenant()
     seen, _ = await _load_on_failing(installation, tenant, "")

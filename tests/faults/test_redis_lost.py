@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from tests.faults.size import IS_LONG, size
+from tests.faults.size import size, some
 from tests.faults.verify import assert_nothing_is_lost, open_holds, settled_spend
 from tests.rig.calls import chat, mixed
 from tests.rig.client import Load
@@ -47,7 +47,7 @@ async def go_back(installation: Installation) -> None:
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("lose", [kill, empty, go_back] if IS_LONG else [kill, go_back])
+@pytest.mark.parametrize("lose", some([go_back, kill, empty], 1))
 async def test_no_cap_is_passed_when_redis_loses_its_memory(installation: Installation, lose):
     opened, capped, rich = (
         installation.tenant(),

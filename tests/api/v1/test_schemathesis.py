@@ -24,7 +24,7 @@ from tests.used import a_property_hour, a_request, an_hour
 
 IS_LONG = os.environ.get("TOLLGATE_FAULTS") == "long"
 SEED = random.randrange(2**32) if IS_LONG else 20260310
-PHASES, MOST = ("examples,coverage,fuzzing,stateful", "100") if IS_LONG else ("examples,fuzzing", "2")
+PHASES, MOST = ("examples,coverage,fuzzing,stateful", "100") if IS_LONG else ("examples,fuzzing", "1")
 CHECKS = (  # all of them but that what is valid is taken: `since` after `until` is valid, and refused
     "not_a_server_error",
     "status_code_conformance",

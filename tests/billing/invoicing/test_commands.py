@@ -16,6 +16,7 @@ from apps.billing.models import Invoice
 from apps.billing.parties import details_of, seller_of
 from tests.billing.made import AFTER, invoices, the_invoice, used
 from tests.cast import a_customer, an_organization
+from tests.faults.size import some
 
 
 @pytest.fixture
@@ -92,7 +93,7 @@ def test_beat_builds_and_finalizes(customer):
 
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("place", ["drafts_built:kill:1", "invoice_finalized:kill:3", "billing_chunk:kill:1"])
+@pytest.mark.parametrize("place", some(["invoice_finalized:kill:3", "drafts_built:kill:1", "billing_chunk:kill:1"], 1))
 def test_killed_half_way_and_run_again_is_the_same(place):
     organization = an_organization("Acme")
     customers = [a_customer(organization) for _ in range(6)]

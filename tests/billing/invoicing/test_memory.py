@@ -14,6 +14,7 @@ from apps.customers.models import Customer
 from apps.usage.measures import SUMS
 from tests.billing.made import AFTER
 from tests.cast import an_organization
+from tests.faults.size import IS_LONG
 from tests.usage.conftest import database_url
 
 FEW, MANY = 200, 2_000
@@ -65,6 +66,7 @@ def peak_of(organization: Organization) -> tuple[int, float]:
     return finalized, kilobytes / 1024
 
 
+@pytest.mark.skipif(not IS_LONG, reason="make faults")
 @pytest.mark.slow
 @pytest.mark.timeout(500)
 @pytest.mark.django_db(transaction=True)
