@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.size import IS_LONG, some
+from tests.faults.size import IS_LONG
 from tests.faults.verify import assert_nothing_is_lost, open_holds, settled_spend, summary
 from tests.rig.calls import mixed
 from tests.rig.client import Load, Seen
