@@ -53,7 +53,8 @@ class Spoken(NamedTuple):
         return sum(len(part.partition(b'"')[0]) for part in came.split(b'"%b": "' % self.text_key)[1:])
 
     def ends_in(self, came: bytes) -> bool:
-        return self.is_final(whole_events(came))
+        """Whether the end has come; where events are held until they are whole, only with its empty line."""
+        return self.is_final(whole_events(came)) and (not self.hidden or came.endswith(b"\n\n"))
 
 
 def whole_events(came: bytes) -> list[Any]:
