@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from django.contrib.postgres.aggregates import ArrayAgg
 from django.db import connection
-from django.db.models import Aggregate, Count, F, QuerySet, TextField
+from django.db.models import Aggregate, Count, F, QuerySet, TextField, Window
 
 from apps.usage.histograms import COUNT, SHIFT, milliseconds
 from apps.usage.models import Snapshot, SnapshotOrder, SnapshotUser
@@ -120,8 +120,10 @@ def users_of(
     total = snapshot.users
     if numbers is None:
         found = _ordered(snapshot, narrowed, order)
-        total = found.count()  # on its own: beside a page it would have all be sorted for the first few
-        numbers = list(found.values_list("number", flat=True)[offset : offset + limit])
+        # Counted beside the page: on its own, either has PostgreSQL read the users of all snapshots.
+        page = list(found.annotate(users=Window(Count("*"))).values_list("number", "users")[offset : offset + limit])
+        total = page[0][1] if page else (found.count() if offset else 0)
+        numbers = [number for number, _ in page]
     rows = {row.number: row for row in SnapshotUser.objects.filter(snapshot=snapshot, number__in=numbers)}
     return UserPage([_row(rows[number], zone) for number in numbers], total)
 
