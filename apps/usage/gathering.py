@@ -9,8 +9,7 @@ from django.db.backends.utils import CursorWrapper
 from apps.usage.cardinality import let_in, with_others
 from apps.usage.measures import OF_THOSE, WHO_AND_WHAT, asked, condensed
 
-# Compiling a query takes longer than running it once for the requests of a few seconds.
-FOR_SUMS = "SET LOCAL work_mem = '64MB'; SET LOCAL jit = off"
+FOR_SUMS = "SET LOCAL work_mem = '64MB'"
 
 
 @contextmanager
@@ -21,16 +20,12 @@ def gathered(where: str, values: Sequence[object], *, is_whole_day: bool = False
     """
     with connection.cursor() as cursor:
         cursor.execute(FOR_SUMS)
-        tables = condensed("asked")
-        for name in WHO_AND_WHAT:
-            cursor.execute(f"CREATE TEMP TABLE {name} AS WITH asked AS ({asked(where)}) {tables[name]}", values)
+        _condense(cursor, f"WITH asked AS ({asked(where)})", "asked", values)
         if let_in(cursor, is_whole_day=is_whole_day):
             cursor.execute(f"DROP TABLE {', '.join(WHO_AND_WHAT)}")
-            _condense_as_known(cursor, where, values)  # anew, now that it is known who got in
-        for name in OF_THOSE:
-            cursor.execute(f"CREATE TEMP TABLE {name} AS {tables[name]}")
-        yield cursor
-        cursor.execute(f"DROP TABLE {', '.join(tables)}")
+            _condense(cursor, _as_known(where), "gathered", values)  # anew, now that it is known who got in
+        with _added_up(cursor):
+            yield cursor
 
 
 @contextmanager
@@ -38,23 +33,36 @@ def gathered_again(where: str, values: Sequence[object]) -> Iterator[CursorWrapp
     """The same of requests that are in the sums already, as they are there: it lets nobody in."""
     with connection.cursor() as cursor:
         cursor.execute(FOR_SUMS)
-        _condense_as_known(cursor, where, values)
-        tables = condensed("gathered")
-        for name in OF_THOSE:
-            cursor.execute(f"CREATE TEMP TABLE {name} AS {tables[name]}")
-        yield cursor
-        cursor.execute(f"DROP TABLE {', '.join(tables)}")
-
-
-def _condense_as_known(cursor: CursorWrapper, where: str, values: Sequence[object]) -> None:
-    """Condense the requests, with who did not get in on a day as OTHER."""
-    known = f"WITH asked AS ({asked(where)}), gathered AS ({with_others()})"
-    tables = condensed("gathered")
-    for name in WHO_AND_WHAT:
-        cursor.execute(f"CREATE TEMP TABLE {name} AS {known} {tables[name]}", values)
+        _condense(cursor, _as_known(where), "gathered", values)
+        with _added_up(cursor):
+            yield cursor
 
 
 def gathering(where: str) -> str:
-    """WITH …: the same as `gathered`, to begin a statement with. It lets nobody in."""
+    """WITH …: the same as `gathered_again`, to begin a statement with."""
     tables = ", ".join(f"{name} AS ({query})" for name, query in condensed("gathered").items())
-    return f"WITH asked AS ({asked(where)}), gathered AS ({with_others()}), {tables}"
+    return f"{_as_known(where)}, {tables}"
+
+
+def _as_known(where: str) -> str:
+    """WITH …: the requests as `gathered`, with who did not get in on a day as OTHER."""
+    return f"WITH asked AS ({asked(where)}), gathered AS ({with_others()})"
+
+
+def _condense(cursor: CursorWrapper, requests: str, name: str, values: Sequence[object]) -> None:
+    """Make the tables of WHO_AND_WHAT. requests: WITH …, which has them by that name; the first table alone reads them."""
+    tables = condensed(name)
+    first, *others = WHO_AND_WHAT
+    cursor.execute(f"CREATE TEMP TABLE {first} AS {requests} {tables[first]}", values)
+    for each in others:
+        cursor.execute(f"CREATE TEMP TABLE {each} AS {tables[each]}")
+
+
+@contextmanager
+def _added_up(cursor: CursorWrapper) -> Iterator[None]:
+    """With the tables of OF_THOSE; in the end none is there any more."""
+    tables = condensed("")
+    for name in OF_THOSE:
+        cursor.execute(f"CREATE TEMP TABLE {name} AS {tables[name]}")
+    yield
+    cursor.execute(f"DROP TABLE {', '.join((*WHO_AND_WHAT, *OF_THOSE))}")

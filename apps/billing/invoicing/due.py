@@ -91,11 +91,6 @@ def cycle_of(subscription: Subscription) -> Cycle:
     return Cycle(Interval(version.interval), anchor, subscription.time_zone, alignment)
 
 
-def in_zone(name: str) -> Zones:
-    """It was always this one."""
-    return [ZoneSince(BEGIN_OF_TIME, name)]
-
-
 def stretches(subscriptions: Sequence[Subscription], zones: Zones) -> list[Stretch]:
     """Of all time, in order: what has the same periods is one. subscriptions: a customer's, in order of start."""
     found: list[Stretch] = []

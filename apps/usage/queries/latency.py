@@ -61,17 +61,10 @@ def percentiles_of_users(
     return {(customer_id, name): found.get((str(customer_id), name), Times()) for customer_id, name in users}
 
 
-def latency_of_users(
-    scope: Scope, users: Collection[tuple[UUID, str | None]]
-) -> dict[tuple[UUID, str | None], Percentiles]:
-    """The same, without the times to the first token: one query."""
-    return latency_in(_rows_of_users(scope, users), users)
-
-
 def latency_in(
     rows: QuerySet[Any], users: Collection[tuple[UUID, str | None]]
 ) -> dict[tuple[UUID, str | None], Percentiles]:
-    """The same, of rows that have them."""
+    """The same of rows that have them, without the times to the first token: one query."""
     found = _buckets(rows, "latencies", ("customer_id", "end_user"))
     return {key: _percentiles(found.get(key, [])) for key in map(tuple, users)}
 

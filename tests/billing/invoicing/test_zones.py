@@ -13,7 +13,7 @@ from django.db import connection
 from apps.accounts.services import update_organization
 from apps.billing.audit.deep import deep_audit
 from apps.billing.errors import NotPossible
-from apps.billing.invoicing.due import ZoneSince, due_at, dues, in_zone, stretches
+from apps.billing.invoicing.due import ZoneSince, due_at, dues, stretches
 from apps.billing.invoicing.preview import preview
 from apps.billing.models import BilledZone, CreditLot, LedgerTransaction, MovedDay, Subscription, Wallet
 from apps.billing.periods import begin_of, day_of
@@ -286,7 +286,6 @@ def test_months_of_several_zones_tile_time(zones):
         assert one.period.until_at == following.period.since_at
         for at in (one.period.since_at, one.period.until_at - timedelta(microseconds=1)):
             assert due_at(None, over, at).key == one.key
-    assert stretches([], in_zone("UTC")) == stretches([], [ZoneSince(date(2000, 1, 1), "UTC")])
 
 
 FOLLOW = """
