@@ -50,7 +50,7 @@ def _as_known(where: str) -> str:
 
 
 def _condense(cursor: CursorWrapper, requests: str, name: str, values: Sequence[object]) -> None:
-    """Make the tables of WHO_AND_WHAT. requests: WITH …, which has them by that name; the first table alone reads them."""
+    """Make the tables of WHO_AND_WHAT. requests: WITH …, which has them by that name, for the first table to read."""
     tables = condensed(name)
     first, *others = WHO_AND_WHAT
     cursor.execute(f"CREATE TEMP TABLE {first} AS {requests} {tables[first]}", values)
