@@ -1,5 +1,6 @@
 """What every test has: an empty Redis, and no network."""
 
+import os
 import socket
 import sys
 from collections.abc import Iterator
@@ -7,6 +8,7 @@ from ipaddress import ip_address
 
 import pytest
 from django.conf import settings
+from django.db import connection
 from redis import Redis
 
 from tests.cast import cast as cast  # the fixture
@@ -39,6 +41,12 @@ def _refuse_network(event: str, args: tuple[object, ...]) -> None:
 
 
 sys.addaudithook(_refuse_network)
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
+    """Have the tests' database copied from a migrated one, where services.py has made one."""
+    connection.settings_dict["TEST"]["TEMPLATE"] = os.environ.get("TOLLGATE_TESTS_TEMPLATE")
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,8 @@
 
 With DATABASE_URL or REDIS_URL set, that server is used instead: pytest-django makes databases
 `test_…` of its own in the one, and the other's databases 0 to 15 are emptied. Under xdist the workers share
-PostgreSQL, where pytest-django gives each a database, and each has a Redis of its own.
+PostgreSQL, where pytest-django gives each a database (of our own PostgreSQL, a copy of one that is migrated), and
+each has a Redis of its own.
 """
 
 import contextlib
@@ -12,9 +13,13 @@ import tempfile
 from collections.abc import Generator
 from pathlib import Path
 
+import psycopg
 import pytest
 
-from apps.ops.embedded import ephemeral_home, start_postgres, start_redis
+from apps.ops.embedded import Home, Server, ephemeral_home, start_postgres, start_redis
+from tests.rig.cluster import give_cluster
+
+TEMPLATE = "tollgate_migrated"
 
 _running = contextlib.ExitStack()
 
@@ -57,10 +62,10 @@ def _offer_servers(worker: str) -> None:
     if needs_postgres or needs_redis:
         home = _running.enter_context(ephemeral_home())
     if needs_postgres:
-        with (home.data / "postgres.log").open("wb") as log:
-            postgres = start_postgres(home, output=log, is_ephemeral=True)
+        postgres = _start_migrated_postgres(home)
         _running.callback(postgres.stop)
         os.environ["DATABASE_URL"] = postgres.url
+        os.environ["TOLLGATE_TESTS_TEMPLATE"] = TEMPLATE  # conftest.py has databases copied from it
     if needs_redis:
         with (home.data / "redis.log").open("wb") as log:
             redis = start_redis(home, output=log, is_ephemeral=True)
@@ -69,6 +74,17 @@ def _offer_servers(worker: str) -> None:
         os.environ["TOLLGATE_TESTS_OWN_REDIS"] = "1"
     elif worker:
         os.environ["REDIS_URL"] = _numbered(given_redis, int(worker.removeprefix("gw")) % 16)
+
+
+def _start_migrated_postgres(home: Home) -> Server:
+    """A server with an empty database, and a migrated one for templates: PostgreSQL copies none that is in use."""
+    give_cluster(home)
+    with (home.data / "postgres.log").open("wb") as log:
+        server = start_postgres(home, output=log, is_ephemeral=True)
+    with psycopg.connect(server.url.replace("/tollgate?", "/postgres?"), autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE tollgate RENAME TO {TEMPLATE}")
+        connection.execute("CREATE DATABASE tollgate")
+    return server
 
 
 def _numbered(url: str, database: int) -> str:

@@ -17,6 +17,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from apps.ops.embedded import Home, Server, die_with_parent, ephemeral_home, start_postgres, start_redis
+from tests.rig.cluster import give_cluster
 from tests.rig.processes import ROOT, Process, ProcessFailed, listen, manage, port_of, wait_until
 
 
@@ -48,12 +49,12 @@ class Installation:
         with self._stack as stack:
             self.folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tollgate-rig-")))
             self.home = stack.enter_context(ephemeral_home())
+            give_cluster(self.home)
             self.start_postgres()
             stack.callback(self._stop_postgres)
             self.start_redis()
             stack.callback(self._stop_redis)
             self.env = self._environment()
-            self.run("migrate", "--verbosity", "0", "--skip-checks")
             self._start_sandbox()
             self._start_desk()
             self._stack = stack.pop_all()
