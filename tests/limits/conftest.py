@@ -11,6 +11,7 @@ import uvloop
 from django.conf import settings
 
 from apps.kit.ids import uuid7
+from apps.limits.holds import Hold
 from apps.limits.limiter import Limiter
 from apps.limits.redis_pipe import RedisPipe, State
 from apps.limits.scopes import LimitKeys
@@ -29,6 +30,12 @@ async def until(condition: Callable[[], bool], within_s: float = 10.0) -> float:
         while not condition():  # noqa: ASYNC110 (what is waited for does not tell)
             await asyncio.sleep(0.005)
     return loop.time() - began_at
+
+
+async def expire(pipe: RedisPipe, keys: LimitKeys, hold: Hold) -> None:
+    """The hold's lifetime passes, without a renewal."""
+    for key in (keys.holds, keys.concurrent):
+        await pipe.call("ZADD", key, "XX", 0, hold.id)
 
 
 async def until_open(pipe: RedisPipe) -> float:

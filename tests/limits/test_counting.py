@@ -13,7 +13,7 @@ from apps.limits.holds import Hold
 from apps.limits.limiter import Limiter
 from apps.limits.scopes import LimitKeys, Periods, Scoped, Scopes
 from apps.limits.terms import LimiterUnavailable, LimitReached, Limits, Scope, to_pico
-from tests.limits.conftest import until
+from tests.limits.conftest import expire, until
 
 CENT = to_pico(Decimal("0.01"))
 CAP = Limits(monthly_cap=Decimal(1))
@@ -173,14 +173,14 @@ async def test_a_call_that_ends_before_its_sum_is_counted_again_is_in_it_once(ho
 
 
 async def test_what_a_process_recorded_and_died_before_it_told_is_counted_once_its_hold_ends(house: House, new_limiter):
-    dying = House(await new_limiter(spent=house.database, grace_ms=0, lifetime_ms=200), house.database, house.keys)
+    dying = House(await new_limiter(spent=house.database, grace_ms=0), house.database, house.keys)
     await house.call(10)
     orphan = await dying.admit(40)
     await dying.limiter.stop()
     house.ship(orphan, 35)
     assert (await refused(house, 51)).used == Decimal("0.1")
     assert await house.sum() == (10, 40)
-    await asyncio.sleep(0.25)
+    await expire(house.limiter.pipe, house.keys, orphan)
     assert (await refused(house, 56)).used == Decimal("0.45")
     assert await house.sum() == (45, 0)
 

@@ -13,7 +13,7 @@ from apps.limits.holds import Hold
 from apps.limits.limiter import Limiter
 from apps.limits.scopes import LimitKeys, Periods
 from apps.limits.terms import LimiterUnavailable, LimitName, LimitReached, Limits, from_pico, to_pico
-from tests.limits.conftest import until, until_open
+from tests.limits.conftest import expire, until, until_open
 from tests.limits.scoping import under
 
 DAY, MONTH = "2026-11-20", "2026-11"
@@ -121,12 +121,12 @@ async def test_tokens_are_corrected_in_the_window_they_were_held_in(limiter: Lim
 
 
 async def test_the_place_of_a_dead_process_comes_free(limiter: Limiter, new_limiter, keys: LimitKeys) -> None:
-    dying = await new_limiter(lifetime_ms=200)
+    dying = await new_limiter()
     limits = Limits(max_concurrent=1, daily_cap=Decimal(1))
     orphan = await admit(dying, keys, limits, spend=DOLLAR)
     await dying.stop()
     await refused(limiter, keys, limits, spend=1)
-    await asyncio.sleep(0.3)
+    await expire(limiter.pipe, keys, orphan)
     await admit(limiter, keys, limits, spend=DOLLAR // 2)
     assert await money(limiter, keys, DAY) == (DOLLAR // 2, 0)
     limiter.settle(orphan, spend=3, tokens=0)  # it lived after all: charged, and not given back again
@@ -135,12 +135,18 @@ async def test_the_place_of_a_dead_process_comes_free(limiter: Limiter, new_limi
     assert await money(limiter, keys, DAY) == (DOLLAR // 2, 3)
 
 
-async def test_the_hold_of_a_long_call_is_renewed(limiter: Limiter, new_limiter, keys: LimitKeys) -> None:
-    patient = await new_limiter(lifetime_ms=400)
+async def test_the_hold_of_a_long_call_is_renewed(
+    limiter: Limiter, new_limiter, keys: LimitKeys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("apps.limits.limiter.RENEWALS", 10_000)  # one every 12 ms
+    patient = await new_limiter()
     limits = Limits(max_concurrent=1)
     hold = await admit(patient, keys, limits)
     await limiter.pipe.call("SCRIPT", "FLUSH")  # nor does it depend on what Redis remembers
-    await asyncio.sleep(1.2)
+    await expire(limiter.pipe, keys, hold)
+    async with asyncio.timeout(10):
+        while await limiter.pipe.call("ZCOUNT", keys.concurrent, 1, "+inf") == 0:  # noqa: ASYNC110 (Redis does not tell)
+            await asyncio.sleep(0.005)
     await refused(limiter, keys, limits)
     patient.settle(hold, spend=0, tokens=0)
     await patient.stop()

@@ -207,11 +207,15 @@ class Installation:
         with psycopg.connect(self.postgres.url, row_factory=dict_row, autocommit=True) as connection:
             return connection.execute(query, arguments or None).fetchall()  # type: ignore[arg-type]
 
-    def provider_calls(self) -> list[dict[str, Any]]:
-        """The lines of the sandbox's own record."""
+    def provider_calls(self, *, since: float = 0.0) -> list[dict[str, Any]]:
+        """The lines of the sandbox's own record: those of calls that began after `since`, of time.monotonic().
+
+        A line is written when its call ends, which may be after its client has read the answer.
+        """
         if not self.ledger.exists():
             return []
-        return [json.loads(line) for line in self.ledger.read_text().splitlines()]
+        calls = [json.loads(line) for line in self.ledger.read_text().splitlines()]
+        return [call for call in calls if call["began"] > since]
 
 
 def _children_of(pid: int) -> list[int]:
