@@ -25,6 +25,7 @@ LABELS = {
     "today": _("Today"),
     "7d": _("7 days"),
     "30d": _("30 days"),
+    "90d": _("90 days"),
     "month": _("This month"),
     "last_month": _("Last month"),
 }

@@ -42,7 +42,7 @@ LOOKED_AT_EVERY = timedelta(minutes=10)
 KEPT_WARM = timedelta(days=7)  # after somebody looked
 WARM_EVERY = timedelta(minutes=15)
 LARGE = 100_000  # rows of days of end users in a month: more than these are kept before anybody looks
-ALWAYS_WARM = ("30d", "month")  # the first that somebody looks at
+ALWAYS_WARM = ("30d", "90d", "month")  # the first that somebody looks at
 AT_ONCE = 2  # of all workers: the others roll up meanwhile
 SUPERSEDED_FOR = timedelta(minutes=1)  # who found it may still read it
 

@@ -59,17 +59,28 @@ class Asked(NamedTuple):
         return UUID(bytes=owner) if isinstance(owner, bytes) else owner
 
 
-def standings_of(customer: Customer, *, at: datetime) -> list[Standing] | None:
+def standings_of(
+    customer: Customer, *, at: datetime, proxy_keys: Iterable[ProxyKey] | None = None
+) -> list[Standing] | None:
     """The customer, and its live keys with limits of their own. None while Redis is away.
 
-    Its end users can be many: `standings_of_end_users` has those that are wanted.
+    proxy_keys: all of the customer's, where they are read already. Its end users can be many:
+    `standings_of_end_users` has those that are wanted.
     """
-    keys = customer.proxy_keys.live(at).filter(LIMITED).order_by("name")
+    if proxy_keys is None:
+        keys = list(customer.proxy_keys.live(at).filter(LIMITED).order_by("name"))
+    else:
+        keys = sorted((key for key in proxy_keys if key.is_live(at) and _is_limited(key)), key=lambda key: key.name)
     asked = [
         Asked(customer, scoped_of_customer(customer), customer.name),
         *(Asked(customer, scoped_of_key(customer, key), key.name, key.pk) for key in keys),
     ]
     return _standings(asked, customer.organization, at)
+
+
+def _is_limited(key: ProxyKey) -> bool:
+    """As LIMITED, of one that is read already."""
+    return any(getattr(key, limit) is not None for limit in LIMITS)
 
 
 def standings_of_customers(customers: Iterable[Customer], *, at: datetime) -> list[Standing] | None:

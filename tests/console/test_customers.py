@@ -11,6 +11,7 @@ from django.test import Client
 from apps.accounts.models import AuditEvent
 from apps.customers.models import Customer
 from apps.customers.services import suspend_customer, update_customer
+from apps.keys.services.proxy_keys import mint_proxy_key
 from apps.usage.models import Result
 from apps.usage.queries.cursors import microseconds
 from tests.cast import Cast, a_customer, a_link, a_provider_key, reread
@@ -155,6 +156,14 @@ def test_limits_are_shown_with_what_is_used_of_them(olivia: Client, cast: Cast):
     assert "Spend this month $12.50 of $50.00" in said  # which the database knows, where Redis has forgotten
     assert "Begins anew on 1 Apr 00:00" in said
     assert "No limits are set." in text_of(olivia.get(f"/console/customers/{cast.initech.pk}/"))
+
+
+def test_a_customers_page_asks_the_database_a_dozen_times(olivia: Client, cast: Cast, django_assert_max_num_queries):
+    mint_proxy_key(cast.globex, name="ci", by=None, requests_per_minute=5)
+    an_hour(cast.globex, NOW)
+    with django_assert_max_num_queries(12):
+        page = text_of(olivia.get(f"/console/customers/{cast.globex.pk}/"))
+    assert "Key “ci” Requests a minute 0 of 5" in page
 
 
 def test_all_of_a_customers_requests_are_in_the_explorer(olivia: Client, cast: Cast):

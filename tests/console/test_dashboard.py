@@ -59,10 +59,13 @@ def test_customers_and_models_are_ordered_by_what_they_pay(olivia: Client):
 
 
 @pytest.mark.usefixtures("used")
-def test_a_period_holds_what_began_in_it(olivia: Client):
+def test_a_period_holds_what_began_in_it(olivia: Client, cast: Cast):
     assert "Price $9.00" in text_of(olivia.get("/console/?period=today"))
     assert "Price $13.00" in text_of(olivia.get("/console/?period=7d"))
     assert "Price $0.00" in text_of(olivia.get("/console/?period=last_month"))
+    an_hour(cast.globex, HOUR - timedelta(days=89), price=Decimal(1))
+    an_hour(cast.globex, HOUR - timedelta(days=90), price=Decimal(20))
+    assert "Price $14.00" in text_of(olivia.get("/console/?period=90d"))
     assert "Price $13.00" in text_of(olivia.get("/console/?period=nonsense"))
 
 

@@ -18,6 +18,7 @@ from redis import Redis
 from apps.ops.embedded import Home, ServerError, prepare_home, start_postgres, start_redis
 from apps.ops.embedded.binaries import usable
 from apps.ops.embedded.home import LONGEST_SOCKET_PATH
+from apps.ops.embedded.memory import memory_here, memory_settings
 
 STARTER = """
 import subprocess, sys, time
@@ -144,6 +145,40 @@ def test_a_cluster_that_was_never_finished_is_made_anew(data: Path):
     server.stop()
     server.stop()  # a second time does nothing
     assert server.process.returncode == 0
+
+
+MEMORY = [  # of the machine, for pages of tables, for a sort
+    pytest.param(2**29, "128MB", "4MB", id="the-least"),
+    pytest.param(2 * 2**30, "512MB", "4MB", id="a-small-one"),
+    pytest.param(16 * 2**30, "4096MB", "16MB", id="a-usual-one"),
+    pytest.param(2**40, "8192MB", "16MB", id="the-most"),
+]
+
+
+@pytest.mark.parametrize(("memory", "buffers", "work"), MEMORY)
+def test_postgresql_takes_its_part_of_the_memory(memory, buffers, work):
+    settings = memory_settings(memory)
+    assert (settings["shared_buffers"], settings["work_mem"]) == (buffers, work)
+
+
+def test_a_container_has_what_it_is_let_have(data: Path, monkeypatch: pytest.MonkeyPatch):
+    limit = data / "memory.max"
+    monkeypatch.setattr("apps.ops.embedded.memory.CONTAINERS_LIMIT", limit)
+    machine = memory_here()
+    for told, has in (("max\n", machine), (f"{2**28}\n", 2**28), (f"{2**60}\n", machine)):
+        limit.write_text(told)
+        assert memory_here() == has
+
+
+def test_what_is_to_last_gets_memory(data: Path):
+    server = start_postgres(prepare_home(data), output=subprocess.DEVNULL)
+    with psycopg.connect(server.url) as connection:
+        names = "shared_buffers", "max_wal_size", "fsync"
+        found = dict(
+            connection.execute("SELECT name, boot_val <> setting FROM pg_settings WHERE name = ANY(%s)", [list(names)])
+        )
+    server.stop()
+    assert found == {"shared_buffers": True, "max_wal_size": True, "fsync": False}
 
 
 def test_the_data_of_another_version_is_refused_and_left_alone(data: Path):

@@ -83,8 +83,10 @@ def test_every_scope_with_limits_of_its_own(cast, key):
     let_in(key, "ann", price="1.5")
     let_in(key, "ben", price="0", held="0.25")
     customer = reread(cast.globex)
-    found = standings_of(customer, at=timezone.now()) or []
+    found_at = timezone.now()
+    found = standings_of(customer, at=found_at) or []
     assert [(s.scope, s.name) for s in found] == [(Scope.CUSTOMER, "Globex"), (Scope.KEY, "ci")]
+    assert standings_of(customer, at=found_at, proxy_keys=customer.proxy_keys.order_by("created_at")) == found
     states = {(s.scope, state.name): (state.used, state.held, state.left) for s in found for state in s.states}
     assert states[Scope.CUSTOMER, LimitName.HOURLY_REQUESTS] == (2, 0, 7)
     assert [state.used for state in standing_of_key(reread(key), at=AT).states] == [Decimal("1.5")]

@@ -105,7 +105,7 @@ def customer_detail(request: OperatorRequest, customer_id: UUID) -> HttpResponse
         "models": named_groups(dearest["model"]),
         "users": named_groups(dearest["user"]),
         "keys": named_groups(dearest["key"], {key.pk: key.name for key in proxy_keys}),
-        "standings": named_standings(standings_of(customer, at=now)),
+        "standings": named_standings(standings_of(customer, at=now, proxy_keys=proxy_keys)),
         "set_limits": set_limits(customer),
         "links": customer.provider_key_links.select_related("provider_key").order_by("provider", "position"),
         "proxy_keys": proxy_keys[:20],

@@ -10,6 +10,7 @@ import psycopg
 
 from apps.ops.embedded.binaries import find_postgres, usable
 from apps.ops.embedded.home import POSTGRES_SOCKET, Home, ServerError, run_as
+from apps.ops.embedded.memory import memory_here, memory_settings
 from apps.ops.embedded.server import Output, Server, launch, lock_of
 
 DATABASE = USER = "tollgate"
@@ -38,6 +39,8 @@ def start_postgres(home: Home, *, output: Output, is_ephemeral: bool = False) ->
     }
     if is_ephemeral:
         settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+    else:
+        settings |= memory_settings(memory_here())
     options = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
     with lock_of("postgres", home) as lock:
         for leftover in (cluster / "postmaster.pid", *home.run.glob(f"{POSTGRES_SOCKET}*")):

@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 Interval = Literal["hour", "day", "month"]
-PERIODS = ("today", "7d", "30d", "month", "last_month")
+PERIODS = ("today", "7d", "30d", "90d", "month", "last_month")
 
 
 class Period(NamedTuple):
@@ -32,6 +32,8 @@ def named_period(name: str, at: datetime, zone: ZoneInfo) -> Period:
             return Period(midnight(today - timedelta(days=6), zone), end)
         case "30d":
             return Period(midnight(today - timedelta(days=29), zone), end)
+        case "90d":
+            return Period(midnight(today - timedelta(days=89), zone), end)
         case "month":
             return Period(midnight(today.replace(day=1), zone), end)
         case "last_month":
