@@ -27,6 +27,7 @@ def memory_settings(memory: int) -> dict[str, str]:
         "work_mem": _within(memory // 512, 4, 16),
         "maintenance_work_mem": _within(memory // 32, 64, 512),
         "random_page_cost": "1.1",  # of disks without a head that moves
+        "wal_buffers": "64MB",  # with few, whoever rolls up writes the log itself much of the time
         "max_wal_size": "4GB",  # pages are written whole after each checkpoint: few of them
         "checkpoint_timeout": "15min",
     }
