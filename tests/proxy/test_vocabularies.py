@@ -8,12 +8,11 @@ import pytest
 
 from apps.proxy import vocabularies
 from apps.proxy.vocabularies import PIECE, Vocabularies, open_vocabularies
-from tests.proxy.words import let_import, put_vocabulary
+from tests.proxy.words import learn_vocabulary, put_vocabulary
 
 
 @pytest.fixture
-def known(monkeypatch, tmp_path):
-    let_import(monkeypatch)
+def known(tmp_path):
     found = open_vocabularies(str(put_vocabulary(tmp_path, "llama", "llama-3", "Qwen2.5")))
     assert found is not None
     yield found
@@ -39,6 +38,17 @@ def test_a_vocabulary_is_of_the_models_whose_names_begin_with_its_own(known: Voc
 
 async def test_tokens_are_counted(known: Vocabularies):
     assert await known.count("llama-3", ["one two three", "", "four"]) == 4
+
+
+TEXTS = ["The toll for crossing is paid at the gate.", "Straßenmaut für 3 Brücken: 12,50 €", "通行料金 🚧", "\x00\n\n\t "]
+
+
+@pytest.mark.parametrize("text", TEXTS)
+async def test_they_are_as_many_as_the_model_was_given(tmp_path, text):
+    learnt = learn_vocabulary(tmp_path, "mistral", " ".join(TEXTS))
+    known = open_vocabularies(str(tmp_path))
+    assert await known.count("mistral", [text, text]) == 2 * len(learnt.encode(text)) > 0
+    known.close()
 
 
 async def test_long_texts_are_counted_in_pieces(known: Vocabularies):
@@ -81,7 +91,6 @@ def test_without_the_package_the_log_says_what_to_install(monkeypatch, tmp_path,
     assert "install the package" in caplog.text
 
 
-def test_an_empty_folder_is_told(monkeypatch, tmp_path, caplog):
-    let_import(monkeypatch)
+def test_an_empty_folder_is_told(tmp_path, caplog):
     assert open_vocabularies(str(tmp_path)) is None
     assert "there is no tokenizer" in caplog.text

@@ -1,11 +1,10 @@
-"""A vocabulary in which every word is a token, and something that reads it: the package, or what stands in for it."""
+"""Vocabularies as models are published with: one in which every word is a token, and one that was learnt from a text."""
 
-import importlib.util
 import json
-import sys
 from pathlib import Path
 
-STAND_INS = Path(__file__).parent / "stand_ins"
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
 WORDS = {
     "version": "1.0",
     "truncation": None,
@@ -17,23 +16,24 @@ WORDS = {
     "decoder": None,
     "model": {"type": "WordLevel", "vocab": {"[UNK]": 0}, "unk_token": "[UNK]"},
 }
-is_installed = importlib.util.find_spec("tokenizers") is not None
 
 
 def put_vocabulary(folder: Path, *names: str) -> Path:
-    """One for each of these names of models."""
+    """Of whole words, for each of these names of models."""
     for name in names:
         (folder / f"{name}.json").write_text(json.dumps(WORDS))
     return folder
 
 
-def python_path() -> str:
-    """Where a process finds the package."""
-    return "" if is_installed else str(STAND_INS)
-
-
-def let_import(monkeypatch) -> None:
-    """Have this process find it."""
-    if not is_installed:
-        monkeypatch.syspath_prepend(str(STAND_INS))
-        monkeypatch.delitem(sys.modules, "tokenizers", raising=False)
+def learn_vocabulary(folder: Path, name: str, text: str) -> Tokenizer:
+    """Of pairs of bytes, as Llama 3, Qwen and Mistral have them; it may cut and pad, as published ones may."""
+    learnt = Tokenizer(models.BPE())
+    learnt.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    learnt.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    learnt.train_from_iterator([text], trainers.BpeTrainer(vocab_size=400, initial_alphabet=alphabet))
+    plain = Tokenizer.from_str(learnt.to_str())
+    learnt.enable_truncation(5)
+    learnt.enable_padding(length=64)
+    learnt.save(str(folder / f"{name}.json"))
+    return plain

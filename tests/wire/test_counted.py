@@ -5,7 +5,7 @@ from decimal import Decimal
 import openai
 import pytest
 
-from tests.proxy.words import put_vocabulary, python_path
+from tests.proxy.words import put_vocabulary
 from tests.rig.installation import Installation, Tenant
 from tests.rig.processes import listen, port_of
 
@@ -29,7 +29,7 @@ def tenant(installation: Installation) -> Tenant:
 @pytest.fixture(scope="module")
 def to(installation: Installation, tenant: Tenant, tmp_path_factory):
     folder = put_vocabulary(tmp_path_factory.mktemp("vocabularies"), "llama-3")
-    env = {"TOLLGATE_TOKENIZERS": str(folder), "PYTHONPATH": python_path()}
+    env = {"TOLLGATE_TOKENIZERS": str(folder)}
     with listen() as listener:
         (process,) = installation.proxies(1, fd=listener.fileno(), env=env)
         url = f"http://127.0.0.1:{port_of(listener)}/p/my-vllm"
