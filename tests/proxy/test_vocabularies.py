@@ -40,7 +40,12 @@ async def test_tokens_are_counted(known: Vocabularies):
     assert await known.count("llama-3", ["one two three", "", "four"]) == 4
 
 
-TEXTS = ["The toll for crossing is paid at the gate.", "Straßenmaut für 3 Brücken: 12,50 €", "通行料金 🚧", "\x00\n\n\t "]
+TEXTS = [
+    "The toll for crossing is paid at the gate.",
+    "Straßenmaut für 3 Brücken: 12,50 €",
+    "通行料金 🚧",
+    "\x00\n\n\t ",
+]
 
 
 @pytest.mark.parametrize("text", TEXTS)

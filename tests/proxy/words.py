@@ -1,4 +1,4 @@
-"""Vocabularies as models are published with: one in which every word is a token, and one that was learnt from a text."""
+"""Vocabularies as models are published with: one of whole words, and one that was learnt from a text."""
 
 import json
 from pathlib import Path
