@@ -7,10 +7,12 @@ from typing import Any
 
 from apps.ops.demo_history import Habit, Rhythm
 
+ANALYSIS = ("/analysis", "/analysis/plan", "/analysis/data", "/analysis/data", "/analysis/report")
+ARTICLE = ("/article", "/article/outline", "/article/draft", "/article/draft/review")
 CHAT, WRITING, THINKING = (
     Habit("openai", "chat.completions", "gpt-4o-mini", "-2024-07-18", "chat", 900, 220, streamed=0.8, cached=0.3),
-    Habit("openai", "chat.completions", "gpt-4.1", "-2025-04-14", "writing", 2400, 700, streamed=0.6),
-    Habit("openai", "responses", "o4-mini", "-2025-04-16", "analysis", 1800, 1500, reasoning=0.7),
+    Habit("openai", "chat.completions", "gpt-4.1", "-2025-04-14", "writing", 2400, 700, streamed=0.6, steps=ARTICLE),
+    Habit("openai", "responses", "o4-mini", "-2025-04-16", "analysis", 1800, 1500, reasoning=0.7, steps=ANALYSIS),
 )
 SEARCH = Habit("openai", "embeddings", "text-embedding-3-small", "", "search", 350, 0)
 SUPPORT = Habit(
@@ -47,7 +49,7 @@ CUSTOMERS = (
             "monthly_cap": Decimal(500),
         },
         ("production", "staging"),
-        {CHAT: 6, WRITING: 1, SEARCH: 2, SUPPORT: 2, READING: 1},
+        {CHAT: 6, WRITING: 0.4, SEARCH: 2, SUPPORT: 2, READING: 1},
         Rhythm(calls_a_day=180, growth=0.8, end_users=60),
         {"staging": {"requests_per_hour": 2000, "monthly_cap": Decimal(20)}},
         {
@@ -61,14 +63,14 @@ CUSTOMERS = (
         "Hooli",
         {"email": "platform@hooli.example"},
         ("search", "docs"),
-        {READING: 4, DRAFTING: 2, SEARCH: 3, THINKING: 1},
+        {READING: 4, DRAFTING: 2, SEARCH: 3, THINKING: 0.3},
         Rhythm(calls_a_day=110, growth=2.0, end_users=140),
     ),
     DemoCustomer(
         "Initech",
         {"email": "peter@initech.example", "markup_percent": Decimal(18), "monthly_cap": Decimal(250)},
         ("backend",),
-        {SUPPORT: 5, SORTING: 4, WRITING: 1},
+        {SUPPORT: 5, SORTING: 4, WRITING: 0.3},
         Rhythm(calls_a_day=110, growth=0.2, end_users=25, rests_at_weekends=True),
     ),
     DemoCustomer(
@@ -80,7 +82,7 @@ CUSTOMERS = (
             "daily_cap": Decimal(5),
         },
         ("notebook",),
-        {CHAT: 3, THINKING: 2},
+        {CHAT: 3, THINKING: 0.5},
         Rhythm(calls_a_day=25, growth=0.5, end_users=6, refused=0.06),
     ),
 )

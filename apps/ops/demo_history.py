@@ -11,6 +11,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
+from msgspec.structs import replace
+
 from apps.pricing.rating import Rated, Tokens
 from apps.usage.record import CANCELLED, FAILED, REFUSED, REPORTED, SERVED, Intent, Outcome
 
@@ -36,6 +38,7 @@ class Habit:
     streamed: float = 0.0  # how many of its calls are
     cached: float = 0.0  # how much of the input is read from the cache
     reasoning: float = 0.0  # how much of the output is thought
+    steps: tuple[str, ...] = ()  # paths of a session's calls, where one call isn't all
 
 
 @dataclass(frozen=True)
@@ -76,8 +79,9 @@ def calls(
         for _ in range(round(account.rhythm.calls_a_day * grown * quiet * chance.uniform(0.8, 1.2))):
             started_at = begin + timedelta(seconds=round(86_400 * _time_of_day(chance), 6))
             user, plan = users[int(len(users) * chance.random() ** 2)]  # few make most of the calls
-            if started_at < until:
-                yield _call(account, chance, started_at, user, plan, price_of)
+            for call in _visit(account, chance, started_at, user, plan, price_of):
+                if call[0].started_at_us < (until - EPOCH) // MICROSECOND:
+                    yield call
 
 
 def _time_of_day(chance: random.Random) -> float:
@@ -85,10 +89,24 @@ def _time_of_day(chance: random.Random) -> float:
     return chance.gauss(0.58, 0.17) % 1.0
 
 
-def _call(
+def _visit(
     account: Account, chance: random.Random, at: datetime, user: str, plan: str, price_of: PriceOf
-) -> tuple[Intent, Outcome]:
+) -> Iterator[tuple[Intent, Outcome]]:
+    """A call, or a session of several, one after the other."""
     habit = chance.choices(list(account.habits), list(account.habits.values()))[0]
+    if not habit.steps:
+        yield _call(account, chance, habit, at, user, plan, price_of)
+        return
+    session_id, name = f"{habit.feature}-{chance.getrandbits(40):010x}", habit.feature.capitalize()
+    for path in habit.steps:
+        intent, outcome = _call(account, chance, habit, at, user, plan, price_of)
+        yield replace(intent, session_id=session_id, session_path=path, session_name=name), outcome
+        at += timedelta(milliseconds=outcome.latency_ms + chance.randint(50, 2_000))
+
+
+def _call(
+    account: Account, chance: random.Random, habit: Habit, at: datetime, user: str, plan: str, price_of: PriceOf
+) -> tuple[Intent, Outcome]:
     is_streamed = chance.random() < habit.streamed
     intent = Intent(
         id=chance.randbytes(16),

@@ -1,6 +1,7 @@
 """The demo's calls: believable, and the same each time."""
 
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
@@ -82,6 +83,22 @@ def test_a_served_call_has_tokens_and_the_price_that_applied():
     }
     assert all(outcome.tokens.input and outcome.tokens.output for _, outcome in served)
     assert all((outcome.first_token_ms is None) != intent.is_streamed for intent, outcome in served)
+
+
+def test_a_session_is_some_calls_of_one_user_after_each_other():
+    writing = replace(CHAT, steps=("/article", "/article/draft", "/article/draft"))
+    pairs = history(replace(an_account(refused=0.1), habits={CHAT: 1, writing: 1}))
+    sessions: dict[str | None, list] = {}
+    for intent, outcome in pairs:
+        sessions.setdefault(intent.session_id, []).append((intent, outcome))
+    assert len(sessions.pop(None)) > 100 < len(sessions)
+    for (first, ended), (second, _) in [called[:2] for called in sessions.values() if len(called) > 1]:
+        assert first.started_at_us + ended.latency_ms * 1000 < second.started_at_us
+        assert (first.end_user or second.end_user or "", first.properties) == (
+            second.end_user or first.end_user or "",
+            second.properties,
+        )
+        assert (first.session_path, second.session_path) == ("/article", "/article/draft")
 
 
 def test_a_model_without_a_price_has_no_cost():
