@@ -32,7 +32,7 @@ from apps.usage.queries.periods import midnight
 from apps.usage.queries.snapshot_users import store_users
 from apps.usage.ranges import Range, chosen_range
 
-SHAPE = 2  # raised with every change to what snapshots are like: those of before are not found then
+SHAPE = 3  # raised with every change to what snapshots are like: those of before are not found then
 SLOW_MS = 100  # what takes less is added up each time
 SHARE = 20  # a snapshot is this many times as old as it took to take, before it is taken anew
 AT_LEAST = timedelta(seconds=10)
@@ -162,7 +162,7 @@ def take_snapshot(asked: Asked, *, looked_at: datetime | None = None) -> bool:
             looked_at=looked_at or (newest.looked_at if newest else at),
         )
         if asked.kind == "users":
-            taken.users = store_users(taken, asked.scope, asked.narrowed)
+            taken.users = store_users(taken, asked.scope, asked.narrowed, ZoneInfo(asked.zone))
             taken.answer = every_distribution(taken)
         else:
             terms = asked.terms_now

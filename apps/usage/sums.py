@@ -164,7 +164,11 @@ class DailyCustomer(UsageMeasures, UsageTimes):
 
     class Meta:
         constraints = (
-            models.UniqueConstraint(fields=["organization", "day", "customer_id"], name="daily_customer_once"),
+            models.UniqueConstraint(  # with what customers are ordered by: the rows, with their histograms, are large
+                fields=["organization", "day", "customer_id"],
+                include=["requests", "cost", "price"],
+                name="daily_customer_once",
+            ),
         )
         indexes = (models.Index(fields=["customer_id", "day"], name="daily_customer_by_day"),)
 

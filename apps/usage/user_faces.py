@@ -195,7 +195,7 @@ def _found(
     """A page of users, and as of when; None: as of now."""
     asked, narrowed, offset = form.in_snapshot(organization, chosen), form.narrowed(), (number - 1) * PAGE
     if snapshot := snapshot_to_show(asked, at=at):
-        page = users_of(snapshot, chosen.zone, order=order, narrowed=narrowed, limit=PAGE, offset=offset)
+        page = users_of(snapshot, order=order, narrowed=narrowed, limit=PAGE, offset=offset)
         return page, snapshot.as_of_in(chosen.zone)
     with kept_if_slow(asked):
         page = users(asked.scope, chosen.zone, order=order, narrowed=narrowed, limit=PAGE, offset=offset)

@@ -109,7 +109,7 @@ def test_it_is_shown_while_behind_and_taken_anew_not_too_often(
     assert SnapshotUser.objects.count() == (3 if is_due else 1)  # the old ones stay for who reads them
     if is_due:
         now = snapshot_to_show(asked, at=at)
-        assert [row.end_user for row in users_of(now, ZONE).rows] == ["ann", "bob"]
+        assert [row.end_user for row in users_of(now).rows] == ["ann", "bob"]
 
 
 def test_only_what_is_slow_is_kept(asked, enqueued, monkeypatch, django_capture_on_commit_callbacks):

@@ -1,6 +1,7 @@
 """The users' table as a snapshot has it: in any order, searched and paged, without adding anything up again."""
 
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -23,7 +24,6 @@ from apps.usage.queries.users import (
     UserRow,
     growth,
     order_name,
-    requests_on,
 )
 
 FIGURES = tuple(name.removeprefix("sum_") for name in figure_sums())
@@ -43,8 +43,8 @@ DERIVED = {  # as `measured` has them, of sums that are there
     "average_latency_ms": f"sum_latency_ms::float8 / nullif({ANSWERED} - sum_unfinished, 0)",
     "average_first_token_ms": "sum_first_token_ms::float8 / nullif(sum_first_tokens, 0)",
     "growth": "grown",
-    "active_days": "on_so_many_days",
-    "requests_per_active_day": f"{ANSWERED}::float8 / on_so_many_days",
+    "active_days": "cardinality(days)",
+    "requests_per_active_day": f"{ANSWERED}::float8 / cardinality(days)",
 }
 ORDERED_BY = {  # other than by the column of the name
     "user": "end_user",
@@ -60,8 +60,14 @@ VALUES = ", ".join((*(f"sum_{name}" for name in FIGURES), *DERIVED.values()))
 STORE = f"""
 INSERT INTO usage_snapshotuser ({", ".join(MADE)}, latency_p50, latency_p95, latency_p99, timed)
 SELECT %s, row_number() OVER (ORDER BY end_user, customer_id), customer_id, end_user, {VALUES},
-    all_days, on_all_days, p50, p95, p99, coalesce(timed, 0)
+    days, on_days, p50, p95, p99, coalesce(timed, 0)
 FROM ({{found}}) AS found, LATERAL (
+    SELECT array_agg(on_day - date '0001-01-01' + 1 ORDER BY on_day) AS days, array_agg(n ORDER BY on_day) AS on_days
+    FROM (
+        SELECT (day AT TIME ZONE %s)::date AS on_day, sum(n)::bigint AS n
+        FROM unnest(all_days, on_all_days) AS each (day, n) GROUP BY 1
+    ) AS each
+) AS worked, LATERAL (
     SELECT min(everything) AS timed,
         min(bucket) FILTER (WHERE upto >= greatest(1, ceil(0.5 * everything))) AS p50,
         min(bucket) FILTER (WHERE upto >= greatest(1, ceil(0.95 * everything))) AS p95,
@@ -84,20 +90,19 @@ class Listed(Aggregate):
     output_field = TextField()
 
 
-def store_users(snapshot: Snapshot, scope: Scope, narrowed: UserFilter) -> int:
+def store_users(snapshot: Snapshot, scope: Scope, narrowed: UserFilter, zone: ZoneInfo) -> int:
     """Put the users of whole days into a snapshot; returns how many they are."""
     rows = narrowed.rows(scope).values("customer_id", "end_user")
     found = rows.annotate(
         **figure_sums(),
         grown=growth(scope),
-        on_so_many_days=Count("day", distinct=True),
         all_days=ArrayAgg("day"),
         on_all_days=ArrayAgg("requests"),
         counts=Listed("latencies"),
     )
     sql, values = found.order_by().query.sql_with_params()
     with connection.cursor() as cursor:
-        cursor.execute(STORE.format(found=sql), [snapshot.pk, *values])
+        cursor.execute(STORE.format(found=sql), [snapshot.pk, *values, zone.key])
         stored = int(cursor.rowcount)
         for order in SORTED:
             numbers = _ordered(snapshot, narrowed, order).values_list("number", flat=True)
@@ -108,7 +113,6 @@ def store_users(snapshot: Snapshot, scope: Scope, narrowed: UserFilter) -> int:
 
 def users_of(
     snapshot: Snapshot,
-    zone: ZoneInfo,
     *,
     order: str = "-cost",
     narrowed: UserFilter = EVERYBODY,
@@ -125,7 +129,7 @@ def users_of(
         total = page[0][1] if page else (found.count() if offset else 0)
         numbers = [number for number, _ in page]
     rows = {row.number: row for row in SnapshotUser.objects.filter(snapshot=snapshot, number__in=numbers)}
-    return UserPage([_row(rows[number], zone) for number in numbers], total)
+    return UserPage([_row(rows[number]) for number in numbers], total)
 
 
 def _sorted(snapshot: Snapshot, order: str, limit: int, offset: int) -> list[int] | None:
@@ -162,8 +166,8 @@ def _ordered(snapshot: Snapshot, narrowed: UserFilter, order: str) -> QuerySet[S
     return rows.order_by(first, "number")
 
 
-def _row(each: SnapshotUser, zone: ZoneInfo) -> UserRow:
-    days = requests_on(each.days, each.on_days, zone)
+def _row(each: SnapshotUser) -> UserRow:
+    days = tuple(zip(map(date.fromordinal, each.days), each.on_days, strict=True))
     return UserRow(_key(each), _figures(each), days, _latency(each))
 
 

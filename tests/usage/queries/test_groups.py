@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -15,9 +16,12 @@ from apps.usage.queries import (
     property_names,
     totals,
 )
+from apps.usage.queries.groups import tops
+from apps.usage.queries.periods import midnight
 from apps.usage.record import FAILED, REFUSED, encode
 from apps.usage.rollup import roll_up
 from tests.usage.conftest import NOON, a_call, an_intent, write_spool
+from tests.used import an_hour
 
 HOUR = timedelta(hours=1)
 
@@ -61,6 +65,19 @@ def test_totals_are_all_of_the_scope(scope):
     assert (figures.average_latency_ms, figures.average_first_token_ms) == (650, 100)
     assert (figures.first_at, figures.last_at) == (NOON, NOON)
     assert figures.margin == Decimal("0.500207")
+
+
+def test_the_dearest_of_each_are_those_that_groups_have_on_top(cast):
+    hour = NOON + 10 * HOUR
+    for user, price in (("zoe", 5), ("ann", 5), (None, 9), ("ben", 1), ("cid", 2)):
+        for model in ("gpt-5", "o4-mini"):
+            an_hour(cast.globex, hour, end_user=user, model=model, price=Decimal(price))
+    day = [midnight(date, ZoneInfo("UTC")) for date in (hour.date(), hour.date() + 24 * HOUR)]
+    for since, until in ((hour, hour + HOUR), day):
+        scope = Scope(cast.acme.pk, since, until, customer_id=cast.globex.pk)
+        found = tops(scope, "user", "model", limit=3)
+        assert found == {name: grouped_by(scope, name, limit=3) for name in ("user", "model")}
+        assert [group.value for group in found["user"]] == [None, "ann", "zoe"]
 
 
 def test_totals_of_nothing_are_zero(scope):

@@ -43,7 +43,7 @@ def test_every_order_has_the_same_rows(asked, crowd):
     for order in sorted(f"{sign}{name}" for name in ORDERS for sign in ("", "-")):
         for offset in (0, 14, 40):
             expected = users(asked.scope, ZONE, order=order, limit=7, offset=offset)
-            assert (order, users_of(snapshot, ZONE, order=order, limit=7, offset=offset)) == (order, expected)
+            assert (order, users_of(snapshot, order=order, limit=7, offset=offset)) == (order, expected)
         exported = list(every_user_of(snapshot, order=order))
         assert (order, exported) == (order, list(every_user(asked.scope, ZONE, order=order)))
     assert snapshot.users == len(exported) == 21
@@ -63,7 +63,7 @@ def test_what_is_looked_for_is_found_in_it(asked, crowd):
     snapshot = taken(asked)
     for narrowed, order, offset in product(NARROWED, ["-cost", "user", "-latency_p95_ms"], [0, 3, 30]):
         expected = users(asked.scope, ZONE, order=order, narrowed=narrowed, limit=3, offset=offset)
-        assert users_of(snapshot, ZONE, order=order, narrowed=narrowed, limit=3, offset=offset) == expected
+        assert users_of(snapshot, order=order, narrowed=narrowed, limit=3, offset=offset) == expected
 
 
 def test_one_can_be_of_a_customer_or_of_a_model(cast, asked, crowd):
@@ -73,7 +73,7 @@ def test_one_can_be_of_a_customer_or_of_a_model(cast, asked, crowd):
         replace(asked, sold_as="o4-mini", customer_id=cast.globex.pk),
         replace(asked, first=NOON.date()),
     ):
-        assert users_of(taken(fewer), ZONE) == users(fewer.scope, ZONE)
+        assert users_of(taken(fewer)) == users(fewer.scope, ZONE)
 
 
 def test_one_can_be_of_a_value_of_a_property(cast, asked):
@@ -84,16 +84,16 @@ def test_one_can_be_of_a_value_of_a_property(cast, asked):
     of_plan = replace(asked, name="Plan", value="pro")
     snapshot = taken(of_plan)
     for order in ("-cost", "latency_p50_ms", "-latency_p95_ms", "active_days"):
-        page = users_of(snapshot, ZONE, order=order, narrowed=narrowed)
+        page = users_of(snapshot, order=order, narrowed=narrowed)
         assert page == users(asked.scope, ZONE, order=order, narrowed=narrowed)
         assert page.total == 3
 
 
 def test_there_may_be_nobody(cast, asked):
     nobody = replace(asked, customer_id=cast.shady.pk, organization_id=cast.acme.pk)
-    assert users_of(taken(nobody), ZONE) == users(nobody.scope, ZONE) == ([], 0)
+    assert users_of(taken(nobody)) == users(nobody.scope, ZONE) == ([], 0)
 
 
 def test_another_order_is_none(asked, history):  # noqa: F811 the fixture
     with pytest.raises(ValueError, match="no such order: 'end_user; DROP'"):
-        users_of(taken(asked), ZONE, order="-end_user; DROP")
+        users_of(taken(asked), order="-end_user; DROP")

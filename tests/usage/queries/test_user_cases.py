@@ -52,7 +52,7 @@ def test_users_are_as_worked_out(cast: Cast, root: Path, ship: Callable[[], int]
             (row.key, row.active_days, row.figures) for row in page.rows
         ]
     assert take_snapshot(Asked(cast.acme.pk, case.zone, first, last))
-    assert users_of(Snapshot.objects.get(), zone) == users(by_days, zone)
+    assert users_of(Snapshot.objects.get()) == users(by_days, zone)
 
 
 def _batches(case: Case) -> Iterator[list[Call]]:
