@@ -4,16 +4,14 @@ import openai
 import pytest
 
 from tests.rig.installation import Installation
-from tests.rig.processes import listen, port_of
+from tests.wire.conftest import Proxied
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 
 
-@pytest.fixture(scope="module")
-def address(installation: Installation):
-    with listen() as listener:
-        installation.proxies(1, fd=listener.fileno())
-        yield f"http://127.0.0.1:{port_of(listener)}/v1"
+@pytest.fixture
+def address(proxied: Proxied) -> str:
+    return f"{proxied.url}/v1"
 
 
 @pytest.mark.parametrize("path", ["/files", "/chat/completions", "/conversations", "/batches", "/vector_stores"])
