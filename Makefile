@@ -5,6 +5,9 @@ WORKERS ?= 1
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
+# What was compiled is kept, whatever the environment says: `make test` starts hundreds of processes, `make run` a dozen.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help install run test browser lint format faults bench lock clean
 
@@ -33,10 +36,10 @@ run: install  ## run all of it at http://localhost:8000 (PORT=8001 to change; Ct
 	@exec $(BIN)/python manage.py up --port $(PORT) --workers $(WORKERS)
 
 test: install  ## the whole suite, in parallel, on a PostgreSQL and a Redis of its own
-	$(BIN)/python -m pytest -n auto --dist worksteal -m "not browser"
+	$(BIN)/python -m pytest --ignore tests/browser -n auto --dist worksteal
 
 browser: install  ## the pages in a real browser (needs Chromium)
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m browser
+	$(BIN)/python -m pytest tests/browser -n 2 --dist worksteal
 
 lint: install  ## ruff, djade, import-linter, mypy
 	$(BIN)/ruff check .

@@ -273,7 +273,7 @@ STORAGES = {
         else "whitenoise.storage.CompressedManifestStaticFilesStorage"
     },
 }
-WHITENOISE_USE_FINDERS = DEBUG or IS_TESTING
+WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEBUG or IS_TESTING  # looked for when asked for, not listed before
 
 # Language and time: stored in UTC, shown in the organization's zone.
 LANGUAGE_CODE = "en"

@@ -1,4 +1,4 @@
-"""What every test has: an empty Redis, and no network."""
+"""What every test has: an empty Redis, no network, and no examples that fail for being slow."""
 
 import os
 import socket
@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from ipaddress import ip_address
 
+import hypothesis
 import pytest
 from django.conf import settings
 from django.db import connection
@@ -41,6 +42,10 @@ def _refuse_network(event: str, args: tuple[object, ...]) -> None:
 
 
 sys.addaudithook(_refuse_network)
+
+# How fast examples are made and tried tells of the machine, which others use too.
+hypothesis.settings.register_profile("here", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("here")
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """Who may do what: people, the organizations they belong to, and what they did."""
 
+from functools import cache
 from typing import Any, ClassVar
 from zoneinfo import available_timezones
 
@@ -20,9 +21,10 @@ from apps.kit.models import IdentifiedModel
 MOST_RETRIES = 5
 
 
-def time_zones() -> list[str]:
-    """The names of the IANA time zone database, in order."""
-    return sorted(available_timezones() - {"localtime"})  # which is whatever a host says it is
+@cache
+def time_zones() -> tuple[str, ...]:
+    """The names of the IANA time zone database, in order. Read once: they are hundreds of files."""
+    return tuple(sorted(available_timezones() - {"localtime"}))  # which is whatever a host says it is
 
 
 def validate_time_zone(name: str) -> None:

@@ -39,7 +39,8 @@ async def test_nothing_is_lost_or_doubled_by_kills_under_load(installation: Inst
     assert sum(one.is_served for one in seen) > CALLS / 2
     await asyncio.to_thread(installation.run, "rollup")
     await asyncio.to_thread(installation.run, "audit")
-    await asyncio.to_thread(assert_nothing_is_lost, installation, tenant, seen)
+    known = [one for one in seen if b"Keys cannot be looked up" not in one.body]  # of others, nobody knows whose
+    await asyncio.to_thread(assert_nothing_is_lost, installation, tenant, known)
 
 
 async def _kill_again_and_again(

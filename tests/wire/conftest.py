@@ -24,6 +24,12 @@ def proxied(installation: Installation) -> Iterator[Proxied]:
 
 
 @pytest.fixture(scope="session")
+def port(proxied: Proxied) -> int:
+    """Of that process, for tenants of one's own."""
+    return int(proxied.url.rpartition(":")[2])
+
+
+@pytest.fixture(scope="session")
 def through(proxied: Proxied) -> Clients:
     """The SDKs, with a proxy key, at the proxy."""
     return clients_of(proxied.url, proxied.tenant.key, MODELS)

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import time
-from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -13,19 +12,11 @@ from tests.rig.calls import chat, messages
 from tests.rig.client import Ask, Seen, call
 from tests.rig.desk import MODELS
 from tests.rig.installation import Installation, Tenant
-from tests.rig.processes import listen, port_of, wait_until
+from tests.rig.processes import wait_until
 from tests.wire.scenarios import Clients, clients_of
 
 HELLO = [{"role": "user", "content": "Hello."}]
 NAMES = {"openai": "house-chat", "anthropic": "house-claude", "google": "house-gemini"}
-
-
-@pytest.fixture(scope="module")
-def port(installation: Installation) -> Iterator[int]:
-    with listen() as listener:
-        (process,) = installation.proxies(1, fd=listener.fileno())
-        yield port_of(listener)
-        process.stop()
 
 
 @pytest.fixture(scope="module")

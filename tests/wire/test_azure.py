@@ -1,13 +1,13 @@
 """Azure's official client, and OpenAI's at its v1 form, through the proxy to a resource of the operator's."""
 
 from decimal import Decimal
-from typing import Any
 
 import openai
 import pytest
 
 from tests.rig.installation import Installation, Tenant
 from tests.wire.conftest import Proxied
+from tests.wire.recorded import newest
 from tests.wire.scenarios import plain
 
 VERSION = "2024-10-21"
@@ -43,13 +43,6 @@ def to(proxied: Proxied, tenant: Tenant) -> openai.AzureOpenAI:
 def straight(installation: Installation) -> openai.AzureOpenAI:
     url = f"http://127.0.0.1:{installation.sandbox_port}"
     return openai.AzureOpenAI(azure_endpoint=url, api_key="sk-sandbox-1", api_version=VERSION, max_retries=0)
-
-
-def newest(installation: Installation, tenant: Tenant) -> dict[str, Any]:
-    installation.run("rollup")
-    return installation.rows(
-        "SELECT * FROM usage_request WHERE customer_id = %s ORDER BY started_at DESC LIMIT 1", tenant.customer
-    )[0]
 
 
 def test_chat_is_as_straight_and_priced_by_the_deployments_model(to, straight, installation, tenant):

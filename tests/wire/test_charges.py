@@ -10,6 +10,7 @@ import pytest
 from tests.rig.desk import MODELS
 from tests.rig.installation import Installation, Tenant
 from tests.wire.conftest import Proxied
+from tests.wire.recorded import newest
 
 MODEL = MODELS["openai"]
 ASKED = "Hello sandbox:searches=2 sandbox:tokens=40"
@@ -34,13 +35,6 @@ def charged_by_the_piece(installation: Installation, **limits: Any) -> Tenant:
 
 def sdk(proxied: Proxied, tenant: Tenant) -> openai.OpenAI:
     return openai.OpenAI(base_url=f"{proxied.url}/v1", api_key=tenant.key, max_retries=0)
-
-
-def newest(installation: Installation, tenant: Tenant) -> dict[str, Any]:
-    installation.run("rollup")
-    return installation.rows(
-        "SELECT * FROM usage_request WHERE customer_id = %s ORDER BY started_at DESC LIMIT 1", tenant.customer
-    )[0]
 
 
 @pytest.mark.parametrize("is_streamed", [False, True])

@@ -98,7 +98,7 @@ def test_of_another_provider_the_same_id_is_another_thing(proxied, to):
 def test_what_is_read_again_is_not_charged_again(proxied, to, installation):
     made = to.responses.create(model=MODEL, input="Hello.", user="reader")
     to.responses.retrieve(made.id)
-    installation.run("rollup")
+    assert installation.desk("roll_up") == []
     rows = installation.rows(
         "SELECT status, cost, input_tokens, output_tokens FROM usage_request WHERE customer_id = %s"
         " ORDER BY started_at DESC LIMIT 2",

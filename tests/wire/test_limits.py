@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 
 import openai
@@ -13,17 +13,8 @@ from tests.rig.calls import chat, gemini, messages
 from tests.rig.client import Ask, Seen, call
 from tests.rig.desk import MODELS
 from tests.rig.installation import Installation, Tenant
-from tests.rig.processes import listen, port_of
 
 WIRES = [chat, messages, gemini]
-
-
-@pytest.fixture(scope="module")
-def port(installation: Installation) -> Iterator[int]:
-    with listen() as listener:
-        (process,) = installation.proxies(1, fd=listener.fileno())
-        yield port_of(listener)
-        process.stop()
 
 
 def seen_of(port: int, ask: Ask, **headers: str) -> Seen:

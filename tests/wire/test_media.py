@@ -13,6 +13,7 @@ import requests
 
 from tests.rig.installation import Installation, Tenant
 from tests.wire.conftest import Proxied
+from tests.wire.recorded import newest
 from tests.wire.scenarios import plain
 
 SAMPLES = 32_000  # bytes a second, of 16 kHz and 16 bits
@@ -121,13 +122,6 @@ CASES = [  # costs by hand
 ]  # fmt: skip
 
 
-def newest(installation: Installation, tenant: Tenant) -> dict[str, Any]:
-    installation.run("rollup")
-    return installation.rows(
-        "SELECT * FROM usage_request WHERE customer_id = %s ORDER BY started_at DESC LIMIT 1", tenant.customer
-    )[0]
-
-
 @pytest.mark.parametrize("case", [case for case in CASES if case.cost], ids=lambda case: case.name)
 def test_through_the_proxy_as_straight_and_charged(to, provider, installation, tenant, case):
     assert case.call(to) == case.call(provider)
@@ -178,7 +172,7 @@ def test_the_user_and_the_provider_are_read_out_of_a_form(proxied, installation,
     to = openai.OpenAI(base_url=f"{proxied.url}/v1", api_key=tenant.key, max_retries=0)
     to.images.edit(model="openai/gpt-image-1", prompt="A gate.", image=("a.png", PNG, "image/png"), user="Gina")
     to.audio.transcriptions.create(model="openai/whisper-1", file=sound())
-    installation.run("rollup")
+    assert installation.desk("roll_up") == []
     rows = installation.rows(
         "SELECT model, end_user, result FROM usage_request WHERE customer_id = %s ORDER BY started_at DESC LIMIT 2",
         tenant.customer,
@@ -253,6 +247,6 @@ def test_a_cap_holds_what_it_can_cost_at_most(proxied, installation):
             refused()
         assert (caught.value.status_code, caught.value.code) == (402, "spend_cap_reached")
     to.audio.speech.create(model="tts-1", voice="alloy", input="x" * 100)  # 0.0018
-    installation.run("rollup")
+    assert installation.desk("roll_up") == []
     (row,) = installation.rows("SELECT sum(price) AS spent FROM usage_request WHERE customer_id = %s", tenant.customer)
     assert row["spent"] == Decimal("0.0978")

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 
@@ -15,7 +15,6 @@ from tests.rig.calls import chat, gemini, messages
 from tests.rig.client import Ask, Seen, call
 from tests.rig.desk import MARKUP, RATES
 from tests.rig.installation import Installation, Tenant
-from tests.rig.processes import listen, port_of
 
 WIRES = [chat, messages, gemini]
 FIELDS = {
@@ -25,14 +24,6 @@ FIELDS = {
 }
 WRONG = ["-1", "2147483648", "9007199254740992", "9223372036854775808", "18446744073709551616", "1e400", "NaN"]
 WRONG += ['"5"', "true", "[5]", "{}", "1.5"]
-
-
-@pytest.fixture(scope="module")
-def port(installation: Installation) -> Iterator[int]:
-    with listen() as listener:
-        (process,) = installation.proxies(1, fd=listener.fileno())
-        yield port_of(listener)
-        process.stop()
 
 
 @pytest.fixture(scope="module")

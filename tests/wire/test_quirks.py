@@ -2,7 +2,6 @@
 
 import json
 from decimal import Decimal
-from typing import Any
 
 import openai
 import pytest
@@ -11,6 +10,7 @@ from google.genai import types
 from tests.rig.desk import MODELS
 from tests.rig.installation import Installation, Tenant
 from tests.wire.conftest import Proxied
+from tests.wire.recorded import newest
 from tests.wire.scenarios import clients_of
 
 RATES = {"input": "1.7", "output": "7.9"}
@@ -31,13 +31,6 @@ def tenant(installation: Installation) -> Tenant:
         "set_price", organization=tenant.organization, provider="my-vllm", model="llama", rates=RATES, units={}
     )
     return tenant
-
-
-def newest(installation: Installation, tenant: Tenant) -> dict[str, Any]:
-    installation.run("rollup")
-    return installation.rows(
-        "SELECT * FROM usage_request WHERE customer_id = %s ORDER BY started_at DESC LIMIT 1", tenant.customer
-    )[0]
 
 
 @pytest.mark.parametrize(("path", "model"), [("/p/my-vllm", "llama"), ("/v1", "my-vllm/llama")])

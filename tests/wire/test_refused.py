@@ -4,16 +4,14 @@ import openai
 import pytest
 
 from tests.rig.installation import Installation
-from tests.rig.processes import listen, port_of
+from tests.wire.conftest import Proxied
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 
 
-@pytest.fixture(scope="module")
-def address(installation: Installation):
-    with listen() as listener:
-        installation.proxies(1, fd=listener.fileno())
-        yield f"http://127.0.0.1:{port_of(listener)}/v1"
+@pytest.fixture
+def address(proxied: Proxied) -> str:
+    return f"{proxied.url}/v1"
 
 
 @pytest.mark.parametrize("path", ["/files", "/chat/completions", "/conversations", "/batches", "/vector_stores"])
@@ -27,4 +25,4 @@ def test_a_capped_customer_is_refused_what_names_no_model(installation: Installa
     tenant = installation.tenant(monthly_cap="5")
     refused = pytest.raises(openai.BadRequestError, match="price")
     with openai.OpenAI(api_key=tenant.key, base_url=address, max_retries=0) as client, refused:
-        client.audio.transcriptions.create(model="whisper-1", file=("a.wav", b"RIFF"))
+        client.audio.transcriptions.create(model="ears-without-a-price", file=("a.wav", b"RIFF"))

@@ -45,7 +45,7 @@ def test_shares_of_a_price_sum_to_it(price, tokens, weights, is_less):
     assert sum(split(price, tokens, weights).values()) == price
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(usages(), max_size=6),
     WEIGHTS,
