@@ -7,8 +7,11 @@ from ipaddress import ip_address
 
 import pytest
 from django.conf import settings
+from django.db.models import Model
+from django.db.models.signals import pre_save
 from redis import Redis
 
+from apps.accounts.actions import ACTIONS
 from tests.cast import cast as cast  # the fixture
 from tests.heard import heard as heard  # likewise
 from tests.rig.fixtures import installation as installation  # likewise
@@ -39,6 +42,14 @@ def _refuse_network(event: str, args: tuple[object, ...]) -> None:
 
 
 sys.addaudithook(_refuse_network)
+
+
+def _action_has_a_name(instance: Model, **_: object) -> None:
+    """Whatever any test has recorded in the audit log is called something on its page."""
+    assert instance.action in ACTIONS, f"name {instance.action} in apps/accounts/actions.py"  # type: ignore[attr-defined]
+
+
+pre_save.connect(_action_has_a_name, sender="accounts.AuditEvent")
 
 
 @pytest.fixture(scope="session")

@@ -128,7 +128,7 @@ class StatementParams(Params):
     until = Day(required=False, help_text="The last day, included; if not told, today.")
     account = serializers.ChoiceField(
         choices=[str(each) for each in Account], default=str(Account.INVOICES),
-        help_text="Of what was billed and paid, or of prepaid credit: its usage by day, over more than 62 days by month.",
+        help_text="Of what was billed and paid, or of prepaid credit: its usage by day, of over 62 days by month.",
     )  # fmt: skip
 
 
