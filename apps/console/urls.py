@@ -41,12 +41,12 @@ urlpatterns = [
     path("customers/<uuid:customer_id>/resume/", customers.customer_resume, name="customer-resume"),
     path("customers/<uuid:customer_id>/invite/", customers.customer_invite, name="customer-invite"),
     path(
-        "customers/<uuid:customer_id>/invitations/<uuid:invitation_id>/resend/",
+        "customers/<uuid:customer_id>/invitations/<uuid:invited_id>/resend/",
         customers.customer_invitation_resend,
         name="customer-invitation-resend",
     ),
     path(
-        "customers/<uuid:customer_id>/invitations/<uuid:invitation_id>/withdraw/",
+        "customers/<uuid:customer_id>/invitations/<uuid:invited_id>/withdraw/",
         customers.customer_invitation_withdraw,
         name="customer-invitation-withdraw",
     ),

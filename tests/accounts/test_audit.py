@@ -94,7 +94,7 @@ def test_the_database_refuses_to_change_or_delete_events(cast: Cast, tampering):
 
 def test_events_outlive_the_people_and_customers_they_are_about(cast: Cast):
     member = a_member(cast.acme)
-    event = audit.record(cast.acme, "x", cast.globex, actor=member.user, customer=cast.globex)
+    event = audit.record(cast.acme, "customer.update", cast.globex, actor=member.user, customer=cast.globex)
     email, globex_id = member.user.email, cast.globex.pk
     member.user.delete()
     Customer.objects.get(pk=globex_id).delete()
@@ -115,7 +115,7 @@ def test_events_go_with_their_organization_and_no_others(cast: Cast):
 def test_an_event_needs_an_organization(cast: Cast):
     gone = Organization(name="Gone", slug="gone")
     with pytest.raises(IntegrityError), transaction.atomic():
-        audit.record(gone, "x", gone, actor=None)
+        audit.record(gone, "customer.update", gone, actor=None)
         connection.check_constraints()
 
 

@@ -178,20 +178,20 @@ def _invite(request: OperatorRequest, customer: Customer, email: str, role: Cust
 
 @require_POST
 @operator_page(Role.ADMIN)
-def customer_invitation_resend(request: OperatorRequest, customer_id: UUID, invitation_id: UUID) -> HttpResponse:
+def customer_invitation_resend(request: OperatorRequest, customer_id: UUID, invited_id: UUID) -> HttpResponse:
     """Invite again, by a new link: the earlier one stops working."""
     customer = get_object_or_404(request.organization.customers, pk=customer_id)
-    invitation = get_object_or_404(customer.invitations, pk=invitation_id, accepted_at=None)
+    invitation = get_object_or_404(customer.invitations, pk=invited_id, accepted_at=None)
     _invite(request, customer, invitation.email, CustomerRole(invitation.role))
     return redirect("console:customer-detail", customer_id)
 
 
 @require_POST
 @operator_page(Role.ADMIN)
-def customer_invitation_withdraw(request: OperatorRequest, customer_id: UUID, invitation_id: UUID) -> HttpResponse:
+def customer_invitation_withdraw(request: OperatorRequest, customer_id: UUID, invited_id: UUID) -> HttpResponse:
     """Make an invitation's link useless."""
     customer = get_object_or_404(request.organization.customers, pk=customer_id)
-    withdraw_customer_invitation(get_object_or_404(customer.invitations, pk=invitation_id), by=request.user)
+    withdraw_customer_invitation(get_object_or_404(customer.invitations, pk=invited_id), by=request.user)
     messages.success(request, _("Done."))
     return redirect("console:customer-detail", customer_id)
 
