@@ -7,6 +7,7 @@ from django.test import Client
 
 from apps.billing.documents.pdf import as_pdf
 from apps.billing.documents.statements import statement_document
+from apps.billing.documents.words import words_of
 from apps.billing.models import CreditLot, LedgerAccount, LedgerTransaction
 from apps.billing.parties import details_of
 from apps.billing.queries.statements import Account, statement, usual_account
@@ -181,6 +182,10 @@ def test_its_lines_add_up_on_paper(cast: Cast):
         ("Used and taken off", "-$80.37"),
         ("Closing balance", "$209.63"),
     ]
+
+
+def test_whatever_moves_an_account_has_a_word():
+    assert {f"moved_{kind}" for kind in Kind} - words_of("en").keys() == {"moved_invoice", "moved_credit_note"}
 
 
 def test_who_pays_beforehand_sees_credit_first_and_may_choose(client: Client, cast: Cast):
