@@ -57,7 +57,7 @@ Objects = Mapping[str, object]
 def of_operator(organization: Organization, customer: Customer) -> Objects:
     """Something of each kind that the console's addresses name."""
     invitation, _ = invite_member(organization, email=f"new@{organization.slug}.example", role=Role.VIEWER, by=None)
-    invited, _ = invite_customer_member(customer, email=f"new@{customer.slug}.example", by=None)
+    invited, _ = invite_customer_member(customer, email=f"asked@{customer.slug}.example", by=None)
     return {
         "customer_id": customer.pk,
         "invited_id": invited.pk,
