@@ -10,8 +10,11 @@ import hypothesis
 import pytest
 from django.conf import settings
 from django.db import connection
+from django.db.models import Model
+from django.db.models.signals import pre_save
 from redis import Redis
 
+from apps.accounts.actions import ACTIONS
 from tests.cast import cast as cast  # the fixture
 from tests.heard import heard as heard  # likewise
 from tests.rig.fixtures import installation as installation  # likewise
@@ -52,6 +55,14 @@ hypothesis.settings.load_profile("here")
 def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
     """Have the tests' database copied from a migrated one, where services.py has made one."""
     connection.settings_dict["TEST"]["TEMPLATE"] = os.environ.get("TOLLGATE_TESTS_TEMPLATE")
+
+
+def _action_has_a_name(instance: Model, **_: object) -> None:
+    """Whatever any test has recorded in the audit log is called something on its page."""
+    assert instance.action in ACTIONS, f"name {instance.action} in apps/accounts/actions.py"  # type: ignore[attr-defined]
+
+
+pre_save.connect(_action_has_a_name, sender="accounts.AuditEvent")
 
 
 @pytest.fixture(scope="session")

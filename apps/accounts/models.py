@@ -16,6 +16,7 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from apps.accounts.actions import action_name
 from apps.kit.models import IdentifiedModel
 
 MOST_RETRIES = 5
@@ -233,3 +234,8 @@ class AuditEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.action} {self.target_label}"
+
+    @property
+    def action_name(self) -> str:
+        """What was done, in words."""
+        return action_name(self.action)

@@ -15,11 +15,9 @@ from apps.alerts.services.rules import add_rule, update_rule
 from apps.alerts.terms import (
     COUNTED,
     OPERATORS_OWN,
-    SUBSCRIBABLE,
     THRESHOLDS,
     WINDOWS,
     Action,
-    EventKind,
     FindingKind,
     Grouping,
     Metric,
@@ -216,11 +214,7 @@ class SubscriptionForm(forms.Form):
 
     name = forms.CharField(label=_("Name"), max_length=80)
     channel = forms.ModelChoiceField(queryset=Channel.objects.none(), label=_("Told to"))
-    kinds = forms.MultipleChoiceField(
-        label=_("Of"),
-        choices=[(kind.value, EventKind(kind).label) for kind in SUBSCRIBABLE],
-        widget=forms.CheckboxSelectMultiple,
-    )
+    kinds = forms.MultipleChoiceField(label=_("Of"), widget=forms.CheckboxSelectMultiple)
     sample_percent = forms.DecimalField(
         label=_("Of requests, so many percent"),
         min_value=Decimal(0),
@@ -231,4 +225,6 @@ class SubscriptionForm(forms.Form):
 
     def __init__(self, *args: Any, owner: Owner, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        choices = [(kind.value, kind.label) for kind in owner.subscribable]
         self.fields["channel"].queryset = owner.channels.order_by("name")  # type: ignore[attr-defined]
+        self.fields["kinds"].choices = choices  # type: ignore[attr-defined]

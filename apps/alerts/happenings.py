@@ -49,7 +49,8 @@ def is_sampled(request_id: str, percent: Decimal) -> bool:
     return place < percent / 100 * 2**32
 
 
-def _subscriptions(*kinds: EventKind) -> list[EventSubscription]:
+def subscriptions_to(*kinds: EventKind) -> list[EventSubscription]:
+    """Those that want to hear of any of these, in all organizations."""
     rows = EventSubscription.objects.filter(is_paused=False, kinds__overlap=list(kinds))
     return list(rows.select_related("channel", "organization"))
 
@@ -66,7 +67,7 @@ def _tell_of_keys(at: datetime) -> int:
     happenings = list(rows.select_related("proxy_key__customer")[:MOST_HAPPENINGS])
     if not happenings:
         return 0
-    subscriptions = _subscriptions(EventKind.KEY_CREATED, EventKind.KEY_REVOKED)
+    subscriptions = subscriptions_to(EventKind.KEY_CREATED, EventKind.KEY_REVOKED)
     for happening in happenings:
         key, kind = happening.proxy_key, EventKind(happening.kind)
         wanted = [each for each in subscriptions if _wants(each, kind, key.organization_id, key.customer_id)]
@@ -112,7 +113,7 @@ def _tell_of_batch(batch: Batch, at: datetime) -> int:
         if cursor.fetchone() is None:
             return 0
     subscriptions = [
-        each for each in _subscriptions(EventKind.REQUEST, EventKind.LIMIT) if each.created_at <= batch.shipped_at
+        each for each in subscriptions_to(EventKind.REQUEST, EventKind.LIMIT) if each.created_at <= batch.shipped_at
     ]
     for subscription in subscriptions:
         if EventKind.LIMIT in subscription.kinds:

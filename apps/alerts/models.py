@@ -24,6 +24,7 @@ from apps.alerts.terms import (
     Metric,
     Subject,
 )
+from apps.billing.models import Dispute, Payment
 from apps.customers.models import Customer
 from apps.keys.models import ProxyKey
 from apps.keys.sealed import SealedFields
@@ -255,6 +256,20 @@ class KeyHappening(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.proxy_key_id}"
+
+
+class MoneyHappening(models.Model):
+    """A payment that failed or is disputed, put here by a trigger in the change's own transaction, until it is told."""
+
+    kind = models.CharField(max_length=24)
+    organization = models.ForeignKey(Organization, models.CASCADE, related_name="+")
+    payment = models.ForeignKey(Payment, models.CASCADE, related_name="+")
+    dispute = models.ForeignKey(Dispute, models.CASCADE, null=True, related_name="+")
+    state = models.CharField(max_length=10)  # that the payment or the dispute came to
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.payment_id}"
 
 
 class ToldBatch(models.Model):

@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 
 from apps.accounts.models import Organization
 from apps.alerts.models import AlertEvent, AlertRule, Channel, Delivery, EventSubscription, Finding
-from apps.alerts.terms import MOST_RULES, MOST_RULES_OF_CUSTOMER
+from apps.alerts.terms import MOST_RULES, MOST_RULES_OF_CUSTOMER, OF_MONEY, OF_USE, EventKind
 from apps.customers.models import Customer
 from apps.keys.models import ProxyKey
 
@@ -64,6 +64,11 @@ class Owner:
     @property
     def most_rules(self) -> int:
         return MOST_RULES_OF_CUSTOMER if self.is_customer else MOST_RULES
+
+    @property
+    def subscribable(self) -> tuple[EventKind, ...]:
+        """What its channels can be told of as it happens."""
+        return OF_USE if self.is_customer else (*OF_USE, *OF_MONEY)
 
     def _own(self) -> dict[str, Any]:
         own: dict[str, Any] = {"organization": self.organization, "is_customers": self.is_customer}

@@ -8,7 +8,7 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from apps.accounts.models import Organization
-from apps.alerts import delivering, evaluation, happenings, retention
+from apps.alerts import delivering, evaluation, happenings, money_happenings, retention
 from apps.alerts.anomalies.looking import look
 from apps.alerts.anomalies.networks import note_networks
 from apps.kit.after_commit import after_commit
@@ -37,6 +37,7 @@ def deliver() -> None:
 def tell_happenings() -> None:
     """Every 10 seconds, by beat."""
     happenings.tell_happenings(at=timezone.now())
+    money_happenings.tell_of_money(at=timezone.now())
 
 
 @shared_task(name="alerts.look_for_abuse", ignore_result=True)

@@ -98,9 +98,13 @@ class EventKind(models.TextChoices):
     LIMIT = "limit.reached", _("Limit reached")
     KEY_CREATED = "proxy_key.created", _("Proxy key created")
     KEY_REVOKED = "proxy_key.revoked", _("Proxy key revoked")
+    PAYMENT_FAILED = "payment.failed", _("Payment failed")
+    PAYMENT_DISPUTED = "payment.disputed", _("Payment disputed")
+    INVOICE_OVERDUE = "invoice.overdue", _("Invoice overdue")
 
 
-SUBSCRIBABLE = (EventKind.REQUEST, EventKind.LIMIT, EventKind.KEY_CREATED, EventKind.KEY_REVOKED)
+OF_MONEY = (EventKind.PAYMENT_FAILED, EventKind.PAYMENT_DISPUTED, EventKind.INVOICE_OVERDUE)  # told to operators alone
+OF_USE = (EventKind.REQUEST, EventKind.LIMIT, EventKind.KEY_CREATED, EventKind.KEY_REVOKED)
 
 
 class FindingKind(models.TextChoices):

@@ -108,7 +108,7 @@ class Shown:
             return f"{value * 100:g}%"
         if self.measure in MILLISECONDS:
             return milliseconds(value)
-        text = compact_text(int(value)) if abs(value) >= 1000 else f"{value:g}"
+        text = compact_text(int(value)) if abs(value) >= 1000 else f"{value + 0:g}"  # zero has no sign
         return f"${text}".replace("$-", "-$") if self.measure in MONEY else text
 
 

@@ -33,4 +33,9 @@ document_paths = [
         documents.customer_statement_pdf,
         name="customer-statement-pdf",
     ),
+    path(
+        "customers/<uuid:customer_id>/billing/statement.json",
+        documents.customer_statement_json,
+        name="customer-statement-json",
+    ),
 ]

@@ -14,4 +14,5 @@ document_paths = [
     path("billing/credit-notes/<uuid:note_id>.json", documents.credit_note_json, name="credit-note-json"),
     path("billing/statement/", documents.billing_statement, name="billing-statement"),
     path("billing/statement.pdf", documents.billing_statement_pdf, name="billing-statement-pdf"),
+    path("billing/statement.json", documents.billing_statement_json, name="billing-statement-json"),
 ]

@@ -72,5 +72,7 @@ urlpatterns = [
     *invoice_paths,
     path("members/", members.members, name="members"),
     path("members/invite/", members.member_invite, name="member-invite"),
+    path("invitations/<uuid:invitation_id>/resend/", members.invitation_resend, name="invitation-resend"),
+    path("invitations/<uuid:invitation_id>/withdraw/", members.invitation_withdraw, name="invitation-withdraw"),
     path("members/<uuid:member_id>/remove/", members.member_remove, name="member-remove"),
 ]

@@ -1,14 +1,18 @@
+import ast
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from django.db import IntegrityError, connection, transaction
 
 from apps.accounts import audit
+from apps.accounts.actions import ACTIONS
 from apps.accounts.models import AuditEvent, Organization, Role
 from apps.accounts.services import invite_member
 from apps.customers.models import Customer
 from tests.cast import Cast, a_link, a_member, a_proxy_key
+from tests.pages import text_of
 
 
 def an_event(cast: Cast, **fields) -> AuditEvent:
@@ -90,7 +94,7 @@ def test_the_database_refuses_to_change_or_delete_events(cast: Cast, tampering):
 
 def test_events_outlive_the_people_and_customers_they_are_about(cast: Cast):
     member = a_member(cast.acme)
-    event = audit.record(cast.acme, "x", cast.globex, actor=member.user, customer=cast.globex)
+    event = audit.record(cast.acme, "customer.update", cast.globex, actor=member.user, customer=cast.globex)
     email, globex_id = member.user.email, cast.globex.pk
     member.user.delete()
     Customer.objects.get(pk=globex_id).delete()
@@ -111,5 +115,33 @@ def test_events_go_with_their_organization_and_no_others(cast: Cast):
 def test_an_event_needs_an_organization(cast: Cast):
     gone = Organization(name="Gone", slug="gone")
     with pytest.raises(IntegrityError), transaction.atomic():
-        audit.record(gone, "x", gone, actor=None)
+        audit.record(gone, "customer.update", gone, actor=None)
         connection.check_constraints()
+
+
+# What actions are called
+
+
+def recorded_actions() -> set[str]:
+    """All that the code has `audit.record` note, or hands to a helper that does."""
+    found = set()
+    for path in Path("apps").rglob("*.py"):
+        for call in ast.walk(ast.parse(path.read_text())):
+            name = getattr(getattr(call, "func", None), "attr", "") or getattr(getattr(call, "func", None), "id", "")
+            if name in ("record", "_record"):
+                found |= {each.value for each in call.args if isinstance(each, ast.Constant)}
+    return {action for action in found if isinstance(action, str) and "." in action}
+
+
+def test_every_action_that_is_recorded_has_a_name():
+    """Those that are put together while it runs are looked at wherever a test records one: tests/conftest.py."""
+    assert len(recorded_actions()) > 60
+    assert recorded_actions() - ACTIONS.keys() == set()
+
+
+def test_a_page_says_what_was_done_in_words(cast: Cast, client):
+    an_event(cast)
+    client.force_login(cast.olivia)
+    page = client.get("/console/audit/")
+    assert "Customer changed Globex" in text_of(page)
+    assert AuditEvent(action="of.long_ago").action_name == "of.long_ago"

@@ -300,3 +300,45 @@ def test_the_audit_log_tells_of_invitation_and_entry(house: House, cast: Cast):
     assert (invited.action.rpartition(".")[2], invited.actor_id) == ("invite", cast.olivia.pk)
     assert (entered.action.rpartition(".")[2], entered.actor_id) == ("add", cast.stranger.pk)
     assert link.rstrip("/").rpartition("/")[2] not in str(list(cast.acme.audit_events.values()))
+
+
+# On pages, by those who may
+
+
+DOORS = [  # who signs in, the page that lists invitations, where an invitation's buttons are
+    pytest.param("organization", "olivia", "/console/members/", "/console/invitations/", id="members"),
+    pytest.param("customer", "gina", "/portal/members/", "/portal/invitations/", id="portal"),
+    pytest.param("customer", "olivia", "/console/customers/{customer}/", "/console/customers/{customer}/invitations/",
+                 id="a-customers-people"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("house", "who", "page", "buttons"), DOORS, indirect=["house"])
+def test_an_invitation_is_sent_again_and_withdrawn(
+    house: House, who: str, page: str, buttons: str, client: Client, cast: Cast, django_capture_on_commit_callbacks
+):
+    page, buttons = (each.format(customer=cast.globex.pk) for each in (page, buttons))
+    first, link = house.invite()
+    client.force_login(getattr(cast, who))
+    assert f"{buttons}{first.pk}/withdraw/" in client.get(page).content.decode()
+    with django_capture_on_commit_callbacks(execute=True):
+        assert client.post(f"{buttons}{first.pk}/resend/").status_code == 302
+    assert [sent.to for sent in mail.outbox] == [[NEW]]
+    assert Client().get(path_of(link)).status_code == 404  # the earlier link ended
+    second = type(first).objects.get()
+    assert (second.email, second.role, second.pk != first.pk) == (NEW, first.role, True)
+    assert client.post(f"{buttons}{second.pk}/withdraw/").status_code == 302
+    assert not type(first).objects.exists()
+    assert f"{buttons}{second.pk}/" not in client.get(page).content.decode()
+
+
+@pytest.mark.parametrize(("house", "who", "page", "buttons"), DOORS, indirect=["house"])
+def test_nobody_elses_invitation_is_there(house: House, who: str, page: str, buttons: str, client: Client, cast: Cast):
+    buttons = buttons.format(customer=cast.globex.pk)
+    foreign, _ = customer_services.invite_customer_member(cast.shady, email=NEW, by=None)
+    theirs, _ = services.invite_member(cast.evil_corp, email=NEW, role=Role.BILLING, by=None)
+    client.force_login(getattr(cast, who))
+    for action in ("resend", "withdraw"):
+        assert client.post(f"{buttons}{foreign.pk}/{action}/").status_code == 404
+        assert client.post(f"{buttons}{theirs.pk}/{action}/").status_code == 404
+    assert {reread(foreign).pk, reread(theirs).pk} == {foreign.pk, theirs.pk}

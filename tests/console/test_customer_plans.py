@@ -48,7 +48,7 @@ def test_a_customer_is_put_on_a_plan(olivia: Client, cast: Cast, page):
     version = a_plan(cast.acme, "Team")
     typed = {"version": version.pk, "starts_on": "", "trial_days": "7"}
     told = text_of(olivia.post(f"{page}subscribe/", typed, follow=True))
-    assert f"Globex is on Team from {today(cast)} on." in told
+    assert f"Globex is on Team from {in_words(today(cast))} on." in told
     subscription = cast.globex.subscriptions.get()
     assert subscription.starts_at == begin_of(today(cast), cast.acme.time_zone)
     assert subscription.trial_ends_at == begin_of(today(cast) + 7 * A_DAY, cast.acme.time_zone)
@@ -69,7 +69,7 @@ def test_a_plan_is_changed_at_the_end_of_its_period_and_that_is_undone(olivia: C
     typed = {"subscription": subscription.pk, "version": new.pk, "when": "end"}
     next_month = months_later(today(cast).replace(day=1), 1)
     told = text_of(olivia.post(f"{page}change/", typed, follow=True))
-    assert f"Globex is on New from {next_month} on." in told
+    assert f"Globex is on New from {in_words(next_month)} on." in told
     assert f"From {in_words(next_month)} on: New, version 1. Undo the change" in told
     undone = text_of(olivia.post(f"{page}keep/", {"subscription": subscription.pk}, follow=True))
     assert "Globex stays on Old." in undone

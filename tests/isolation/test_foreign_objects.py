@@ -23,6 +23,7 @@ from apps.billing.models import TaxRate, Voucher
 from apps.billing.services.coupons import add_coupon
 from apps.billing.services.vouchers import make_vouchers
 from apps.customers.models import Customer
+from apps.customers.services import invite_customer_member
 from apps.exports.models import Export
 from apps.limits.services import set_end_user_limits
 from apps.pricing.rate_cards import add_rate_card
@@ -56,8 +57,10 @@ Objects = Mapping[str, object]
 def of_operator(organization: Organization, customer: Customer) -> Objects:
     """Something of each kind that the console's addresses name."""
     invitation, _ = invite_member(organization, email=f"new@{organization.slug}.example", role=Role.VIEWER, by=None)
+    invited, _ = invite_customer_member(customer, email=f"asked@{customer.slug}.example", by=None)
     return {
         "customer_id": customer.pk,
+        "invited_id": invited.pk,
         "limit_id": a_limit(customer),
         "key_id": a_provider_key(organization).pk,
         "alias_id": a_model_alias(organization).pk,
@@ -85,7 +88,9 @@ def of_plans(organization: Organization) -> Objects:
 
 def of_customer(customer: Customer) -> Objects:
     """Something of each kind that the portal's addresses name."""
+    invitation, _ = invite_customer_member(customer, email=f"new@{customer.slug}.example", by=None)
     return {
+        "invitation_id": invitation.pk,
         "key_id": a_proxy_key(customer)[0].pk,
         "member_id": a_customer_member(customer).pk,
         "limit_id": a_limit(customer),

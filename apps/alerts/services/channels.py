@@ -19,7 +19,7 @@ from apps.alerts.errors import TooMany
 from apps.alerts.models import Channel, Delivery, EventSubscription
 from apps.alerts.outbox import Message, put_out
 from apps.alerts.owners import Owner
-from apps.alerts.terms import MOST_CHANNELS, SUBSCRIBABLE, EventKind
+from apps.alerts.terms import MOST_CHANNELS, EventKind
 from apps.kit.after_commit import after_commit
 from apps.kit.ids import uuid7
 
@@ -101,11 +101,11 @@ def send_again(delivery: Delivery, *, at: datetime) -> None:
 def add_subscription(
     owner: Owner, *, name: str, channel: Channel, kinds: Sequence[str], sample_percent: Decimal, by: User | None
 ) -> EventSubscription:
-    """Tell `channel` of these kinds of SUBSCRIBABLE, from now on. Raises ValidationError, TooMany."""
+    """Tell `channel` of these kinds of `owner.subscribable`, from now on. Raises ValidationError, TooMany."""
     Organization.objects.select_for_update(no_key=True).get(pk=owner.organization.pk)
     if owner.subscriptions.count() >= MOST_CHANNELS:
         raise TooMany(_("There are %(most)d already. Delete one first.") % {"most": MOST_CHANNELS})
-    if not kinds or set(kinds) - set(SUBSCRIBABLE) or not owner.channels.filter(pk=channel.pk).exists():
+    if not kinds or set(kinds) - set(owner.subscribable) or not owner.channels.filter(pk=channel.pk).exists():
         raise ValidationError(_("Choose a channel, and what it is told of."))
     subscription = EventSubscription(
         **owner.fields,

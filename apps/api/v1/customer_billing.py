@@ -1,6 +1,5 @@
 """How a customer is billed, and its account: its own token reads both, and changes who it is."""
 
-from typing import Any
 from uuid import UUID
 
 from django.http import HttpResponse
@@ -20,11 +19,12 @@ from apps.api.v1.problems import InvalidParameters
 from apps.api.v1.schema import operation
 from apps.billing.documents.faces import pdf_answer
 from apps.billing.documents.pdf import as_pdf
-from apps.billing.documents.plain import invoice_summary
+from apps.billing.documents.plain import statement_plain
+from apps.billing.documents.statement_faces import statement_name
 from apps.billing.documents.statements import statement_document
 from apps.billing.models import BillingDetails
 from apps.billing.parties import details_of
-from apps.billing.queries.statements import Statement, statement
+from apps.billing.queries.statements import Account, Statement, statement
 from apps.billing.services.details import currency_of, update_details
 
 DETAILS = {
@@ -44,6 +44,7 @@ DETAILS = {
 }
 STATEMENT = {
     "customer": told.OTHER_ID,
+    "account": "invoices",
     "currency": "EUR",
     "since": "2026-01-01",
     "until": "2026-03-31",
@@ -51,7 +52,14 @@ STATEMENT = {
     "closing": "119",
     "due": "119",
     "movements": [
-        {"on": "2026-03-02", "kind": "invoice", "number": "INV-00042", "amount": "119", "balance": "119"},
+        {
+            "on": "2026-03-02",
+            "since": None,
+            "kind": "invoice",
+            "number": "INV-00042",
+            "amount": "119",
+            "balance": "119",
+        },
     ],
     "open_invoices": [told.INVOICE],
 }
@@ -87,9 +95,13 @@ class DetailsSerializer(Told):
 
 
 class StatementSerializer(Told):
-    """What was billed and paid over some days. A balance above zero is what the customer owes."""
+    """What was billed and paid over some days, or what became of prepaid credit.
+
+    Of invoices, a balance above zero is what the customer owes; of credit, what is left of it, in USD.
+    """
 
     customer = serializers.UUIDField()
+    account = serializers.ChoiceField(choices=[str(each) for each in Account])
     currency = serializers.CharField()
     since = serializers.DateField()
     until = serializers.DateField(help_text="Included.")
@@ -99,9 +111,10 @@ class StatementSerializer(Told):
     movements = inline_serializer(
         "Movement",
         {
-            "on": serializers.DateField(),
+            "on": serializers.DateField(help_text="Of a month's usage: the last day of it."),
+            "since": serializers.DateField(allow_null=True, help_text="Of a month's usage: its first day."),
             "kind": serializers.CharField(help_text="As of ledger transactions."),
-            "number": serializers.CharField(help_text="Of the document; empty: of none."),
+            "number": serializers.CharField(help_text="Of the document, or what else is told of it."),
             "amount": Amount(),
             "balance": Amount(help_text="After it."),
         },
@@ -113,6 +126,10 @@ class StatementSerializer(Told):
 class StatementParams(Params):
     since = Day(help_text="The first day.")
     until = Day(required=False, help_text="The last day, included; if not told, today.")
+    account = serializers.ChoiceField(
+        choices=[str(each) for each in Account], default=str(Account.INVOICES),
+        help_text="Of what was billed and paid, or of prepaid credit: its usage by day, of over 62 days by month.",
+    )  # fmt: skip
 
 
 class CustomerDetails(BillingView):
@@ -153,7 +170,7 @@ class CustomerStatement(BillingView):
     )  # fmt: skip
     def get(self, request: Request, customer_id: UUID) -> Response:
         """What was billed and paid over some days, and what is open now."""
-        return Response(StatementSerializer(_told(self.statement(request, customer_id))).data)
+        return Response(StatementSerializer(statement_plain(self.statement(request, customer_id))).data)
 
     def statement(self, request: Request, customer_id: UUID) -> Statement:
         """Of the days that are asked for. Raises InvalidParameters."""
@@ -161,7 +178,7 @@ class CustomerStatement(BillingView):
         since, until = params["since"], params.get("until") or self.today()
         if until < since:
             raise InvalidParameters({"until": "It is before since."})
-        return statement(customer, since, until)
+        return statement(customer, since, until, Account(params["account"]))
 
 
 class CustomerStatementPdf(CustomerStatement):
@@ -172,19 +189,4 @@ class CustomerStatementPdf(CustomerStatement):
     def get(self, request: Request, customer_id: UUID) -> HttpResponse:
         """The same as a document."""
         found = self.statement(request, customer_id)
-        name = f"statement-{found.customer.slug}-{found.since}-{found.until}"
-        return pdf_answer(as_pdf(statement_document(found)), name)
-
-
-def _told(found: Statement) -> dict[str, Any]:
-    return {
-        "customer": found.customer.pk,
-        "currency": found.currency,
-        "since": found.since,
-        "until": found.until,
-        "opening": found.opening,
-        "closing": found.closing,
-        "due": found.due,
-        "movements": found.movements,
-        "open_invoices": [invoice_summary(each) for each in found.open_items],
-    }
+        return pdf_answer(as_pdf(statement_document(found)), statement_name(found))

@@ -2,6 +2,7 @@
 
 from functools import cache
 from hashlib import sha256
+from threading import Lock
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -9,12 +10,20 @@ from django.views.decorators.http import condition, require_safe
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiYamlRenderer
 
+_making = Lock()
 RENDERERS = {"json": OpenApiJsonRenderer, "yaml": OpenApiYamlRenderer}
 
 
-@cache
 def document(form: str) -> tuple[bytes, str]:
-    """The document and its ETag. It is of the code alone, so once is enough."""
+    """The document and its ETag. It is of the code alone, so once is enough; two at once would get in each other's way,
+    since drf-spectacular looks classes up in place.
+    """
+    with _making:
+        return _made(form)
+
+
+@cache
+def _made(form: str) -> tuple[bytes, str]:
     content: bytes = RENDERERS[form]().render(SchemaGenerator().get_schema(public=True), renderer_context={})
     return content, f'"{sha256(content).hexdigest()[:32]}"'
 

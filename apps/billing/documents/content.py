@@ -14,15 +14,16 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from apps.billing.countries import country_name
-from apps.billing.documents.figures import Figures, per_unit, unit_behind
+from apps.billing.documents.figures import Figures
+from apps.billing.documents.lines import described, price_unit_of, unit_of
 from apps.billing.documents.words import locale_of, words_of
-from apps.billing.models import CreditNote, Invoice, InvoiceLine, Logo
+from apps.billing.models import CreditNote, CreditNoteLine, Invoice, InvoiceLine, Logo
 from apps.billing.models.parties import USD
 from apps.billing.parties import details_of, seller_of
 from apps.billing.queries.snapshots import buyer_snapshot, seller_snapshot
 
 ACCENT = "#1f5eff"
-State = Invoice.State
+State, Kind = Invoice.State, InvoiceLine.Kind
 STAMPS = {
     State.DRAFT: "stamp_draft",
     State.PAID: "stamp_paid",
@@ -44,6 +45,7 @@ class Party:
 class Fact:
     label: str
     value: str
+    is_strong: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,15 @@ class Document:
         return self.seller, self.buyer
 
     @property
+    def text(self) -> str:
+        """All that is written on it: which letters its fonts must have."""
+        tables = (self.facts, self.rows, self.sums, self.notes)
+        cells = (str(cell) for table in tables for each in table for cell in vars(each).values())
+        parties = (text for party in self.parties for text in (party.heading, party.name, *party.lines))
+        alone = (self.title, self.number, self.stamp, self.footer, self.page)
+        return "\n".join((*alone, *parties, *self.columns, *cells))
+
+    @property
     def logo_url(self) -> str:
         """For a page: it has the picture in itself."""
         return f"data:image/*;base64,{b64encode(self.logo).decode()}" if self.logo else ""
@@ -121,11 +132,18 @@ def invoice_document(invoice: Invoice) -> Document:
     kept = _kept(invoice)
     figures, words = kept.figures, kept.words
     stamp = STAMPS.get(State(invoice.state))
-    facts = kept.facts(
-        ("issued_on", figures.day(invoice.issued_on)),
-        ("due_on", figures.day(invoice.due_on)),
-        ("period", figures.period(invoice.period_start, invoice.period_end)),
-        ("purchase_order", kept.buyer.get("purchase_order", "")),
+    is_open = invoice.state == State.OPEN
+    at_a_glance = Fact(
+        words["due" if is_open else "total"], figures.amount(invoice.due if is_open else invoice.total), is_strong=True
+    )
+    facts = (
+        at_a_glance,
+        *kept.facts(
+            ("due_on", figures.day(invoice.due_on)),
+            ("issued_on", figures.day(invoice.issued_on)),
+            ("period", figures.period(invoice.period_start, invoice.period_end)),
+            ("purchase_order", kept.buyer.get("purchase_order", "")),
+        ),
     )
     return Document(
         title=words["invoice"],
@@ -155,7 +173,7 @@ def credit_note_document(note: CreditNote) -> Document:
     sums = [Sum(words["net"], figures.amount(note.subtotal))] if note.tax else []
     sums += [Sum(tax, figures.amount(note.tax)) for tax in [_names_of_taxes(kept, invoice)] if note.tax]
     sums.append(Sum(words["total"], figures.amount(note.total), is_strong=True))
-    lines = note.lines.order_by("pk")
+    lines = note.lines.select_related("line").order_by("pk")
     notes = kept.facts(("reason", note.reason), ("payment", words[f"settled_{note.settlement}"]), *_tax_note(kept))
     return Document(
         title=words["credit_note"],
@@ -163,8 +181,8 @@ def credit_note_document(note: CreditNote) -> Document:
         language=kept.language,
         stamp="",
         stamp_state="",
-        facts=facts,
-        rows=tuple(Row(line.description, "", "", "", figures.amount(line.amount)) for line in lines),
+        facts=(Fact(words["total"], figures.amount(note.total), is_strong=True), *facts),
+        rows=tuple(_note_row(kept, line) for line in lines),
         sums=tuple(sums),
         notes=notes,
         made_at=datetime(note.issued_on.year, note.issued_on.month, note.issued_on.day, tzinfo=UTC),
@@ -216,15 +234,30 @@ def party_of(words: Mapping[str, str], figures: Figures, heading: str, party: Ma
 def _row(kept: Kept, invoice: Invoice, line: InvoiceLine) -> Row:
     figures, quantity, price = kept.figures, "", ""
     if line.quantity is not None:
-        quantity = f"{figures.quantity(line.quantity)} {unit_behind(line.unit, line.quantity)}".strip()
+        quantity = f"{figures.quantity(line.quantity)} {unit_of(line, kept.words)}".strip()
     if line.unit_price is not None:
-        price = f"{figures.unit_price(line.unit_price)} {per_unit(line.unit)}".strip()
+        written = figures.unit_price(line.unit_price, line.quantity)
+        price = f"{written} {price_unit_of(line, kept.words)}".strip()
     is_of_another_time = (line.period_start, line.period_end) != (invoice.period_start, invoice.period_end)
+    has_days = is_of_another_time or line.kind == Kind.FEE
     return Row(
-        description=line.description,
-        detail=figures.period(line.period_start, line.period_end) if is_of_another_time else "",
+        description=described(line, kept.words),
+        detail=figures.period(line.period_start, line.period_end) if has_days else "",
         quantity=quantity,
         unit_price=price,
+        amount=figures.amount(line.amount),
+    )
+
+
+def _note_row(kept: Kept, line: CreditNoteLine) -> Row:
+    """detail: the days that the line of the invoice was of."""
+    of, figures = line.line, kept.figures
+    is_as_billed = of is not None and of.description == line.description
+    return Row(
+        description=described(of, kept.words) if of is not None and is_as_billed else line.description,
+        detail=figures.period(of.period_start, of.period_end) if of is not None and is_as_billed else "",
+        quantity="",
+        unit_price="",
         amount=figures.amount(line.amount),
     )
 

@@ -9,9 +9,10 @@ from babel import Locale
 from babel.dates import format_date
 from babel.numbers import format_currency, format_decimal, get_currency_symbol
 
-from apps.billing.money import minor_units
+from apps.billing.money import minor_units, rounded
 
 MOST_PLACES = 12
+DIGITS = 6  # of a unit price, at least
 MILLION = "1M "  # how the unit of a line begins that has a price a million
 MANY = {"request": "requests"}
 
@@ -41,10 +42,15 @@ class Figures:
         places = minor_units(self.currency)
         return self._money(amount, "0" * places)
 
-    def unit_price(self, price: Decimal) -> str:
-        """With as many places as it takes, no fewer than an amount."""
+    def unit_price(self, price: Decimal, quantity: Decimal | None = None) -> str:
+        """With as many places as it takes for `quantity` of it to come to the amount, and six digits at least:
+        what is a mean of several prices has no end. No fewer places than an amount.
+        """
         places = minor_units(self.currency)
-        return self._money(price, "0" * places + "#" * (MOST_PLACES - places))
+        for_digits = DIGITS - 1 - price.adjusted() if price else places
+        for_amount = places + 1 + quantity.adjusted() if quantity else places
+        most = min(max(places, for_digits, for_amount), MOST_PLACES)
+        return self._money(rounded(price, most), "0" * places + "#" * (most - places))
 
     def quantity(self, quantity: Decimal) -> str:
         """Exactly, without zeros behind."""

@@ -5,14 +5,15 @@ Looked for in this order, once a process:
 2. Noto Sans, where the package `pymupdf-fonts` is installed: Latin, Greek, Cyrillic;
 3. DejaVu Sans, where the system has it;
 4. Helvetica, which every viewer has: letters that it lacks lose their accents, or become a question mark.
+With 2 and 3 goes Noto Sans CJK of the package `noto-cjk-sans-jp-regular`: Chinese, Japanese, Korean. Its file has 16 MB
+and is opened only for documents with such letters.
 """
 
 import atexit
 import shutil
 import tempfile
 import unicodedata
-from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,6 +27,7 @@ OF_THE_SYSTEM = (  # where Debian, Fedora and Alpine put them
     ("/usr/share/fonts/dejavu-sans-fonts", "DejaVuSans.ttf", "DejaVuSans-Bold.ttf"),
     ("/usr/share/fonts/dejavu", "DejaVuSans.ttf", "DejaVuSans-Bold.ttf"),
 )
+EAST_ASIA = "noto_cjk_sans_jp_regular"
 CORE_ENCODING = "cp1252"  # of Helvetica, as PDFs have it
 WITHOUT_ACCENTS = str.maketrans({"ł": "l", "Ł": "L", "đ": "d", "Đ": "D", "ı": "i", "ħ": "h", "Ħ": "H", "−": "-"})
 NARROW = str.maketrans({"\u202f": "\u00a0", "\u2009": " ", "\u2011": "-"})  # spaces of figures, which few fonts have
@@ -41,8 +43,41 @@ class Fonts:
 
     def shown(self, text: str) -> str:
         """The text as it can be printed: what no font has is replaced, and seen to be."""
-        known = _known(tuple(path for path in (self.regular, *self.others) if path))
-        return "".join(_replaced(char, known) for char in text.translate(NARROW))
+        return "".join(self._replaced(char) for char in text.translate(NARROW))
+
+    def lacking(self, text: str) -> str:
+        """The letters of the text that are printed as a question mark, each once."""
+        return "".join(char for char in dict.fromkeys(text) if char != LACKING and LACKING in self.shown(char))
+
+    def others_for(self, text: str) -> tuple[Path, ...]:
+        """Those of the others that the text needs: none is opened for nothing."""
+        if self.regular is None:
+            return ()
+        missing = {ord(char) for char in text} - _letters(self.regular) - {ord("\n")}
+        needed = []
+        for path in self.others:
+            if not missing:
+                break
+            if missing & _letters(path):
+                needed.append(path)
+                missing -= _letters(path)
+        return tuple(needed)
+
+    def _replaced(self, char: str) -> str:
+        if char == "\n" or self._has(char):
+            return char
+        plain = unicodedata.normalize("NFKD", char.translate(WITHOUT_ACCENTS))
+        kept = [each for each in plain if not unicodedata.combining(each)]
+        return "".join(each if self._has(each) else LACKING for each in kept)
+
+    def _has(self, char: str) -> bool:
+        if self.regular is not None:
+            return any(ord(char) in _letters(path) for path in (self.regular, *self.others))
+        try:
+            char.encode(CORE_ENCODING)
+        except UnicodeEncodeError:
+            return False
+        return True
 
 
 @lru_cache(maxsize=1)
@@ -51,7 +86,14 @@ def fonts() -> Fonts:
     named = [Path(name) for name in settings.DOCUMENT_FONTS]
     if named:
         return Fonts(named[0], named[min(1, len(named) - 1)], tuple(named[2:]))
-    return _of_package() or _of_system() or Fonts()
+    found = _of_package() or _of_system()
+    return replace(found, others=_for_east_asia()) if found else Fonts()
+
+
+def _for_east_asia() -> tuple[Path, ...]:
+    found = find_spec(EAST_ASIA)
+    folders = (found and found.submodule_search_locations) or ()
+    return tuple(path for folder in folders for path in sorted(Path(folder).glob("*.otf")))
 
 
 def _of_package() -> Fonts | None:
@@ -78,34 +120,7 @@ def _of_system() -> Fonts | None:
 
 
 @lru_cache(maxsize=8)
-def _known(paths: tuple[Path, ...]) -> frozenset[int] | None:
-    """The characters that the files have between them; None: those of Helvetica."""
-    if not paths:
-        return None
-    known: set[int] = set()
-    for path in paths:
-        with TTFont(path, lazy=True, fontNumber=0) as font:
-            known |= set(font.getBestCmap())
-    return frozenset(known)
-
-
-def _replaced(char: str, known: frozenset[int] | None) -> str:
-    if char == "\n" or _has(char, known):
-        return char
-    plain = unicodedata.normalize("NFKD", char.translate(WITHOUT_ACCENTS))
-    kept = [each for each in plain if not unicodedata.combining(each)]
-    return _joined(kept, known) if kept else ""
-
-
-def _joined(chars: Iterable[str], known: frozenset[int] | None) -> str:
-    return "".join(char if _has(char, known) else LACKING for char in chars)
-
-
-def _has(char: str, known: frozenset[int] | None) -> bool:
-    if known is not None:
-        return ord(char) in known
-    try:
-        char.encode(CORE_ENCODING)
-    except UnicodeEncodeError:
-        return False
-    return True
+def _letters(path: Path) -> frozenset[int]:
+    """The characters that a file has."""
+    with TTFont(path, lazy=True, fontNumber=0) as font:
+        return frozenset(font.getBestCmap())

@@ -1,6 +1,6 @@
 """What e-mails about documents say, in the languages that documents are in. Pure.
 
-Subject and text; {seller}, {number}, {amount}, {due_on} and {days} stand for what they say. `how to pay` of the
+Subject and text; {seller}, {number}, {amount} and {due_on} stand for what they say. `how to pay` of the
 seller follows, and the document is attached.
 """
 
@@ -20,7 +20,7 @@ _LETTERS: dict[str, dict[str, tuple[str, str]]] = {
         ),
         "fr": (
             "Facture {number} de {seller}",
-            "Bonjour,\n\nvous trouverez ci-joint la facture {number} de {amount}, à régler avant le {due_on}.\n",
+            "Bonjour,\n\nvous trouverez ci-joint la facture {number} de {amount}, à régler au plus tard le {due_on}.\n",
         ),
         "es": (
             "Factura {number} de {seller}",
@@ -28,7 +28,7 @@ _LETTERS: dict[str, dict[str, tuple[str, str]]] = {
         ),
         "nl": (
             "Factuur {number} van {seller}",
-            "Goedendag,\n\nbijgaand factuur {number} van {amount}, te betalen voor {due_on}.\n",
+            "Goedendag,\n\nbijgaand factuur {number} van {amount}, te betalen uiterlijk op {due_on}.\n",
         ),
     },
     "settled": {
@@ -79,22 +79,21 @@ _LETTERS: dict[str, dict[str, tuple[str, str]]] = {
         "en": (
             "Reminder: invoice {number} from {seller} is overdue",
             (
-                "Hello,\n\ninvoice {number} was due on {due_on}, {days} days ago. {amount} are still to be paid.\n"
+                "Hello,\n\ninvoice {number} was due on {due_on}. {amount} are still to be paid.\n"
                 "If you paid in the meantime, there is nothing to do.\n"
             ),
         ),
         "de": (
             "Erinnerung: Rechnung {number} von {seller} ist überfällig",
             (
-                "Guten Tag,\n\ndie Rechnung {number} war am {due_on} fällig, vor {days} Tagen. {amount}"
-                " sind noch offen.\n"
+                "Guten Tag,\n\ndie Rechnung {number} war am {due_on} fällig. {amount} sind noch offen.\n"
                 "Haben Sie inzwischen gezahlt, ist nichts zu tun.\n"
             ),
         ),
         "fr": (
             "Rappel : la facture {number} de {seller} est en retard",
             (
-                "Bonjour,\n\nla facture {number} était à régler avant le {due_on}, il y a {days} jours."
+                "Bonjour,\n\nla facture {number} était à régler au plus tard le {due_on}."
                 " Il reste {amount}"
                 " à payer.\nSi vous avez payé entre-temps, ne tenez pas compte de ce message.\n"
             ),
@@ -102,15 +101,14 @@ _LETTERS: dict[str, dict[str, tuple[str, str]]] = {
         "es": (
             "Recordatorio: la factura {number} de {seller} está vencida",
             (
-                "Hola:\n\nla factura {number} venció el {due_on}, hace {days} días. Quedan {amount} por pagar.\n"
+                "Hola:\n\nla factura {number} venció el {due_on}. Quedan {amount} por pagar.\n"
                 "Si ya ha pagado, no tenga en cuenta este mensaje.\n"
             ),
         ),
         "nl": (
             "Herinnering: factuur {number} van {seller} is te laat",
             (
-                "Goedendag,\n\nfactuur {number} had voor {due_on} betaald moeten zijn, {days} dagen"
-                " geleden. {amount} staat"
+                "Goedendag,\n\nfactuur {number} had uiterlijk op {due_on} betaald moeten zijn. {amount} staat"
                 " nog open.\nHebt u intussen betaald, dan hoeft u niets te doen.\n"
             ),
         ),
@@ -119,22 +117,21 @@ _LETTERS: dict[str, dict[str, tuple[str, str]]] = {
         "en": (
             "Your access is suspended: invoice {number} from {seller}",
             (
-                "Hello,\n\ninvoice {number} was due on {due_on}, {days} days ago, and {amount} are still to be paid.\n"
+                "Hello,\n\ninvoice {number} was due on {due_on}, and {amount} are still to be paid.\n"
                 "Calls are refused until then; once it is paid, they are let through again at once.\n"
             ),
         ),
         "de": (
             "Ihr Zugang ist gesperrt: Rechnung {number} von {seller}",
             (
-                "Guten Tag,\n\ndie Rechnung {number} war am {due_on} fällig, vor {days} Tagen; {amount}"
-                " sind noch offen.\n"
+                "Guten Tag,\n\ndie Rechnung {number} war am {due_on} fällig; {amount} sind noch offen.\n"
                 "Bis dahin werden Aufrufe abgelehnt; ist sie bezahlt, werden sie sofort wieder angenommen.\n"
             ),
         ),
         "fr": (
             "Votre accès est suspendu : facture {number} de {seller}",
             (
-                "Bonjour,\n\nla facture {number} était à régler avant le {due_on}, il y a {days} jours ;"
+                "Bonjour,\n\nla facture {number} était à régler au plus tard le {due_on} ;"
                 " il reste {amount}"
                 " à payer.\nLes appels sont refusés jusque-là ; une fois payée, ils sont de nouveau"
                 " acceptés aussitôt.\n"
@@ -143,15 +140,14 @@ _LETTERS: dict[str, dict[str, tuple[str, str]]] = {
         "es": (
             "Su acceso está suspendido: factura {number} de {seller}",
             (
-                "Hola:\n\nla factura {number} venció el {due_on}, hace {days} días, y quedan {amount} por pagar.\n"
+                "Hola:\n\nla factura {number} venció el {due_on} y quedan {amount} por pagar.\n"
                 "Hasta entonces se rechazan las llamadas; una vez pagada, se vuelven a aceptar de inmediato.\n"
             ),
         ),
         "nl": (
             "Uw toegang is opgeschort: factuur {number} van {seller}",
             (
-                "Goedendag,\n\nfactuur {number} had voor {due_on} betaald moeten zijn, {days} dagen"
-                " geleden, en {amount}"
+                "Goedendag,\n\nfactuur {number} had uiterlijk op {due_on} betaald moeten zijn, en {amount}"
                 " staat nog open.\nTot dan worden aanroepen geweigerd; zodra er betaald is, gaan ze meteen weer door.\n"
             ),
         ),

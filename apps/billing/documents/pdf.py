@@ -1,5 +1,6 @@
 """A document as PDF. The same document is the same bytes: its date is its own, not today's."""
 
+import logging
 from io import BytesIO
 
 from fpdf import FPDF
@@ -9,12 +10,15 @@ from PIL import Image
 from apps.billing.documents.content import Document, Fact, Party, Row, Sum
 from apps.billing.documents.fonts import CORE_ENCODING, Fonts, fonts
 
+logger = logging.getLogger(__name__)
+
 MARGIN = 18.0  # millimetres, as all lengths here
 FOOT = 22.0
 LINE = 4.6
 SMALL, NORMAL, LARGE, TITLE = 7.5, 9.0, 13.0, 22.0  # points
 LOGO = (58.0, 18.0)
-WIDTHS = (0.39, 0.25, 0.18, 0.18)  # of the table's columns
+GAP = 2.0  # between what stands beside each other
+WIDTHS = (0.45, 0.2, 0.19, 0.16)  # of the table's columns
 TEXT, MUTED, FAINT = (28, 32, 38), (104, 112, 122), (222, 226, 231)
 STAMPS = {"paid": (22, 128, 75), "void": (190, 40, 40), "uncollectible": (190, 40, 40), "draft": (120, 128, 138)}
 
@@ -22,8 +26,11 @@ Colour = tuple[int, int, int]
 
 
 def as_pdf(document: Document, *, using: Fonts | None = None) -> bytes:
-    """using: the fonts; None: those that there are here."""
-    page = Paper(document, fonts() if using is None else using)
+    """using: the fonts; None: those that there are here. What none of them has is a question mark, and logged."""
+    using = fonts() if using is None else using
+    if lacking := using.lacking(document.text):
+        logger.warning("%s %s: no font has %s: see TOLLGATE_DOCUMENT_FONTS", document.title, document.number, lacking)
+    page = Paper(document, using)
     page.print_all()
     return bytes(page.output())
 
@@ -56,10 +63,11 @@ class Paper(FPDF):
         self.family = "document"
         self.add_font("document", "", self.using.regular)
         self.add_font("document", "B", self.using.bold or self.using.regular)
-        for number, path in enumerate(self.using.others):
-            self.add_font(f"other{number}", "", path)
-        if self.using.others:
-            self.set_fallback_fonts([f"other{number}" for number in range(len(self.using.others))], exact_match=False)
+        others = {f"other{number}": path for number, path in enumerate(self.using.others_for(self.document.text))}
+        for name, path in others.items():
+            self.add_font(name, "", path)
+        if others:
+            self.set_fallback_fonts(list(others), exact_match=False)
 
     # What every page has
 
@@ -67,6 +75,7 @@ class Paper(FPDF):
         """A bar in the seller's colour; from the second page on, whose it is and the table's head."""
         self.set_fill_color(*self.accent)
         self.rect(0, 0, self.w, 2.5, style="F")
+        self.set_fill_color(255)  # in which nothing is written: what a line changes is then put back after it
         if self.document.stamp_state in ("void", "draft"):
             self._watermark()
         if self.page_no() > 1:
@@ -155,15 +164,15 @@ class Paper(FPDF):
         for fact in self.document.facts:
             self.set_xy(x, y)
             self._cell(fact.label, SMALL, self.accent, "B", width=width)
-            self._block(fact.value, x, y + LINE - 0.4, width)
+            self._block(fact.value, x, y + LINE - 0.4, width, style="B" if fact.is_strong else "")
             y = self.get_y() + 1.6
         return y
 
     def _table(self) -> None:
         self._table_head()
         self.has_head = True
-        for row in self.document.rows:
-            self._row(row)
+        for number, row in enumerate(self.document.rows):
+            self._row(row, is_first=number == 0)
         self.has_head = False
         self._rule(self.accent)
         self.ln(3)
@@ -174,14 +183,17 @@ class Paper(FPDF):
         self._rule(self.accent)
         self.ln(1.6)
 
-    def _row(self, row: Row) -> None:
-        """One that doesn't fit goes to the next page whole."""
+    def _row(self, row: Row, *, is_first: bool) -> None:
+        """One that doesn't fit goes to the next page whole. A faint line is between two, not below the last."""
         width = self.epw * WIDTHS[0] - 3
         lines = self._lines(row.description, NORMAL, width)
         detail = self._lines(row.detail, SMALL, width) if row.detail else 0
         height = lines * LINE + detail * 3.6 + 1.8
         if self.get_y() + height > self.h - FOOT:
             self.add_page()
+        elif not is_first:
+            self._rule(FAINT)
+            self.ln(0.9)
         top = self.get_y()
         self._block(row.description, self.l_margin, top, width)
         if row.detail:
@@ -190,8 +202,6 @@ class Paper(FPDF):
             self.multi_cell(width, 3.6, self.using.shown(row.detail), align=Align.L)
         self._columns(("", row.quantity, row.unit_price, row.amount), NORMAL, TEXT, "", top)
         self.set_y(top + height - 0.9)
-        self._rule(FAINT)
-        self.ln(0.9)
 
     def _columns(self, texts: tuple[str, ...], size: float, colour: Colour, style: str, y: float) -> None:
         x = self.l_margin
@@ -204,7 +214,7 @@ class Paper(FPDF):
         self.set_xy(self.l_margin, y)
 
     def _sums(self) -> None:
-        height = len(self.document.sums) * (LINE + 1.4) + 4
+        height = len(self.document.sums) * (LINE + 1.6) + 4
         if self.get_y() + height > self.h - FOOT:
             self.add_page()
         for number, each in enumerate(self.document.sums):
@@ -217,8 +227,8 @@ class Paper(FPDF):
         y = self.get_y()
         if has_rule:
             self.set_draw_color(*self.accent)
-            self.line(x, y + 0.4, x + width, y + 0.4)
-            y += 1.2
+            self.line(x, y + 0.6, x + width, y + 0.6)
+            y += 2.0
         self.set_xy(x, y)
         self._cell(each.label, size, TEXT if each.is_strong else MUTED, style, width=width * 0.68)
         self.set_xy(x + width * 0.5, y)
@@ -245,8 +255,13 @@ class Paper(FPDF):
     # Writing
 
     def _font(self, size: float, colour: Colour = TEXT, style: str = "") -> None:
+        """Also where the next text begins with a letter that only another font has: fpdf2 would set this one for
+        that line alone, and write those after it in whichever was set before.
+        """
         self.set_font(self.family, style, size)
         self.set_text_color(*colour)
+        if self.page and self.current_font and not self.current_font_is_set_on_page:
+            self._out(self._set_font_for_page(self.current_font, self.font_size_pt))
 
     def _say(self, text: str, size: float, colour: Colour) -> None:
         self.set_x(self.l_margin)
@@ -259,7 +274,7 @@ class Paper(FPDF):
         """One line; what is too wide is written smaller, not over its neighbour."""
         shown = self.using.shown(text)
         self._font(size, colour, style)
-        while size > 5 and self.get_string_width(shown) > width - 1:
+        while size > 5 and self.get_string_width(shown) > width - GAP:
             size -= 0.5
             self._font(size, colour, style)
         self.cell(width, height, shown, align=align, new_x=XPos.RIGHT, new_y=YPos.TOP)

@@ -1,4 +1,4 @@
-"""Invoices and credit notes as plain data: what the API gives, and the lines of an export.
+"""Invoices, credit notes and statements as plain data: what the API gives, and the lines of an export.
 
 Amounts are text, exact, with the currency's places; instants are ISO 8601 in UTC, days are days.
 """
@@ -11,6 +11,7 @@ from apps.billing.models import CreditNote, Invoice, InvoiceLine
 from apps.billing.money import minor_units
 from apps.billing.parties import details_of, seller_of
 from apps.billing.queries.snapshots import buyer_snapshot, seller_snapshot
+from apps.billing.queries.statements import Statement
 
 Plain = dict[str, Any]
 INNER = frozenset({"logo", "accent", "time_zone"})  # of a snapshot: how documents look, nobody's business elsewhere
@@ -109,6 +110,32 @@ def credit_note_plain(note: CreditNote) -> Plain:
             {"description": line.description, "amount": _amount(line.amount, places)}
             for line in sorted(note.lines.all(), key=lambda line: line.pk)
         ],
+    }
+
+
+def statement_plain(found: Statement) -> Plain:
+    """All that stands on a statement; amounts with all places that they have."""
+    return {
+        "customer": str(found.customer.pk),
+        "account": str(found.account),
+        "currency": found.currency,
+        "since": _day(found.since),
+        "until": _day(found.until),
+        "opening": _exact(found.opening),
+        "closing": _exact(found.closing),
+        "due": _exact(found.due),
+        "movements": [
+            {
+                "on": _day(each.on),
+                "since": _day(each.since),
+                "kind": each.kind,
+                "number": each.number,
+                "amount": _exact(each.amount),
+                "balance": _exact(each.balance),
+            }
+            for each in found.movements
+        ],
+        "open_invoices": [invoice_summary(each) for each in found.open_items],
     }
 
 

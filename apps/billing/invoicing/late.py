@@ -103,7 +103,8 @@ def _lines(
     if credit:
         taxed = late.terms.credit_is_taxed
         lines.append(credit_line(credit, rate, is_taxed=taxed, since=span[0], until=span[1], label=label))
-    return lines
+    late_of = {"late_of": earlier.number if earlier else ""}
+    return [replace(line, details=line.details | late_of) for line in lines]
 
 
 def _span(earlier: Invoice | None, days: Sequence[Used]) -> tuple[datetime | None, datetime | None]:

@@ -180,7 +180,7 @@ def _drafted(
 def _line(line: ChargeLine, terms: Terms, subscription: Subscription | None, currency: str, rate_of: RateOf) -> Drafted:
     ratio = Fraction(rate_of(currency)) / Fraction(rate_of(terms.currency))
     unit_price = None if line.unit_price is None else converted(line.unit_price, ratio)
-    details = dict(line.details) | {"subscription": str(subscription.pk) if subscription else None}
+    details = dict(line.details) | {"subscription": str(subscription.pk) if subscription else None, "name": line.name}
     if line.kind is ChargeKind.FEE:
         details |= {"first": line.service.first, "fee": line.amount, "currency": terms.currency}
     return Drafted(

@@ -118,7 +118,6 @@ def message_of(mailing: Mailing) -> EmailMessage:
         "number": document.number,
         "amount": figures.amount(note.total if note else owed),
         "due_on": figures.day(invoice.due_on),
-        "days": mailing.days_overdue,
     }
     subject, text = letter(kind, language, said)
     is_to_be_paid = note is None and invoice.due

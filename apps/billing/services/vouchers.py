@@ -11,12 +11,15 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from apps.accounts import audit
 from apps.accounts.models import Organization, User
 from apps.billing.errors import NotPossible
 from apps.billing.models import CreditLot, Voucher, Wallet
+from apps.billing.periods import A_MOMENT
+from apps.billing.queries.zones import zone_of
 from apps.billing.services.lots import MOST, grant_credit
 from apps.billing.services.wallets import open_wallet
 from apps.customers.models import Customer
@@ -134,6 +137,7 @@ def _check_usable(voucher: Voucher, at: datetime) -> None:
     if voucher.revoked_at is not None:
         raise NotPossible(_("This code was withdrawn."))
     if voucher.expires_at is not None and voucher.expires_at <= at:
-        raise NotPossible(_("This code could be used until %(day)s.") % {"day": voucher.expires_at.date()})
+        last = (voucher.expires_at - A_MOMENT).astimezone(zone_of(voucher.organization))
+        raise NotPossible(_("This code could be used until %(day)s.") % {"day": date_format(last, "j M Y")})
     if voucher.uses >= voucher.most_uses:
         raise NotPossible(_("This code was used up."))

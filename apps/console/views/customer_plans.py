@@ -8,6 +8,7 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.dateparse import parse_date
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
@@ -258,4 +259,4 @@ def _shown(request: OperatorRequest, customer: Customer) -> Subscription | None:
 
 def _told(customer: Customer, subscription: Subscription, request: OperatorRequest) -> dict[str, object]:
     day = subscription.starts_at.astimezone(request.zone)
-    return {"customer": customer, "plan": subscription.version.plan, "day": f"{day:%Y-%m-%d}"}
+    return {"customer": customer, "plan": subscription.version.plan, "day": date_format(day, "j M Y")}

@@ -14,11 +14,17 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from apps.accounts.access import OperatorRequest, operator_page
-from apps.accounts.invited import tell_invited
+from apps.accounts.invited import invite, tell_invited
 from apps.accounts.models import Role
 from apps.console.forms import AddCustomerForm, CustomerForm, CustomerKeysForm, CustomerMemberForm
-from apps.customers.models import Customer
-from apps.customers.services import invite_customer_member, resume_customer, suspend_customer, update_customer
+from apps.customers.models import Customer, CustomerRole
+from apps.customers.services import (
+    invite_customer_member,
+    resume_customer,
+    suspend_customer,
+    update_customer,
+    withdraw_customer_invitation,
+)
 from apps.keys.services.customers import add_customer_with_keys
 from apps.keys.services.links import assign_provider_keys
 from apps.kit.errors import Refused
@@ -160,14 +166,33 @@ def customer_invite(request: OperatorRequest, customer_id: UUID) -> HttpResponse
     customer = get_object_or_404(request.organization.customers, pk=customer_id)
     form = CustomerMemberForm(request.POST)
     if form.is_valid():
-        try:
-            _invitation, link = invite_customer_member(customer, by=request.user, **form.cleaned_data)
-        except (Refused, ValidationError) as error:
-            messages.error(request, " ".join(getattr(error, "messages", [str(error)])))
-        else:
-            tell_invited(request, form.cleaned_data["email"], link)
+        _invite(request, customer, form.cleaned_data["email"], CustomerRole(form.cleaned_data["role"]))
     else:
         messages.error(request, _("That is not an e-mail address."))
+    return redirect("console:customer-detail", customer_id)
+
+
+def _invite(request: OperatorRequest, customer: Customer, email: str, role: CustomerRole) -> None:
+    invite(request, email, lambda email: invite_customer_member(customer, email=email, role=role, by=request.user))
+
+
+@require_POST
+@operator_page(Role.ADMIN)
+def customer_invitation_resend(request: OperatorRequest, customer_id: UUID, invited_id: UUID) -> HttpResponse:
+    """Invite again, by a new link: the earlier one stops working."""
+    customer = get_object_or_404(request.organization.customers, pk=customer_id)
+    invitation = get_object_or_404(customer.invitations, pk=invited_id, accepted_at=None)
+    _invite(request, customer, invitation.email, CustomerRole(invitation.role))
+    return redirect("console:customer-detail", customer_id)
+
+
+@require_POST
+@operator_page(Role.ADMIN)
+def customer_invitation_withdraw(request: OperatorRequest, customer_id: UUID, invited_id: UUID) -> HttpResponse:
+    """Make an invitation's link useless."""
+    customer = get_object_or_404(request.organization.customers, pk=customer_id)
+    withdraw_customer_invitation(get_object_or_404(customer.invitations, pk=invited_id), by=request.user)
+    messages.success(request, _("Done."))
     return redirect("console:customer-detail", customer_id)
 
 

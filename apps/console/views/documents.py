@@ -15,8 +15,8 @@ from apps.accounts.access import OperatorRequest, operator_page
 from apps.accounts.models import Role
 from apps.billing.documents import faces
 from apps.billing.documents.content import invoice_document
-from apps.billing.documents.statement_faces import chosen_statement, statement_pdf
-from apps.billing.documents.statements import statement_document
+from apps.billing.documents.fonts import fonts
+from apps.billing.documents.statement_faces import statement_context, statement_json, statement_pdf
 from apps.billing.models import Invoice, Mailing
 from apps.billing.queries.mailings import mailings_of
 from apps.billing.services.mailing import SENDABLE, address_of, queue_credit_note, queue_invoice
@@ -33,7 +33,14 @@ def invoice_pdf(request: OperatorRequest, invoice_id: UUID) -> HttpResponse:
 def invoice_page(request: OperatorRequest, invoice_id: UUID) -> HttpResponse:
     """As it is printed."""
     invoice = get_object_or_404(request.organization.invoices.select_related("customer"), pk=invoice_id)
-    context = {"section": "billing", "tab": "invoices", "invoice": invoice, "document": invoice_document(invoice)}
+    document = invoice_document(invoice)
+    context = {
+        "section": "billing",
+        "tab": "invoices",
+        "invoice": invoice,
+        "document": document,
+        "lacking": fonts().lacking(document.text),
+    }
     return render(request, "console/billing/document.html", context)
 
 
@@ -57,16 +64,12 @@ def credit_note_json(request: OperatorRequest, note_id: UUID) -> HttpResponse:
 
 @operator_page(Role.VIEWER)
 def customer_statement(request: OperatorRequest, customer_id: UUID) -> HttpResponse:
-    """What a customer was billed and paid over some days, and what is open."""
+    """What a customer was billed and paid over some days, and what is open; or what became of its credit."""
     customer = get_object_or_404(request.organization.customers, pk=customer_id)
-    form, found = chosen_statement(request, customer)
-    context = {
-        "section": "customers",
-        "customer": customer,
-        "form": form,
-        "document": statement_document(found) if found else None,
-        "pdf_url": reverse("console:customer-statement-pdf", args=[customer_id]),
-    }
+    context = {"section": "customers", "customer": customer}
+    context |= statement_context(
+        request, customer, lambda kind: reverse(f"console:customer-statement-{kind}", args=[customer_id])
+    )
     return render(request, "console/billing/statement.html", context)
 
 
@@ -74,6 +77,12 @@ def customer_statement(request: OperatorRequest, customer_id: UUID) -> HttpRespo
 def customer_statement_pdf(request: OperatorRequest, customer_id: UUID) -> HttpResponse:
     """The same as a file."""
     return statement_pdf(request, get_object_or_404(request.organization.customers, pk=customer_id))
+
+
+@operator_page(Role.VIEWER)
+def customer_statement_json(request: OperatorRequest, customer_id: UUID) -> HttpResponse:
+    """The same, for machines."""
+    return statement_json(request, get_object_or_404(request.organization.customers, pk=customer_id))
 
 
 @operator_page(Role.VIEWER)

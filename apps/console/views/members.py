@@ -3,7 +3,6 @@
 from uuid import UUID
 
 from django.contrib import messages
-from django.core.exceptions import ValidationError
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -11,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from apps.accounts.access import OperatorRequest, operator_page
-from apps.accounts.invited import tell_invited
+from apps.accounts.invited import invite
 from apps.accounts.models import Role
 from apps.accounts.services import change_role, invite_member, remove_member, withdraw_invitation
 from apps.console.forms import MemberForm, RoleForm
@@ -37,16 +36,14 @@ def member_invite(request: OperatorRequest) -> HttpResponse:
     """Invite somebody by e-mail."""
     form = MemberForm(request.POST)
     if form.is_valid():
-        email, role = form.cleaned_data["email"], Role(form.cleaned_data["role"])
-        try:
-            _invitation, link = invite_member(request.organization, email=email, role=role, by=request.user)
-        except (Refused, ValidationError) as error:
-            messages.error(request, " ".join(getattr(error, "messages", [str(error)])))
-        else:
-            tell_invited(request, email, link)
+        _invite(request, form.cleaned_data["email"], Role(form.cleaned_data["role"]))
     else:
         messages.error(request, _("That is not an e-mail address."))
     return redirect("console:members")
+
+
+def _invite(request: OperatorRequest, email: str, role: Role) -> None:
+    invite(request, email, lambda email: invite_member(request.organization, email=email, role=role, by=request.user))
 
 
 @require_POST
@@ -66,6 +63,15 @@ def member_remove(request: OperatorRequest, member_id: UUID) -> HttpResponse:
     """End a membership."""
     member = get_object_or_404(request.organization.members, pk=member_id)
     _attempt(request, lambda: remove_member(member, by=request.user))
+    return redirect("console:members")
+
+
+@require_POST
+@operator_page(Role.ADMIN)
+def invitation_resend(request: OperatorRequest, invitation_id: UUID) -> HttpResponse:
+    """Invite again, by a new link: the earlier one stops working."""
+    invitation = get_object_or_404(request.organization.invitations, pk=invitation_id, accepted_at=None)
+    _invite(request, invitation.email, Role(invitation.role))
     return redirect("console:members")
 
 

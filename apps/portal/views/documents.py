@@ -8,8 +8,7 @@ from django.urls import reverse
 
 from apps.billing.documents import faces
 from apps.billing.documents.content import invoice_document
-from apps.billing.documents.statement_faces import chosen_statement, statement_pdf
-from apps.billing.documents.statements import statement_document
+from apps.billing.documents.statement_faces import statement_context, statement_json, statement_pdf
 from apps.billing.models import CreditNote, Invoice
 from apps.customers.access import PortalRequest, portal_page
 from apps.customers.models import CustomerRole
@@ -57,15 +56,9 @@ def _credit_note(request: PortalRequest, note_id: UUID) -> CreditNote:
 
 @portal_page(CustomerRole.VIEWER)
 def billing_statement(request: PortalRequest) -> HttpResponse:
-    """What was billed and paid over some days, and what is open."""
-    form, found = chosen_statement(request, request.customer)
-    context = {
-        "section": "billing",
-        "tab": "statement",
-        "form": form,
-        "document": statement_document(found) if found else None,
-        "pdf_url": reverse("portal:billing-statement-pdf"),
-    }
+    """What was billed and paid over some days, and what is open; or what became of its credit."""
+    context = {"section": "billing", "tab": "statement"}
+    context |= statement_context(request, request.customer, lambda kind: reverse(f"portal:billing-statement-{kind}"))
     return render(request, "portal/billing/statement.html", context)
 
 
@@ -73,3 +66,9 @@ def billing_statement(request: PortalRequest) -> HttpResponse:
 def billing_statement_pdf(request: PortalRequest) -> HttpResponse:
     """The same as a file."""
     return statement_pdf(request, request.customer)
+
+
+@portal_page(CustomerRole.VIEWER)
+def billing_statement_json(request: PortalRequest) -> HttpResponse:
+    """The same, for machines."""
+    return statement_json(request, request.customer)

@@ -3,17 +3,16 @@
 from uuid import UUID
 
 from django.contrib import messages
-from django.core.exceptions import ValidationError
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from apps.accounts.invited import tell_invited
+from apps.accounts.invited import invite
 from apps.customers.access import PortalRequest, portal_page
 from apps.customers.models import CustomerRole
-from apps.customers.services import invite_customer_member, remove_customer_member
+from apps.customers.services import invite_customer_member, remove_customer_member, withdraw_customer_invitation
 from apps.kit.errors import Refused
 from apps.portal.forms import MemberForm
 
@@ -36,15 +35,34 @@ def member_invite(request: PortalRequest) -> HttpResponse:
     """Invite somebody by e-mail."""
     form = MemberForm(request.POST)
     if form.is_valid():
-        email, role = form.cleaned_data["email"], CustomerRole(form.cleaned_data["role"])
-        try:
-            _invitation, link = invite_customer_member(request.customer, email=email, role=role, by=request.user)
-        except (Refused, ValidationError) as error:
-            messages.error(request, " ".join(getattr(error, "messages", [str(error)])))
-        else:
-            tell_invited(request, email, link)
+        _invite(request, form.cleaned_data["email"], CustomerRole(form.cleaned_data["role"]))
     else:
         messages.error(request, _("That is not an e-mail address."))
+    return redirect("portal:members")
+
+
+def _invite(request: PortalRequest, email: str, role: CustomerRole) -> None:
+    invite(
+        request, email, lambda email: invite_customer_member(request.customer, email=email, role=role, by=request.user)
+    )
+
+
+@require_POST
+@portal_page(CustomerRole.ADMIN)
+def invitation_resend(request: PortalRequest, invitation_id: UUID) -> HttpResponse:
+    """Invite again, by a new link: the earlier one stops working."""
+    invitation = get_object_or_404(request.customer.invitations, pk=invitation_id, accepted_at=None)
+    _invite(request, invitation.email, CustomerRole(invitation.role))
+    return redirect("portal:members")
+
+
+@require_POST
+@portal_page(CustomerRole.ADMIN)
+def invitation_withdraw(request: PortalRequest, invitation_id: UUID) -> HttpResponse:
+    """Make an invitation's link useless."""
+    invitation = get_object_or_404(request.customer.invitations, pk=invitation_id)
+    withdraw_customer_invitation(invitation, by=request.user)
+    messages.success(request, _("Done."))
     return redirect("portal:members")
 
 

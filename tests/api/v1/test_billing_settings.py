@@ -136,6 +136,8 @@ def test_a_statement_and_its_document(acmes: Program, globexs: Program, cast: Ca
     assert acmes.get(path, since="2026-03-01")["until"] == "2026-03-10"
     document = globexs("GET", f"{path}/pdf", since="2026-03-01")
     assert (document.headers["Content-Type"], document.content[:5]) == ("application/pdf", b"%PDF-")
+    credit = globexs.get(path, since="2026-03-01", account="credit")
+    assert (credit["account"], credit["movements"], credit["open_invoices"]) == ("credit", [], [])
     acmes.does("GET", path, since="2026-03-02", until="2026-03-01", status=400)
     acmes.does("GET", path, status=400)
     globexs.does("GET", f"customers/{cast.initech.pk}/statement", since="2026-03-01", status=404)

@@ -2,10 +2,13 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from apps.billing.documents.content import credit_note_document, invoice_document
+from apps.billing.documents.figures import Figures
+from apps.billing.documents.lines import described, price_unit_of, unit_of
 from apps.billing.documents.words import _COLUMNS, _WORDS, LANGUAGES, locale_of, words_of
 from apps.billing.models import InvoiceLine
 from apps.billing.parties import details_of, seller_of
@@ -35,8 +38,9 @@ def test_an_invoice_says_who_sold_what_to_whom(cast: Cast):
     assert document.seller.lines == ("Hauptstraße 1", "10115 Berlin", "Germany", "Tax id: DE136695976")
     assert (document.buyer.name, document.buyer.lines) == ("Globex S.A.", ("1 rue X", "France"))
     assert [(fact.label, fact.value) for fact in document.facts] == [
-        ("Date of issue", "Nov 2, 2026"),
+        ("Amount due", "$120.50"),
         ("Due", "Dec 2, 2026"),
+        ("Date of issue", "Nov 2, 2026"),
         ("Period", "Oct 1, 2026 – Oct 31, 2026"),
         ("Purchase order", "PO 7"),
     ]
@@ -103,6 +107,61 @@ def test_amounts_are_written_in_the_documents_language_with_the_currencys_places
     billed(cast, language=language, currency=currency)
     invoice = a_draft(cast.globex, (amount,), total=Decimal(0))
     assert invoice_document(invoice).rows[0].amount == written
+
+
+UNIT_PRICES = [  # of so many, as it is written
+    pytest.param("2.75", "36.363636", "$2.75", id="exact"),
+    pytest.param("11.559625871527", "1.234567", "$11.5596", id="a-mean-of-prices"),
+    pytest.param("0.000000037512", "1", "$0.000000037512", id="what-is-small-keeps-its-digits"),
+    pytest.param("3067.238584579625", "1.242486", "$3,067.239", id="as-many-as-the-amount-takes"),
+    pytest.param("0.123456789", "40000000", "$0.123456789", id="of-many-to-the-cent"),
+    pytest.param("499", None, "$499.00", id="never-fewer-than-an-amount"),
+]
+
+
+@pytest.mark.parametrize(("price", "quantity", "written"), UNIT_PRICES)
+def test_unit_prices_have_the_places_that_their_amount_takes(price: str, quantity: str | None, written: str):
+    figures = Figures(locale_of("en"), "USD", ZoneInfo("UTC"))
+    assert figures.unit_price(Decimal(price), quantity and Decimal(quantity)) == written
+
+
+LINES = [  # kind, what is kept of it, as it reads in German
+    ("usage", {"model": "gpt-4o", "token_kind": "cache_read"}, {}, "gpt-4o · Eingabe aus dem Cache"),
+    ("usage", {"model": "", "unit": "request"}, {}, "ohne Modell"),
+    ("late_usage", {"model": "gpt-4o"}, {"late_of": "INV-1"}, "gpt-4o · nachträglich zu INV-1"),
+    ("late_usage", {"model": "gpt-4o"}, {}, "as it was built"),  # of before it was kept what it is late of
+    ("credit", {}, {"usd": "3", "late_of": ""}, "Aus Guthaben bezahlt · nachträglich"),
+    ("fee", {}, {"name": "Team", "days": 3, "of": 31}, "Team · 3 von 31 Tagen"),
+    ("fee", {}, {"name": "Team", "days": 31, "of": 31}, "Team"),
+    ("allowance", {}, {"name": "Tokens"}, "Tokens · enthalten"),
+    ("minimum", {}, {"name": "Team"}, "Team · Mindestabnahme"),
+    ("discount", {}, {"name": "Tokens"}, "Tokens · über dem Höchstpreis"),
+    ("manual", {}, {}, "as it was built"),
+]
+
+
+@pytest.mark.parametrize(("kind", "fields", "details", "told"), LINES)
+def test_lines_are_told_in_the_documents_language(kind: str, fields: dict, details: dict, told: str):
+    given = {"unit": "1M tokens"} | fields
+    line = InvoiceLine(kind=kind, description="as it was built", details=details, **given)
+    assert described(line, words_of("de")) == told
+
+
+def test_units_are_told_in_the_documents_language():
+    tokens = InvoiceLine(unit="1M tokens", quantity=Decimal(2))
+    assert (unit_of(tokens, words_of("de")), price_unit_of(tokens, words_of("de"))) == ("Mio. Tokens", "/ Mio.")
+    assert unit_of(InvoiceLine(unit="request", quantity=Decimal(2)), words_of("fr")) == "requêtes"
+    assert unit_of(InvoiceLine(unit="request", quantity=Decimal(1)), words_of("fr")) == "requête"
+
+
+def test_a_fee_always_tells_its_days(cast: Cast):
+    draft = a_draft(cast.globex)
+    InvoiceLine.objects.create(
+        invoice=draft, position=9, kind="fee", description="Team · 1 Oct to 31 Oct 2026", precise_amount=1, amount=1,
+        period_start=draft.period_start, period_end=draft.period_end, details={"name": "Team", "days": 31, "of": 31},
+    )  # fmt: skip
+    fee = invoice_document(draft).rows[1]
+    assert (fee.description, fee.detail) == ("Team", "Oct 1, 2026 – Oct 31, 2026")
 
 
 def test_another_currency_is_told_with_its_rate(cast: Cast):

@@ -7,15 +7,17 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
+from django.test import Client
 from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 
-from apps.billing.documents.content import Document, Row, credit_note_document, invoice_document
-from apps.billing.documents.fonts import Fonts
+from apps.billing.documents.content import Document, Party, Row, credit_note_document, invoice_document
+from apps.billing.documents.fonts import Fonts, fonts
 from apps.billing.documents.pdf import as_pdf
 from apps.billing.services.sellers import set_logo
 from tests.billing.making import a_credit_note, a_logo, an_invoice
 from tests.cast import Cast, reread
+from tests.pages import text_of as text_of_page
 
 HELVETICA = Fonts()
 
@@ -139,6 +141,60 @@ def test_a_font_has_its_letters_and_others_have_what_it_lacks(document: Document
     pdf = as_pdf(replace(document, number="株式会社"), using=using)
     assert pdf.count(b"/FontFile2") == 3
     assert pdf == as_pdf(replace(document, number="株式会社"), using=using)
+
+
+def fonts_in_force(pdf: bytes) -> list[tuple[str, bytes]]:
+    """Of each text that is drawn: the font that it is drawn with, as the page's operators leave it."""
+    streams = re.findall(rb"stream\r?\n(.*?)\r?\nendstream", pdf, re.DOTALL)
+    content = next(zlib.decompress(each) for each in streams if b" Tj" in zlib.decompress(each))
+    drawn, kept, font = [], [], ""
+    operators = re.finditer(
+        rb"(?m)/(F\d+) [\d.]+ Tf|\((?P<text>(?:\\.|[^\\)])*)\) Tj|(?<!\S)(?P<state>[qQ])(?!\S)", content
+    )
+    for found in operators:
+        if found["state"] == b"q":
+            kept.append(font)
+        elif found["state"] == b"Q":
+            font = kept.pop()
+        elif found[1]:
+            font = found[1].decode()
+        else:
+            drawn.append((font, found["text"]))
+    return drawn
+
+
+def test_what_follows_letters_of_another_font_is_in_its_own_again(document: Document, tmp_path: Path):
+    latin = a_font(tmp_path / "latin.ttf", "".join(map(chr, range(32, 127))))
+    bold = a_font(tmp_path / "bold.ttf", "".join(map(chr, range(32, 127))))
+    chinese = a_font(tmp_path / "chinese.ttf", "株式会社")
+    address = Party("To", "株式会社", ("株式会社", "Japan"))
+    pdf = as_pdf(replace(document, logo=None, buyer=address), using=Fonts(latin, bold, (chinese,)))
+    drawn = fonts_in_force(pdf)
+    names = [index for index, (font, _text) in enumerate(drawn) if font == "F3"]
+    assert len(names) == 2
+    assert drawn[names[1] + 1][0] == "F1"  # Japan, in regular
+
+
+def test_what_no_font_has_is_logged(document: Document, caplog: pytest.LogCaptureFixture):
+    as_pdf(replace(document, footer="株式 株"), using=HELVETICA)
+    assert caplog.messages == ["Invoice INV-00001: no font has 株式: see TOLLGATE_DOCUMENT_FONTS"]
+
+
+def test_east_asian_names_are_printed_without_anything_set(document: Document, caplog: pytest.LogCaptureFixture):
+    name = "株式会社グローベックス 有限公司 주식회사"
+    assert fonts().lacking(name) == ""
+    pdf = as_pdf(replace(document, footer=name))
+    assert caplog.messages == []
+    assert len(pdf) < 120_000  # of a font with 65,000 letters, those that are there
+    assert fonts().others_for(document.text) == ()  # it is not opened for nothing
+
+
+def test_the_operators_page_tells_which_letters_are_lost(client: Client, cast: Cast):
+    cast.globex.name = "Globex 😀"
+    cast.globex.save()
+    client.force_login(cast.olivia)
+    page = f"/console/billing/invoices/{an_invoice(cast.globex).pk}/document/"
+    assert "No font has 😀: the PDF has a question mark for each" in text_of_page(client.get(page))
 
 
 def test_a_pdf_is_not_large(document: Document):

@@ -7,22 +7,26 @@ from django.test import Client
 
 from apps.billing.documents.pdf import as_pdf
 from apps.billing.documents.statements import statement_document
-from apps.billing.models import LedgerAccount, LedgerTransaction
+from apps.billing.documents.words import words_of
+from apps.billing.models import CreditLot, LedgerAccount, LedgerTransaction
 from apps.billing.parties import details_of
-from apps.billing.queries.statements import statement
+from apps.billing.queries.statements import Account, statement, usual_account
+from apps.billing.services.drawing import draw_usage
 from apps.billing.services.ledger import account_of, book
+from apps.billing.services.lots import adjust_credit, expire_lot, grant_credit
+from tests.billing.made import a_wallet, used
 from tests.billing.making import an_invoice
 from tests.cast import Cast
 from tests.pages import text_of
 
-Account, Kind = LedgerAccount.Kind, LedgerTransaction.Kind
+Kind = LedgerTransaction.Kind
 
 
 def moved(cast: Cast, kind: Kind, at: datetime, amount: str, number: str = "", customer=None) -> None:
     """What is owed changes by that, against nothing in particular."""
     customer = customer or cast.globex
-    receivable = account_of(customer.organization, Account.RECEIVABLE, "USD", customer)
-    other = account_of(customer.organization, Account.REVENUE, "USD")
+    receivable = account_of(customer.organization, LedgerAccount.Kind.RECEIVABLE, "USD", customer)
+    other = account_of(customer.organization, LedgerAccount.Kind.REVENUE, "USD")
     key = f"{kind}:{at}:{amount}:{customer.pk}"
     entries = {receivable: -Decimal(amount), other: Decimal(amount)}
     book(
@@ -110,3 +114,100 @@ def test_the_pages_of_both_show_it_and_give_it_as_a_file(client: Client, cast: C
         assert client.get(f"{page}/?since=2026-10-02&until=2026-10-01").status_code == 200
         assert client.get(f"{page}.pdf?since=2026-10-02&until=2026-10-01").status_code == 400
         assert client.get(f"{page}/").status_code == 200
+
+
+# Of prepaid credit
+
+
+def an_october_of_credit(cast: Cast) -> None:
+    """250 on the first, usage of three days, 40 that expire, 10 taken away; November's usage."""
+    wallet = a_wallet(cast.globex, "250")
+    for day, hour in ((3, 11), (3, 12), (9, 12)):
+        used(cast.globex, day=day, hour=hour, price="10.123456789012")
+    draw_usage(wallet.pk, at=datetime(2026, 10, 10, tzinfo=UTC))
+    grant_credit(
+        wallet, Decimal(40), key="promo", at=datetime(2026, 10, 11, tzinfo=UTC), by=None, note="Spring promotion",
+        source=CreditLot.Source.GRANT, expires_at=datetime(2026, 10, 20, tzinfo=UTC),
+    )  # fmt: skip
+    adjust_credit(
+        wallet, Decimal(10), key="back", reason="Booked twice", at=datetime(2026, 10, 12, tzinfo=UTC), by=None
+    )
+    expire_lot(CreditLot.objects.get(note="Spring promotion").pk, at=datetime(2026, 10, 21, tzinfo=UTC))
+    used(cast.globex, day=2, month=11, price="20.5")
+    draw_usage(wallet.pk, at=datetime(2026, 11, 5, tzinfo=UTC))
+
+
+def test_credit_is_told_movement_by_movement_and_usage_by_the_day(cast: Cast):
+    an_october_of_credit(cast)
+    found = statement(cast.globex, date(2026, 10, 1), date(2026, 10, 31), Account.CREDIT)
+    assert [(each.on.day, each.kind, each.number, each.amount) for each in found.movements] == [
+        (1, Kind.GRANT, "", 250),
+        (3, Kind.USAGE, "", Decimal("-20.246913578024")),
+        (9, Kind.USAGE, "", Decimal("-10.123456789012")),
+        (11, Kind.GRANT, "Spring promotion", 40),
+        (12, Kind.ADJUSTMENT, "Booked twice", -10),
+        (20, Kind.EXPIRY, "Spring promotion", -40),
+    ]
+    assert (found.opening, found.closing) == (0, Decimal("209.629629632964"))
+    november = statement(cast.globex, date(2026, 11, 1), date(2026, 11, 30), Account.CREDIT)
+    assert (november.opening, november.closing) == (found.closing, cast.globex.wallet.balance)
+
+
+def test_over_many_days_usage_is_told_by_the_month(cast: Cast):
+    an_october_of_credit(cast)
+    found = statement(cast.globex, date(2026, 9, 15), date(2026, 12, 31), Account.CREDIT)
+    months = [(each.since, each.on, each.amount) for each in found.movements if each.kind == Kind.USAGE]
+    assert months == [
+        (date(2026, 10, 1), date(2026, 10, 9), Decimal("-30.370370367036")),
+        (date(2026, 11, 1), date(2026, 11, 2), Decimal("-20.5")),
+    ]
+    assert found.closing == cast.globex.wallet.balance
+
+
+def test_its_lines_add_up_on_paper(cast: Cast):
+    an_october_of_credit(cast)
+    document = statement_document(statement(cast.globex, date(2026, 10, 1), date(2026, 10, 31), Account.CREDIT))
+    assert (document.title, document.notes) == ("Statement of credit", ())
+    assert [(row.description, row.detail, row.unit_price, row.amount) for row in document.rows] == [
+        ("Credit given", "", "$250.00", "$250.00"),
+        ("Usage", "", "-$20.25", "$229.75"),
+        ("Usage", "", "-$10.12", "$219.63"),
+        ("Credit given", "Spring promotion", "$40.00", "$259.63"),
+        ("Adjustment", "Booked twice", "-$10.00", "$249.63"),
+        ("Credit expired", "Spring promotion", "-$40.00", "$209.63"),
+    ]
+    assert [(fact.label, fact.value) for fact in document.facts] == [
+        ("Opening balance", "$0.00"),
+        ("Added", "$290.00"),
+        ("Used and taken off", "-$80.37"),
+        ("Closing balance", "$209.63"),
+    ]
+
+
+def test_whatever_moves_an_account_has_a_word():
+    assert {f"moved_{kind}" for kind in Kind} - words_of("en").keys() == {"moved_invoice", "moved_credit_note"}
+
+
+def test_who_pays_beforehand_sees_credit_first_and_may_choose(client: Client, cast: Cast):
+    assert usual_account(cast.globex) is Account.INVOICES
+    an_october_of_credit(cast)
+    cast.globex.refresh_from_db()
+    assert usual_account(cast.globex) is Account.CREDIT
+    days = "since=2026-10-01&until=2026-10-31"
+    for who, page in (
+        (cast.gina, "/portal/billing/statement"),
+        (cast.olivia, f"/console/customers/{cast.globex.pk}/billing/statement"),
+    ):
+        client.force_login(who)
+        assert "Spring promotion" in text_of(client.get(f"{page}/?{days}"))
+        assert "Nothing is due." in text_of(client.get(f"{page}/?{days}&account=invoices"))
+        assert client.get(f"{page}.pdf?{days}").headers["Content-Disposition"] == (
+            'attachment; filename="credit-statement-globex-2026-10-01-2026-10-31.pdf"'
+        )
+        told = client.get(f"{page}.json?{days}").json()
+        assert (told["account"], told["opening"], told["closing"]) == ("credit", "0", "209.629629632964")
+        assert told["movements"][1] == {
+            "on": "2026-10-03", "since": None, "kind": "usage", "number": "", "amount": "-20.246913578024",
+            "balance": "229.753086421976",
+        }  # fmt: skip
+        assert client.get(f"{page}.json?since=x").status_code == 400
