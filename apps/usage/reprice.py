@@ -1,8 +1,9 @@
 """Requests whose cost was not known get one, and a price, and their hours and days with them.
 
-A request that has a cost keeps it, whatever the book says today; so a second run finds nothing to do. It is sold by the
-rule of the rate card that it was let in under, or else by the markup of that time: both are stored with it. One that
-had a price without its cost being known keeps that price.
+A request that has a cost keeps it, whatever the book says today, unless it is asked for again: then it gets what the
+book says now of the time when it began. Either way a second run finds nothing to do. It is sold by the rule of the rate
+card that it was let in under, or else by the markup of that time: both are stored with it. One that had a price without
+its cost being known keeps that price, and what was free stays free.
 """
 
 from collections import Counter
@@ -31,19 +32,31 @@ from apps.usage.rollup import LOCK
 
 AT_ONCE = 2_000
 WITHOUT_PRICE = Q(cost=None) & ~Q(result__in=[Result.REFUSED, Result.UNFINISHED])
+WITH_PRICE = Q(price_id__isnull=False) & (Q(cost__gt=0) | Q(price__gt=0))
 
 PriceOf = Callable[[Request], Price | None]
 SaleOf = Callable[[UUID, int], Sale | None]
 
 
 class Repriced(NamedTuple):
-    """A request, and what it is now known to cost."""
+    """A request as it was, and what it is now known to cost."""
 
     request: Request
     cost: Decimal
     price: Decimal
     price_id: int
-    was_sold: bool  # it had that price before: only the cost is news
+
+    @property
+    def is_news(self) -> bool:
+        return (self.cost, self.price) != (self.request.cost, self.request.price)
+
+    @property
+    def more_cost(self) -> Decimal:
+        return self.cost - (self.request.cost or 0)
+
+    @property
+    def more_price(self) -> Decimal:
+        return self.price - (self.request.price or 0)
 
 
 @dataclass
@@ -51,8 +64,8 @@ class Repricing:
     """What a run did, or would do."""
 
     requests: int = 0
-    cost: Decimal = Decimal(0)
-    price: Decimal = Decimal(0)
+    cost: Decimal = Decimal(0)  # more than before; less where it is negative
+    price: Decimal = Decimal(0)  # likewise
     unknown: Counter[tuple[str, str]] = field(default_factory=Counter)  # by provider and model: still without price
 
 
@@ -62,14 +75,18 @@ def reprice(
     until: datetime,
     organization_id: UUID | None = None,
     model: str | None = None,
+    is_again: bool = False,
     is_dry_run: bool = False,
+    tell: Callable[[int], object] = lambda looked_at: None,
 ) -> Repricing:
     """Price the requests that began from `since` up to, not including, `until`, where the book now can.
 
     model: only those that asked for it, or were served it. Each by the price in effect when it began.
+    is_again: those too that were priced by the book before. tell: called with how many more were looked at.
     Some thousand requests are a transaction, with their hours and days: stopped at any time, all sums are right.
     """
-    waiting = Request.objects.filter(WITHOUT_PRICE, started_at__gte=since, started_at__lt=until)
+    wanted = WITHOUT_PRICE | WITH_PRICE if is_again else WITHOUT_PRICE
+    waiting = Request.objects.filter(wanted, started_at__gte=since, started_at__lt=until)
     if organization_id is not None:
         waiting = waiting.filter(organization_id=organization_id)
     if model is not None:
@@ -77,44 +94,46 @@ def reprice(
     waiting = waiting.order_by("started_at", "id")
     done, price_of, sale_of = Repricing(), _price_book(), cache(find_sale)
     rest = waiting
-    while last := _reprice_some(rest[:AT_ONCE], price_of, sale_of, done, is_dry_run=is_dry_run):
-        rest = waiting.filter(pk__gt=last)
+    while some := _reprice_some(rest[:AT_ONCE], price_of, sale_of, done, is_dry_run=is_dry_run):
+        tell(len(some))
+        rest = waiting.filter(pk__gt=some[-1].pk)
     return done
 
 
 @transaction.atomic
 def _reprice_some(
     waiting: Iterable[Request], price_of: PriceOf, sale_of: SaleOf, done: Repricing, *, is_dry_run: bool
-) -> tuple[datetime, UUID] | None:
-    """Returns the primary key of the last one looked at. None: there are no more."""
+) -> Sequence[Request]:
+    """Returns those that were looked at. None: there are no more."""
     if not is_dry_run:
         lock_name(LOCK)  # before looking: what is rolled up, and what has no price, stays so
-    last = None
     repriced: list[Repriced] = []
-    for request in waiting:
-        last = request.pk
-        if (price := price_of(request)) is None:
+    looked_at = list(waiting)
+    for request in looked_at:
+        if price := price_of(request):
+            repriced.append(_repriced(request, price, sale_of))
+        elif request.cost is None:
             done.unknown[request.provider, request.model_served] += 1
-            continue
-        repriced.append(_repriced(request, price, sale_of))
-    if repriced and not is_dry_run:
-        _store(repriced)
-        _add_to_rollups(repriced)
-        _note(repriced)
-    done.requests += len(repriced)
-    done.cost += sum(each.cost for each in repriced)
-    done.price += sum(each.price for each in repriced if not each.was_sold)
-    return last
+    news = [each for each in repriced if each.is_news]
+    if news and not is_dry_run:
+        _take_out_of_rollups(news)
+        _store(news)
+        _add_to_rollups(news)
+        _note(news)
+    done.requests += len(news)
+    done.cost += sum(each.more_cost for each in news)
+    done.price += sum(each.more_price for each in news)
+    return looked_at
 
 
 def _repriced(request: Request, price: Price, sale_of: SaleOf) -> Repriced:
     tokens, units, service_tier = _tokens(request), tuple(request.units.items()), request.service_tier
     cost, customers = rate(tokens, price, request.markup_percent, units, service_tier)
-    if request.price is not None:
-        return Repriced(request, cost, request.price, price.id, was_sold=True)
+    if request.cost is None and request.price is not None:
+        return Repriced(request, cost, request.price, price.id)
     sale = sale_of(request.organization_id, request.rate_rule_id) if request.rate_rule_id else None
     sold = sell(sale, tokens, price, units, service_tier) if sale is not None else None
-    return Repriced(request, cost, sold.price if sold else customers, price.id, was_sold=False)
+    return Repriced(request, cost, sold.price if sold else customers, price.id)
 
 
 def _tokens(request: Request) -> Tokens:
@@ -151,31 +170,32 @@ def _store(repriced: Sequence[Repriced]) -> None:
         )
 
 
+def _take_out_of_rollups(repriced: Sequence[Repriced]) -> None:
+    """What those that are in the roll-ups already have in them; the others come with their batch, as they will be."""
+    _correct_rollups("-", repriced)
+
+
 def _add_to_rollups(repriced: Sequence[Repriced]) -> None:
-    """Those that are in the roll-ups already; the others come with their batch, as they are now."""
+    _correct_rollups("+", repriced)
+
+
+def _correct_rollups(sign: str, repriced: Sequence[Repriced]) -> None:
+    values = [[each.request.started_at for each in repriced], [each.request.id for each in repriced]]
     with connection.cursor() as cursor:
-        for was_sold in (False, True):
-            news = [each.request for each in repriced if each.was_sold is was_sold]
-            for rollup in ROLLUPS if news else ():
-                when, ids = [request.started_at for request in news], [request.id for request in news]
-                cursor.execute(_correction(rollup, was_sold=was_sold), [when, ids])
+        for rollup in ROLLUPS:
+            cursor.execute(_correction(rollup, sign), values)
 
 
-def _correction(rollup: Rollup, *, was_sold: bool) -> str:
+def _correction(rollup: Rollup, sign: str) -> str:
     late = f"(started_at, request.id) IN (SELECT * FROM unnest(%s::timestamptz[], %s::uuid[])) AND {IS_ROLLED_UP}"  # noqa: S608 ours
     is_same = " AND ".join(
         f"{rollup.table}.{name} {'IS NOT DISTINCT FROM' if name == 'end_user' else '='} late.{name}"
         for name in rollup.keys
     )
-    return f"""
-        {gathering(late)}
-        UPDATE {rollup.table}
-        SET cost = {rollup.table}.cost + late.cost,
-            price = {rollup.table}.price{"" if was_sold else " + late.price"},
-            unpriced = {rollup.table}.unpriced - late.requests
-        FROM ({sums(rollup)}) AS late
-        WHERE {is_same}
-    """  # noqa: S608 constants of ours
+    corrected = ", ".join(
+        f"{name} = {rollup.table}.{name} {sign} late.{name}" for name in ("cost", "price", "unpriced")
+    )
+    return f"{gathering(late)} UPDATE {rollup.table} SET {corrected} FROM ({sums(rollup)}) AS late WHERE {is_same}"  # noqa: S608 ours
 
 
 def _note(repriced: Sequence[Repriced]) -> None:
@@ -184,15 +204,21 @@ def _note(repriced: Sequence[Repriced]) -> None:
     for each in repriced:
         by_organization.setdefault(each.request.organization_id, []).append(each)
     for organization in Organization.objects.filter(pk__in=by_organization):
-        theirs = by_organization[organization.pk]
         audit.record(
-            organization,
-            "usage.reprice",
-            organization,
-            actor=None,
-            changes={
-                "requests_without_price": (len(theirs), 0),
-                "cost": (None, sum((each.cost for each in theirs), Decimal(0))),
-                "price": (None, sum((each.price for each in theirs if not each.was_sold), Decimal(0))),
-            },
+            organization, "usage.reprice", organization, actor=None, changes=_changes(by_organization[organization.pk])
         )
+
+
+def _changes(repriced: Sequence[Repriced]) -> dict[str, tuple[object, object]]:
+    without = [each for each in repriced if each.request.cost is None]
+    again = [each for each in repriced if each.request.cost is not None]
+    changes: dict[str, tuple[object, object]] = {}
+    if without:
+        changes["requests_without_price"] = (len(without), 0)
+        changes["cost"] = (None, sum(each.more_cost for each in without))
+        changes["price"] = (None, sum(each.more_price for each in without))
+    if again:
+        changes["requests_priced_again"] = (None, len(again))
+        changes["cost_of_these"] = (sum(each.request.cost or 0 for each in again), sum(each.cost for each in again))
+        changes["price_of_these"] = (sum(each.request.price or 0 for each in again), sum(each.price for each in again))
+    return changes

@@ -240,3 +240,53 @@ def test_a_price_that_was_known_before_the_cost_stays(cast, ship_calls):
     of_value = HourlyPropertyUsage.objects.get()
     assert (of_value.unpriced, of_value.cost, of_value.price) == (0, 3, 7)
     assert audit().is_equal
+
+
+def test_again_each_gets_what_the_book_says_now_of_its_day(cast, ship_calls):
+    rule_id = a_rule(cast.globex, mode="absolute", rates={"input": "7"})
+    ship_calls(
+        an_unpriced_call(cast.globex, end_user="a", properties=[("Plan", "pro")]),
+        an_unpriced_call(cast.globex, end_user="a", rate_rule_id=rule_id),
+        an_unpriced_call(cast.globex, model="other-model", outcome={"model_served": "other-model"}),
+    )
+    a_price(cast.acme, "3")
+    everything()
+    right = a_price(cast.acme, "2", since=LONG_AGO + DAY)
+    assert everything().requests == 0
+    done = everything(is_again=True)
+    assert (done.requests, done.cost, done.price) == (2, -2, Decimal("-1.2"))  # what is sold at 7 stays at that
+    assert done.unknown == {("openai", "other-model"): 1}
+    sold = Request.objects.filter(price_id=right.pk).values_list("rate_rule_id", "cost", "price")
+    assert sorted(sold, key=str) == [(rule_id, 2, 7), (None, 2, Decimal("2.4"))]
+    of_value = HourlyPropertyUsage.objects.get()
+    assert (of_value.unpriced, of_value.cost, of_value.price) == (0, 2, Decimal("2.4"))
+    assert audit().is_equal
+    event = AuditEvent.objects.filter(action="usage.reprice").latest("pk")
+    assert event.changes == {
+        "requests_priced_again": [None, 2],
+        "cost_of_these": ["6", "4"],
+        "price_of_these": ["10.6", "9.4"],
+    }
+    assert everything(is_again=True).requests == 0
+
+
+def test_again_what_was_free_or_not_priced_by_the_book_stays(cast, ship_calls):
+    nothing = {"cost": Decimal(0), "price": Decimal(0), "price_id": 7}
+    ship_calls(
+        an_unpriced_call(cast.globex, outcome=nothing),
+        an_unpriced_call(cast.globex, outcome={"cost": Decimal(5), "price": Decimal(6), "price_id": None}),
+        an_unpriced_call(cast.globex, outcome={"result": REFUSED, "tokens": Tokens()}),
+    )
+    a_price(cast.acme)
+    assert everything(is_again=True).requests == 0
+
+
+def test_again_a_dry_run_tells_the_difference(cast, ship_calls):
+    ship_calls(an_unpriced_call(cast.globex))
+    a_price(cast.acme, "3")
+    everything()
+    a_price(cast.acme, "4", since=LONG_AGO + DAY)
+    looked_at: list[int] = []
+    done = everything(is_again=True, is_dry_run=True, tell=looked_at.append)
+    assert (done.requests, done.cost, done.price, looked_at) == (1, 1, Decimal("1.2"), [1])
+    assert Request.objects.get().cost == 3
