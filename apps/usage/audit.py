@@ -4,7 +4,7 @@ It goes from one stretch of time to the next, so that it takes no more memory ho
 which must not change meanwhile, wait no longer than for one of these.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -77,10 +77,24 @@ class Audit:
         return not self.differences and not self.wrong_batches
 
 
+class Stretch(NamedTuple):
+    """The hours and days that begin from `since` on and before `until`."""
+
+    since: datetime
+    until: datetime
+
+
 def audit(
-    *, organization_id: UUID | None = None, since: datetime | None = None, until: datetime | None = None
+    *,
+    organization_id: UUID | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    follow: Callable[[Sequence[Stretch]], Iterable[Stretch]] = iter,
 ) -> Audit:
-    """Compare the hours and days that begin from `since` on and before `until` with their requests; all if not told."""
+    """Compare the hours and days that begin from `since` on and before `until` with their requests; all if not told.
+
+    follow: goes through the stretches of time, one by one, and may show how far it is.
+    """
     owned = {} if organization_id is None else {"organization_id": organization_id}
     return Audit(
         requests=Request.objects.filter(**owned).count(),
@@ -88,18 +102,11 @@ def audit(
         dead_letters=DeadLetter.objects.count(),
         differences=[
             difference
-            for stretch in _stretches(since or BEGINNING, until or END)
+            for stretch in follow([*_stretches(since or BEGINNING, until or END)])
             for difference in _differences(organization_id, stretch)
         ],
         wrong_batches=_wrong_batches(),
     )
-
-
-class Stretch(NamedTuple):
-    """The hours and days that begin from `since` on and before `until`."""
-
-    since: datetime
-    until: datetime
 
 
 def _stretches(since: datetime, until: datetime) -> Iterator[Stretch]:

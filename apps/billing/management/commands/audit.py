@@ -2,7 +2,10 @@
 
 import sys
 from argparse import ArgumentParser
+from functools import partial
 from typing import Any
+
+from tqdm import tqdm
 
 from apps.billing.audit.deep import Deep, deep_audit
 from apps.kit.commands import Command as BaseCommand
@@ -35,6 +38,7 @@ class Command(BaseCommand):
             organization_id=owned,
             since=period.since if options["since"] else None,
             until=period.until if options["until"] else None,
+            follow=partial(tqdm, unit=" stretches of time", disable=None),
         )
         self.deep = deep_audit(owned) if options["deep"] else None
         told = _told(self.found, as_json=options["json"])
